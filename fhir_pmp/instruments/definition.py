@@ -1,0 +1,235 @@
+"""One questionnaire as data: items, scales, blanks, bands, change rules and codes, all of one shape."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+
+from fhir_pmp.identifiers import InstrumentId, LinkId, ScaleId
+
+
+class Status(StrEnum):
+    """How well a rule is founded (clinical.md section 0)."""
+
+    VERIFIED = "verified"
+    UNCONFIRMED = "unconfirmed"
+    DERIVED = "derived"
+    POLICY = "policy"
+
+
+class Better(StrEnum):
+    """Which way a scale improves; `improved` is only ever computed from this."""
+
+    LOWER = "lower"
+    HIGHER = "higher"
+
+
+class Method(StrEnum):
+    """How answered items become one number."""
+
+    SUM = "sum"
+    MEAN = "mean"
+
+
+class ChangeKind(StrEnum):
+    """The shapes a change rule can have (clinical.md 4.2-4.6)."""
+
+    POINTS = "points"  # at least `points` either way
+    POINTS_AND_BAND = "points_and_band"  # at least `points` and a different band of band set `bands`
+    PERCENT = "percent"  # at least `percent` of the baseline
+    PERCENT_GRADED = "percent_graded"  # `grades`: label -> least percent; the lowest grade is the least change
+    RELIABLE_SEM = "reliable_sem"  # |change| / (sqrt(2) * sem) > 1.96, strict
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Where a number comes from. Every computed result carries the id and version of the rule that made it."""
+
+    rule_id: str
+    version: int
+    status: Status
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """A code of a terminology, as FHIR knows it."""
+
+    system: str
+    code: str
+    display: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One offered answer of a verbal item: its weight, its label, and every code that is accepted for it."""
+
+    value: int
+    label: str
+    codings: tuple[Coding, ...] = ()  # the first is what we write; all are accepted inbound
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One question. Verbal items offer `options`; 0-10 items take whole numbers from `lowest` to `highest`."""
+
+    link_id: LinkId
+    label: str  # our neutral short label, never licensed wording
+    text: str | None  # the published wording, only where rights allow or the operator supplied it
+    options: tuple[Option, ...]  # empty: an integer item
+    lowest: int
+    highest: int
+    codings: tuple[Coding, ...] = ()
+
+    def offers(self, value: object) -> bool:
+        """Whether this is an answer to the item: a true whole number (no bool, no float) that is offered."""
+        return type(value) is int and value in self.offered
+
+    @property
+    def offered(self) -> range | frozenset[int]:
+        """The whole numbers that are answers."""
+        return frozenset(o.value for o in self.options) if self.options else range(self.lowest, self.highest + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Blanks:
+    """How many of a scale's items may be blank, and on what authority."""
+
+    rule: Rule
+    allowed: int  # with more blanks the scale has no score
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """One severity band: scores from `lowest` (included) up to `highest`."""
+
+    label: str
+    lowest: Fraction
+    lowest_included: bool
+    highest: Fraction
+    highest_included: bool
+
+    def holds(self, value: Fraction) -> bool:
+        """Whether the exact score lies in this band."""
+        above = value >= self.lowest if self.lowest_included else value > self.lowest
+        below = value <= self.highest if self.highest_included else value < self.highest
+        return above and below
+
+
+@dataclass(frozen=True, slots=True)
+class BandSet:
+    """A named set of bands that covers a scale's range without gap or overlap."""
+
+    id: str
+    rule: Rule
+    bands: tuple[Band, ...]
+
+    def band_of(self, value: Fraction) -> Band:
+        """The band that holds the exact score. Raises ValueError outside the scale's range."""
+        for band in self.bands:
+            if band.holds(value):
+                return band
+        raise ValueError(f"no band of {self.rule.rule_id} holds a score outside the range")
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRule:
+    """One named way to judge a change; several may stand beside each other and disagree."""
+
+    rule: Rule
+    title: str  # as a clinician reads it: "ePPOC: 7 points and another band"
+    kind: ChangeKind
+    points: Fraction | None = None
+    percent: Fraction | None = None
+    grades: tuple[tuple[str, Fraction], ...] = ()  # ascending
+    sem: Fraction | None = None
+    bands: str | None = None  # the band set of POINTS_AND_BAND
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """One score of an instrument: which items, how they combine, which way is better, how it is read."""
+
+    id: ScaleId
+    title: str
+    items: tuple[LinkId, ...]
+    reversed: frozenset[LinkId]
+    method: Method
+    multiplier: int  # 2 for DASS-21, else 1
+    whole: bool  # published as a whole number (rounded half up after proration); else two decimals
+    lowest: Fraction
+    highest: Fraction
+    better: Better
+    blanks: Blanks
+    rule: Rule  # the scoring rule itself
+    band_sets: tuple[BandSet, ...]  # the first is the one that is published and shown
+    changes: tuple[ChangeRule, ...]
+    headline_rule: str | None  # rule_id of the change rule a letter's result line counts by
+    codings: tuple[Coding, ...]  # LOINC / SNOMED CT where VERIFIED; our own code is added by fhir
+    part_of: ScaleId | None = None  # the scale this is a sub-scale of
+
+
+@dataclass(frozen=True, slots=True)
+class SafetyItem:
+    """An item whose answer is shown on its own, whatever the total (clinical.md section 5)."""
+
+    item: LinkId
+    flag_from: int | None  # from this answer on a Flag is raised; None: no published threshold, never a Flag
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """Whether the wording may stand in the repository, and on what evidence."""
+
+    ship_wording: bool
+    statement: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """A published questionnaire, whole."""
+
+    id: InstrumentId
+    version: str
+    title: str
+    recall: str | None  # "24h", "7d", "2w", "4w" or None
+    source: str
+    rights: Rights
+    items: tuple[Item, ...]
+    scales: tuple[Scale, ...]
+    safety_items: tuple[SafetyItem, ...]
+    codings: tuple[Coding, ...]  # the panel's codes
+    notices: tuple[str, ...] = ()  # copyright notices that travel with the content
+
+    def item(self, link_id: LinkId) -> Item:
+        """The item of that linkId. Raises KeyError."""
+        return self.items_by_id[link_id]
+
+    @property
+    def items_by_id(self) -> Mapping[LinkId, Item]:
+        """The items by linkId."""
+        return {item.link_id: item for item in self.items}
+
+    def scale(self, scale_id: ScaleId) -> Scale:
+        """The scale of that id. Raises KeyError."""
+        return {scale.id: scale for scale in self.scales}[scale_id]
+
+
+Answers = Mapping[LinkId, int]
+"""One person's answers: linkId -> value. A blank item is absent; 0 is an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One scale of one response. `value` is exact; `published` is what leaves the house; None: not scorable."""
+
+    scale: ScaleId
+    value: Fraction | None  # exact and unrounded for means; whole scales hold the rounded whole number
+    published: str | None  # decimal text: whole scales "13", means "4.71" (two decimals, half up)
+    band: str | None  # label in the scale's first band set
+    answered: int
+    blanks: int
+    prorated: bool
+    unconfirmed: tuple[str, ...] = ()  # rule_ids of UNCONFIRMED rules this result rests on; applied ones only

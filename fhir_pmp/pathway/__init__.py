@@ -1,0 +1,1 @@
+"""A person's way through the programme: episode, timepoints, outcomes and their verdicts; pure values."""

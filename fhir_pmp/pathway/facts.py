@@ -1,0 +1,168 @@
+"""The facts that the rooms of the house hand to one another: people, episodes, referrals, responses."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from fhir_pmp.identifiers import (
+    ClientId,
+    EpisodeId,
+    Identifier,
+    InstrumentId,
+    PersonId,
+    ReferralId,
+    ResourceId,
+    ResponseId,
+    SourceId,
+    TimepointId,
+)
+from fhir_pmp.instruments.definition import Answers
+
+
+class Sex(StrEnum):
+    """Administrative gender, in FHIR's four words."""
+
+    FEMALE = "female"
+    MALE = "male"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A date or a date and time, as it was written. No time is invented for a date, no zone is shifted."""
+
+    text: str  # "2026-03-01" or "2026-03-01T10:11:12+11:00", as FHIR dateTime
+    on: date  # the calendar day as written
+    at: datetime | None  # aware; None where only a date is known
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody known to us. The door that registered a person owns name and birth date."""
+
+    id: PersonId  # also the Patient's resource id
+    given: str
+    family: str
+    birth_date: date
+    sex: Sex
+    identifiers: tuple[Identifier, ...]
+    registered_by: str  # "source:redcap-wide" | "client:<id>"
+
+
+@dataclass(frozen=True, slots=True)
+class Practice:
+    """A GP practice and the practitioner a letter is addressed to, as a referral or a source names them."""
+
+    organization_id: ResourceId
+    organization_identifier: Identifier | None
+    organization_name: str
+    practitioner_id: ResourceId | None
+    practitioner_identifier: Identifier | None
+    practitioner_name: str | None
+
+
+class EpisodeState(StrEnum):
+    """Where one run through the programme stands (design.md section 5, first table)."""
+
+    REFERRED = "referred"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    CANCELLED = "cancelled"
+    ENROLLED = "enrolled"
+    COMMENCED = "commenced"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    NEVER_STARTED = "never_started"
+
+
+ENDED = frozenset(
+    {
+        EpisodeState.DECLINED,
+        EpisodeState.CANCELLED,
+        EpisodeState.FINISHED,
+        EpisodeState.STOPPED,
+        EpisodeState.NEVER_STARTED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One lesson that was completed."""
+
+    number: int
+    completed_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One person's run through the programme."""
+
+    id: EpisodeId  # also the EpisodeOfCare's resource id
+    person: PersonId
+    state: EpisodeState
+    referral: ReferralId | None
+    source: SourceId | None
+    enrolment: str | None  # the platform's own id of the enrolment
+    share_with_ehr: bool  # absent is no
+    doubtful: bool  # who this is has not been decided: recorded, scored and flagged, not published
+    referred_on: date | None
+    enrolled_on: date | None
+    started_on: date | None
+    ended_on: date | None
+    end_reason: str | None  # people read it; no code branches on it
+    lessons: tuple[Lesson, ...]
+    practice: Practice | None  # where letters go
+
+
+@dataclass(frozen=True, slots=True)
+class Referral:
+    """A GP's request, as its sender sees it."""
+
+    id: ReferralId
+    number: str  # our referral number, quoted by people and by enrolments
+    client: ClientId
+    episode: EpisodeId
+    person: PersonId
+    service_request_id: ResourceId
+    task_id: ResourceId
+    service_request_identifier: Identifier
+    task_identifier: Identifier
+    authored_on: date | None
+    received_at: datetime
+    reason: str | None
+
+
+class ResponseStatus(StrEnum):
+    """QuestionnaireResponse.status, as far as we use it."""
+
+    COMPLETED = "completed"
+    AMENDED = "amended"
+    ENTERED_IN_ERROR = "entered-in-error"
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One person's filled instrument at one timepoint, in its newest version."""
+
+    id: ResponseId  # also the QuestionnaireResponse's resource id
+    person: PersonId
+    episode: EpisodeId
+    instrument: InstrumentId
+    instrument_version: str
+    timepoint: TimepointId
+    authored: Moment
+    status: ResponseStatus
+    version: int  # 1, 2, ... as published
+    answers: Answers
+    identifier: Identifier  # system of the source, value = its response id or the computed key
+    source: SourceId
+
+
+class Sharing(StrEnum):
+    """Which side of the house a published resource stands on; who may read it follows from this."""
+
+    DEFINITION = "definition"  # nobody's data: definitions, our Organization, practitioners
+    REFERRAL = "referral"  # readable by the practice that sent it, whatever the consent
+    RECORD = "record"  # governed by the person's consent (share_with_ehr)
