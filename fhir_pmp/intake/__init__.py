@@ -1,0 +1,1 @@
+"""What arrives becomes recorded fact: referrals, people, enrolments, lessons and responses."""

@@ -1,0 +1,83 @@
+"""What a platform hands over, as values: still a claim, not yet a fact."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from fhir_pmp.errors import Fault
+from fhir_pmp.identifiers import Identifier, InstrumentId, SourceId, TimepointId
+from fhir_pmp.pathway.facts import Moment, Sex
+
+
+class Ending(StrEnum):
+    """How a platform says that an enrolment ended."""
+
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    NEVER_STARTED = "never_started"
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivedPractice:
+    """The GP practice and practitioner that letters go to, as the platform names them."""
+
+    identifier: Identifier
+    name: str
+    practitioner_identifier: Identifier | None
+    practitioner_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivedEnrolment:
+    """One person's enrolment with everything the platform knows of it now; the newest statement counts."""
+
+    source: SourceId
+    enrolment: str
+    given: str
+    family: str
+    birth_date: date
+    sex: Sex
+    identifiers: tuple[Identifier, ...]
+    referral_number: str | None
+    share_with_ehr: bool
+    enrolled_on: date | None
+    started_on: date | None
+    lessons: tuple[tuple[int, date], ...]
+    ended_on: date | None
+    ended_how: Ending | None
+    end_reason: str | None
+    practice: ArrivedPractice | None
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivedResponse:
+    """One filled instrument of one person at one timepoint."""
+
+    source: SourceId
+    enrolment: str
+    response_id: str | None  # the platform's own id; None: ours follows from enrolment, instrument, timepoint
+    instrument: InstrumentId
+    timepoint: TimepointId
+    authored: Moment
+    amends: bool
+    answers: Mapping[str, object]  # linkId -> value; blanks absent
+
+
+class Fate(StrEnum):
+    """What became of one arrival. A repeat is a normal answer."""
+
+    ACCEPTED = "accepted"
+    REPEATED = "repeated"
+    AMENDED = "amended"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of one arrival, and for a refusal every fault that was found; `id` is our resource id."""
+
+    fate: Fate
+    id: str | None = None
+    version: int | None = None
+    faults: tuple[Fault, ...] = ()

@@ -1,0 +1,46 @@
+"""Structured log lines of an allow-list of fields, so that no patient's words can reach a log."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+ALLOWED = frozenset(
+    {
+        "event", "level", "timestamp", "request_id", "reference", "route", "method", "status", "milliseconds",
+        "destination", "delivery", "resource_type", "resource_id", "version", "attempt", "count", "kind", "job",
+        "state", "outcome", "outcome_code", "error", "source", "line", "client", "account", "role", "episode", "person",
+        "accepted", "repeated", "amended", "refused", "sent", "waiting", "dead", "seconds", "place",
+    }
+)  # fmt: skip
+"""Our keyed ids, codes and counts. What is not listed is dropped: bodies, query strings and foreign text never fit."""
+
+
+def start_logging(level: str) -> None:
+    """Writes JSON lines to stderr. `level` is debug, info, warning or error."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _only_allowed,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def place_of(error: BaseException) -> str:
+    """Where an unexpected error was raised: its type, file and line, without its text."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    spot = f"{frame.tb_frame.f_code.co_filename.rpartition('fhir_pmp/')[2]}:{frame.tb_lineno}" if frame else "?"
+    return f"{type(error).__name__} at {spot}"
+
+
+def _only_allowed(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {key: value for key, value in line.items() if key in ALLOWED}

@@ -1,0 +1,226 @@
+"""The environment becomes one frozen object, read once, at start; a wrong value stops the program by its name."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from fhir_pmp.errors import Fault, FhirPmpError
+from fhir_pmp.identifiers import SHORTEST_SECRET
+
+PREFIX = "FHIR_PMP_"
+PACKAGED_MAPPINGS = Path(__file__).parent / "_mappings"
+SOURCE_TREE_MAPPINGS = Path(__file__).parent.parent / "mappings"
+
+
+class SettingsWrong(FhirPmpError):
+    """The environment does not hold what the program needs. The operator corrects the named variables."""
+
+
+class _Wrong(ValueError):
+    """What is wrong with one value, in words that do not repeat the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One variable: its name without the prefix, what it is for, and how its text is read."""
+
+    field: str
+    about: str
+    read: Callable[[str], object]
+    default: str | None = None  # None: the variable is required
+    secret: bool = False  # may also come from a file named by NAME_FILE; never shown
+
+    @property
+    def name(self) -> str:
+        """The environment variable."""
+        return PREFIX + self.field.upper()
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One line of `fhir-pmp settings`."""
+
+    name: str
+    value: str
+    came_from: str
+    about: str
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise _Wrong("is not an http or https address without query")
+    return text.rstrip("/")
+
+
+def _database(text: str) -> str:
+    scheme = text.partition(":")[0]
+    if scheme not in ("sqlite", "postgresql", "postgresql+psycopg"):
+        raise _Wrong("is neither sqlite:///FILE nor postgresql://…")
+    return text.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+def _secret(text: str) -> bytes:
+    if len(text.encode()) < SHORTEST_SECRET:
+        raise _Wrong(f"has fewer than {SHORTEST_SECRET} bytes")
+    return text.encode()
+
+
+def _zone(text: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise _Wrong("is not a zone of the IANA database, such as Australia/Sydney") from None
+
+
+def _folder(text: str) -> Path:
+    if text:
+        if not Path(text).is_dir():
+            raise _Wrong("is not a folder")
+        return Path(text)
+    return PACKAGED_MAPPINGS if PACKAGED_MAPPINGS.is_dir() else SOURCE_TREE_MAPPINGS
+
+
+def _optional_file(text: str) -> Path | None:
+    if text and not Path(text).is_file():
+        raise _Wrong("is not a file")
+    return Path(text) if text else None
+
+
+def _number(lowest: int, highest: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not lowest <= int(text) <= highest:
+            raise _Wrong(f"is not a whole number from {lowest} to {highest}")
+        return int(text)
+
+    return read
+
+
+def _listen(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise _Wrong("is not HOST:PORT")
+    return host, int(port)
+
+
+def _destinations(text: str) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        name, _, address = entry.partition("=")
+        if not name or name in found:
+            raise _Wrong("is not NAME=URL,NAME=URL with each name once")
+        found[name] = _url(address)
+    return found
+
+
+def _level(text: str) -> str:
+    if text not in ("debug", "info", "warning", "error"):
+        raise _Wrong("is not one of debug, info, warning, error")
+    return text
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("database_url", "where everything is kept: sqlite:///FILE or postgresql://…", _database),
+    Setting("canonical_base", "the URI our definitions and identifier systems begin with; never change it", _url),
+    Setting("id_secret", "the key our ids are computed with; never rotated", _secret, secret=True),
+    Setting("secret_key", "signs the clinicians' form tokens; may be rotated", _secret, secret=True),
+    Setting("clinic_zone", "the zone a date is judged in, such as Australia/Sydney", _zone),
+    Setting("public_url", "the address under which others reach this service", _url, "http://127.0.0.1:8000"),
+    Setting("listen", "HOST:PORT that `serve` listens on", _listen, "127.0.0.1:8000"),
+    Setting("threads", "requests that `serve` works on at once", _number(1, 64), "8"),
+    Setting("mappings", "the folder of mappings; empty: those that came with the program", _folder, ""),
+    Setting("wording", "a file with licensed item wording, merged at load", _optional_file, ""),
+    Setting("destinations", "EHRs we push to: NAME=URL,…; NAME is a file of mappings/destinations", _destinations, ""),
+    Setting("sync_seconds", "how often `sync` looks for work", _number(1, 3600), "5"),
+    Setting("connections", "connections `sync` opens to one EHR at most", _number(1, 16), "4"),
+    Setting("proxy_hops", "trusted proxies in front of `serve`", _number(0, 5), "0"),
+    Setting("idle_minutes", "a clinician is logged out after this long without a click", _number(1, 60), "15"),
+    Setting("log_level", "debug, info, warning or error", _level, "info"),
+)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Settings:
+    """Everything the environment says. Only app, schedule and cli read it; everyone else is given values."""
+
+    database_url: str
+    canonical_base: str
+    id_secret: bytes
+    secret_key: bytes
+    clinic_zone: ZoneInfo
+    public_url: str
+    listen: tuple[str, int]
+    threads: int
+    mappings: Path
+    wording: Path | None
+    destinations: Mapping[str, str]
+    sync_seconds: int
+    connections: int
+    proxy_hops: int
+    idle_minutes: int
+    log_level: str
+
+    def __repr__(self) -> str:
+        return "Settings(hidden)"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
+        """Reads every setting. Raises SettingsWrong that names each wrong, missing or unknown variable."""
+        found, _, faults = _read_all(os.environ if environment is None else environment)
+        if faults:
+            raise SettingsWrong(faults=faults)
+        return cls(**{field.name: found[field.name] for field in fields(cls)})  # type: ignore[arg-type]
+
+
+def show_settings(environment: Mapping[str, str] | None = None) -> tuple[list[Shown], list[Fault]]:
+    """Every setting with its value (secrets hidden) and where it came from, and what is wrong with any."""
+    _, shown, faults = _read_all(os.environ if environment is None else environment)
+    return shown, faults
+
+
+def _read_all(environment: Mapping[str, str]) -> tuple[dict[str, object], list[Shown], list[Fault]]:
+    found: dict[str, object] = {}
+    shown: list[Shown] = []
+    faults = _unknown(environment)
+    for setting in SETTINGS:
+        text, came_from, fault = _text_of(setting, environment)
+        if fault is None and text is not None:
+            try:
+                found[setting.field] = setting.read(text)
+            except _Wrong as wrong:
+                fault = Fault(setting.name, str(wrong))
+        if fault is not None:
+            faults.append(fault)
+        value = "(hidden)" if setting.secret and text is not None else (text or "")
+        shown.append(Shown(setting.name, value, came_from, setting.about))
+    return found, shown, faults
+
+
+def _text_of(setting: Setting, environment: Mapping[str, str]) -> tuple[str | None, str, Fault | None]:
+    """The text of a setting, where it came from, and what is wrong with its being there."""
+    file_name = setting.name + "_FILE"
+    if setting.secret and file_name in environment:
+        if setting.name in environment:
+            return None, "twice", Fault(setting.name, f"is set beside {file_name}: keep one of them")
+        try:
+            return Path(environment[file_name]).read_text(encoding="utf-8").strip(), "file", None
+        except (OSError, UnicodeDecodeError):
+            return None, "file", Fault(file_name, "names a file that cannot be read")
+    if setting.name in environment:
+        return environment[setting.name], "environment", None
+    if setting.default is None:
+        return None, "missing", Fault(setting.name, f"is not set: {setting.about}")
+    return setting.default, "default", None
+
+
+def _unknown(environment: Mapping[str, str]) -> list[Fault]:
+    # A misspelt variable would silently leave its default in force.
+    known = {s.name for s in SETTINGS} | {s.name + "_FILE" for s in SETTINGS if s.secret} | set(NOT_SETTINGS)
+    return [Fault(n, "is no setting of this program") for n in sorted(environment) if n.startswith(PREFIX) and n not in known]
+
+
+NOT_SETTINGS = ("FHIR_PMP_TEST_EHR", "FHIR_PMP_CRASH_AT", "FHIR_PMP_TEST_BUILD")
+"""Names under our prefix that only tests read."""
