@@ -1,0 +1,85 @@
+# Every command of the project. `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+ARGS ?=
+PATHS := $(wildcard fhir_pmp tests demo bench)
+
+.PHONY: help setup neighbours check fix test test-spec test-unit test-integration test-contract test-faults \
+	test-e2e demo demo-clean bench hapi lock docs clean
+
+help: ## list the commands
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
+
+setup: $(READY) ## build .venv from the lock and install the project in it
+
+$(READY): requirements/dev.lock pyproject.toml
+	@python=$$(for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+		"$$name" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$name"; break; }; \
+		done || true); \
+	if [ -z "$$python" ]; then \
+		echo "Python 3.11 or newer with its venv module is missing. On Debian: apt-get install python3 python3-venv" >&2; exit 1; fi; \
+	[ -x $(BIN)/python ] || "$$python" -m venv $(VENV)
+	@echo "Installing what requirements/dev.lock names"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+neighbours: $(READY) ## find or install PostgreSQL, Chromium and poppler, and build the EHR and veraPDF for the tests
+	@$(BIN)/python -m tests.neighbours
+
+check: $(READY) ## format, lint, types, import contracts, YAML and structure tests: the same here and in CI
+	@$(BIN)/ruff format --check $(PATHS)
+	@$(BIN)/ruff check $(PATHS)
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/yamllint --strict .
+	@$(BIN)/pytest tests/structure -q -m "not slow"
+
+fix: $(READY) ## format and mend what ruff can mend
+	@$(BIN)/ruff format $(PATHS)
+	@$(BIN)/ruff check --fix $(PATHS)
+
+test: $(READY) ## check, and every test
+	@$(BIN)/python -m tests.all_tests
+
+test-spec: $(READY) ## scoring and outcome rules
+	@$(BIN)/pytest tests/spec $(ARGS)
+test-unit: $(READY) ## logic without neighbours
+	@$(BIN)/pytest tests/unit $(ARGS)
+test-integration: $(READY) ## store, intake, push and pages together, over SQLite and PostgreSQL
+	@$(BIN)/pytest tests/integration $(ARGS)
+test-contract: $(READY) ## what we believe of an EHR, asked of our stub and of HAPI
+	@$(BIN)/pytest tests/contract $(ARGS)
+test-faults: $(READY) ## kill -9, lost answers, sick EHRs
+	@$(BIN)/pytest tests/faults $(ARGS)
+test-e2e: $(READY) ## the promises made to each visitor, through the real doors
+	@$(BIN)/pytest tests/end_to_end $(ARGS)
+
+demo: $(READY) ## 200 synthetic people, all the way to a real EHR (ARGS=--once ends by itself; ARGS="--ehr stub" needs no Java)
+	@$(BIN)/python -m demo $(ARGS)
+
+demo-clean: ## forget what the demo kept
+	@rm -rf demo/data
+
+bench: $(READY) ## side-by-side measurements, each a ratio
+	@$(BIN)/python -m bench $(ARGS)
+
+hapi: $(READY) ## run the real EHR alone, until Ctrl-C (ARGS="--folder F --port N --in-memory")
+	@$(BIN)/python -m tests.hapi.server $(ARGS)
+
+lock: $(READY) ## work out the lock files anew
+	@cd requirements && for name in runtime dev; do \
+		../$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+			--no-header --allow-unsafe --strip-extras --output-file $$name.lock $$name.in; done
+
+docs: $(READY) ## write the generated pages of docs/reference anew
+	@$(BIN)/python -m docs.generate $(ARGS)
+
+clean: ## remove what was built
+	@rm -rf $(VENV) build dist tests/hapi/target tests/neighbours/target .mypy_cache .ruff_cache .pytest_cache
