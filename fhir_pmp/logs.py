@@ -38,7 +38,9 @@ def place_of(error: BaseException) -> str:
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
-    spot = f"{frame.tb_frame.f_code.co_filename.rpartition('fhir_pmp/')[2]}:{frame.tb_lineno}" if frame else "?"
+    spot = (
+        f"{frame.tb_frame.f_code.co_filename.rpartition('fhir_pmp/')[2]}:{frame.tb_lineno}" if frame else "?"
+    )
     return f"{type(error).__name__} at {spot}"
 
 

@@ -124,7 +124,9 @@ def _level(text: str) -> str:
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("database_url", "where everything is kept: sqlite:///FILE or postgresql://…", _database),
-    Setting("canonical_base", "the URI our definitions and identifier systems begin with; never change it", _url),
+    Setting(
+        "canonical_base", "the URI our definitions and identifier systems begin with; never change it", _url
+    ),
     Setting("id_secret", "the key our ids are computed with; never rotated", _secret, secret=True),
     Setting("secret_key", "signs the clinicians' form tokens; may be rotated", _secret, secret=True),
     Setting("clinic_zone", "the zone a date is judged in, such as Australia/Sydney", _zone),
@@ -133,11 +135,18 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("threads", "requests that `serve` works on at once", _number(1, 64), "8"),
     Setting("mappings", "the folder of mappings; empty: those that came with the program", _folder, ""),
     Setting("wording", "a file with licensed item wording, merged at load", _optional_file, ""),
-    Setting("destinations", "EHRs we push to: NAME=URL,…; NAME is a file of mappings/destinations", _destinations, ""),
+    Setting(
+        "destinations",
+        "EHRs we push to: NAME=URL,…; NAME is a file of mappings/destinations",
+        _destinations,
+        "",
+    ),
     Setting("sync_seconds", "how often `sync` looks for work", _number(1, 3600), "5"),
     Setting("connections", "connections `sync` opens to one EHR at most", _number(1, 16), "4"),
     Setting("proxy_hops", "trusted proxies in front of `serve`", _number(0, 5), "0"),
-    Setting("idle_minutes", "a clinician is logged out after this long without a click", _number(1, 60), "15"),
+    Setting(
+        "idle_minutes", "a clinician is logged out after this long without a click", _number(1, 60), "15"
+    ),
     Setting("log_level", "debug, info, warning or error", _level, "info"),
 )
 
@@ -219,7 +228,11 @@ def _text_of(setting: Setting, environment: Mapping[str, str]) -> tuple[str | No
 def _unknown(environment: Mapping[str, str]) -> list[Fault]:
     # A misspelt variable would silently leave its default in force.
     known = {s.name for s in SETTINGS} | {s.name + "_FILE" for s in SETTINGS if s.secret} | set(NOT_SETTINGS)
-    return [Fault(n, "is no setting of this program") for n in sorted(environment) if n.startswith(PREFIX) and n not in known]
+    return [
+        Fault(n, "is no setting of this program")
+        for n in sorted(environment)
+        if n.startswith(PREFIX) and n not in known
+    ]
 
 
 NOT_SETTINGS = ("FHIR_PMP_TEST_EHR", "FHIR_PMP_CRASH_AT", "FHIR_PMP_TEST_BUILD")

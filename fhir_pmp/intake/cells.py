@@ -31,7 +31,9 @@ class CellReader:
                 self.faults.append(Fault(column or "", "is empty and must not be"))
             return None
         if len(value) > LONGEST_NAME or value != value.strip() or not value.isprintable():
-            self.faults.append(Fault(column or "", f"is longer than {LONGEST_NAME} characters or not plain text"))
+            self.faults.append(
+                Fault(column or "", f"is longer than {LONGEST_NAME} characters or not plain text")
+            )
             return None
         return value
 

@@ -47,7 +47,9 @@ class CsvRows:
             raise FileNotReadable("the header is not CSV", field="line 1") from None
         doubled = sorted({name for name in self.header if self.header.count(name) > 1})
         if doubled:
-            raise FileNotReadable(faults=[Fault(f"column {name}", "stands twice in the header") for name in doubled])
+            raise FileNotReadable(
+                faults=[Fault(f"column {name}", "stands twice in the header") for name in doubled]
+            )
 
     def __iter__(self) -> Iterator[Row]:
         width = len(self.header)
@@ -59,7 +61,9 @@ class CsvRows:
             except StopIteration:
                 return
             except csv.Error:
-                raise FileBroken("is not CSV: a quote is not closed or a cell is too long", field=f"line {line}") from None
+                raise FileBroken(
+                    "is not CSV: a quote is not closed or a cell is too long", field=f"line {line}"
+                ) from None
             if cells:
                 yield Row(line, cells, _fault_of(cells, width))
 

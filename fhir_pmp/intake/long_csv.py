@@ -34,8 +34,14 @@ class LongReader:
         self._instruments = instruments
         index = {name: at for at, name in enumerate(rows.header)}
         known = {*source.columns.values(), *source.ignored, REASON_COLUMN}
-        faults = [Fault(f"column {name}", "is no column of this source") for name in rows.header if name not in known]
-        faults += [Fault(f"column {c}", "is missing") for w in _NEEDED if (c := source.columns[w]) not in index]
+        faults = [
+            Fault(f"column {name}", "is no column of this source")
+            for name in rows.header
+            if name not in known
+        ]
+        faults += [
+            Fault(f"column {c}", "is missing") for w in _NEEDED if (c := source.columns[w]) not in index
+        ]
         if faults:
             raise FileNotReadable(faults=faults)
         self._at = {word: index[column] for word, column in source.columns.items() if column in index}
@@ -60,7 +66,12 @@ class LongReader:
         group: list[Row] = []
         at = self._at["response"]
         for row in self.rows:
-            together = group and row.fault is None and group[-1].fault is None and row.cells[at] == group[-1].cells[at]
+            together = (
+                group
+                and row.fault is None
+                and group[-1].fault is None
+                and row.cells[at] == group[-1].cells[at]
+            )
             if group and not together:
                 yield group
                 group = []
@@ -79,7 +90,9 @@ class LongReader:
             return gathered
         name = self._cell(first, "response")
         if not name:
-            gathered.faults += [(row, Fault(self._source.columns["response"], "is empty and must not be")) for row in rows]
+            gathered.faults += [
+                (row, Fault(self._source.columns["response"], "is empty and must not be")) for row in rows
+            ]
         elif not seen.add(name):
             what = "resumes a response whose rows stood earlier; the rows of a response stand together"
             gathered.faults += [(row, Fault(self._source.columns["response"], what)) for row in rows]
@@ -89,12 +102,20 @@ class LongReader:
 
     def _gather(self, gathered: Gathered, name: str) -> None:
         first = gathered.rows[0]
-        heading = [self._cell(first, word) for word in ("enrolment", "timepoint", "instrument", "answered_at", "amends")]
+        heading = [
+            self._cell(first, word)
+            for word in ("enrolment", "timepoint", "instrument", "answered_at", "amends")
+        ]
         answers: dict[str, object] = {}
         for row in gathered.rows:
-            own = [self._cell(row, word) for word in ("enrolment", "timepoint", "instrument", "answered_at", "amends")]
+            own = [
+                self._cell(row, word)
+                for word in ("enrolment", "timepoint", "instrument", "answered_at", "amends")
+            ]
             if own != heading:
-                gathered.faults.append((row, Fault("", "differs from the first row of this response outside item and value")))
+                gathered.faults.append(
+                    (row, Fault("", "differs from the first row of this response outside item and value"))
+                )
             self._take_answer(row, heading[2], answers, gathered)
         moment, timepoint = read_moment(heading[3]), self._source.timepoints.get(heading[1])
         self._judge_heading(gathered, heading, moment, timepoint)
@@ -110,7 +131,9 @@ class LongReader:
                 answers=answers,
             )
 
-    def _judge_heading(self, gathered: Gathered, heading: list[str], moment: Moment | None, timepoint: object) -> None:
+    def _judge_heading(
+        self, gathered: Gathered, heading: list[str], moment: Moment | None, timepoint: object
+    ) -> None:
         columns, first = self._source.columns, gathered.rows[0]
         if not heading[0]:
             gathered.faults.append((first, Fault(columns["enrolment"], "is empty and must not be")))

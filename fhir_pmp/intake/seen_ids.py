@@ -14,7 +14,7 @@ class SeenIds:
     def __init__(self, slots: int = 1 << 16) -> None:
         self._slots = slots
         self._used = 0
-        self._file = tempfile.TemporaryFile()
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as this object
         self._file.truncate(slots * _WIDTH)
         self._table = mmap.mmap(self._file.fileno(), slots * _WIDTH)
 

@@ -71,19 +71,28 @@ class WideReader:
             for item in instrument.items
             if (name := item_column(instrument.id, item.link_id)) in self._index
         )
-        return _Form(instrument.id, date_at, self._index.get(instrument.id + self._source.amends_suffix), items)
+        return _Form(
+            instrument.id, date_at, self._index.get(instrument.id + self._source.amends_suffix), items
+        )
 
-    def _refuse_unknown_columns(self, person: set[str], instruments: Mapping[InstrumentId, Instrument]) -> None:
+    def _refuse_unknown_columns(
+        self, person: set[str], instruments: Mapping[InstrumentId, Instrument]
+    ) -> None:
         known = person | self._source.ignored | {REASON_COLUMN}
         for form in self._forms:
-            known |= {form.instrument + self._source.date_suffix, form.instrument + self._source.amends_suffix}
+            known |= {
+                form.instrument + self._source.date_suffix,
+                form.instrument + self._source.amends_suffix,
+            }
             known |= {item_column(form.instrument, link_id) for link_id, _, _ in form.items}
         faults = [
             Fault(f"column {name}", "is no column of this source, nor an instrument's item")
             for name in self.rows.header
             if name not in known
         ]
-        needed = [self._source.columns[word] for word in ("enrolment", "timepoint", "given", "family", "birth_date")]
+        needed = [
+            self._source.columns[word] for word in ("enrolment", "timepoint", "given", "family", "birth_date")
+        ]
         faults += [Fault(f"column {name}", "is missing") for name in needed if name not in self._index]
         for form in self._forms:
             missing = len(instruments[form.instrument].items) - len(form.items)
@@ -115,10 +124,12 @@ class WideReader:
             given=cells.text(column("given"), required=True) or "",
             family=cells.text(column("family"), required=True) or "",
             birth_date=cells.day(column("birth_date"), required=True),  # type: ignore[arg-type]  # a fault stands
-            sex=Sex(cells.choice(column("sex"), self._source.values["sex"]) or Sex.UNKNOWN),
+            sex=Sex(str(cells.choice(column("sex"), self._source.values["sex"]) or Sex.UNKNOWN)),
             identifiers=self._read_identifiers(cells),
             referral_number=cells.text(column("referral_number")),
-            share_with_ehr=bool(cells.choice(column("share_with_ehr"), self._source.values["share_with_ehr"])),
+            share_with_ehr=bool(
+                cells.choice(column("share_with_ehr"), self._source.values["share_with_ehr"])
+            ),
             enrolled_on=cells.day(column("enrolled_on")),
             started_on=cells.day(column("started_on")),
             lessons=tuple(
