@@ -7,8 +7,10 @@ from enum import StrEnum
 from fhir_pmp.identifiers import (
     ClientId,
     EpisodeId,
+    FlagId,
     Identifier,
     InstrumentId,
+    LinkId,
     PersonId,
     ReferralId,
     ResourceId,
@@ -166,3 +168,28 @@ class Sharing(StrEnum):
     DEFINITION = "definition"  # nobody's data: definitions, our Organization, practitioners
     REFERRAL = "referral"  # readable by the practice that sent it, whatever the consent
     RECORD = "record"  # governed by the person's consent (share_with_ehr)
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """What a clinician did about a flag. Only this makes a flag inactive."""
+
+    by: str  # the clinician's name
+    at: datetime  # aware
+    action: str  # the clinician's words
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A safety answer at or above its item's `flag_from`, raised with the response that gave it."""
+
+    id: FlagId  # also the Flag's resource id
+    person: PersonId
+    episode: EpisodeId
+    response: ResponseId
+    instrument: InstrumentId
+    timepoint: TimepointId
+    item: LinkId
+    answer: int  # as it was when the flag was raised; an amendment does not change it
+    raised_at: datetime
+    acknowledgement: Acknowledgement | None = None

@@ -1,0 +1,203 @@
+"""One clinic: its instruments, its programme, its zone, and every business key with the id that follows from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from fhir_pmp.identifiers import (
+    ClientId,
+    EpisodeId,
+    FlagId,
+    Identifier,
+    InstrumentId,
+    KeyedIds,
+    LetterId,
+    LinkId,
+    PersonId,
+    ReferralId,
+    ResourceId,
+    ResponseId,
+    ScaleId,
+    SourceId,
+    TimepointId,
+)
+from fhir_pmp.instruments.definition import Instrument
+from fhir_pmp.pathway.programme import Programme
+
+
+class Kind(StrEnum):
+    """The things that bear an id of ours; the word is the id's prefix and the end of its identifier system."""
+
+    PERSON = "patient"
+    EPISODE = "episode"
+    REFERRAL = "referral"
+    SERVICE_REQUEST = "request"
+    TASK = "task"
+    ENTRY = "entry"  # another entry of a referral Bundle
+    RESPONSE = "response"
+    SCORE = "score"
+    ANSWER = "answer"  # a safety answer
+    CHANGE = "change"
+    FLAG = "flag"
+    LETTER = "letter"
+    DOCUMENT = "document"  # a letter's DocumentReference
+    BUNDLE = "bundle"  # a letter's document Bundle
+    COMPOSITION = "composition"  # inside that Bundle
+    ORGANIZATION = "organization"
+    PRACTITIONER = "practitioner"
+    ROLE = "role"
+
+
+@dataclass(frozen=True)
+class Clinic:
+    """What everything that decides or renders is given. Its methods are the only place where an id is made."""
+
+    instruments: Mapping[InstrumentId, Instrument]
+    programme: Programme
+    ids: KeyedIds
+    canonical_base: str  # without a slash at its end
+    zone: ZoneInfo
+
+    # identifiers
+
+    def identifier_system(self, kind: Kind) -> str:
+        """The system (a URI) of the identifiers that we give to things of this kind."""
+        return f"{self.canonical_base}/identifiers/{kind.value}"
+
+    def own_identifier(self, kind: Kind, value: str) -> Identifier:
+        """Our business identifier of a thing: the kind's system and the thing's id."""
+        return Identifier(self.identifier_system(kind), value)
+
+    def source_system(self, source: SourceId, of: str) -> str:
+        """The system of the identifiers that a source itself gives (`of`: "record", "enrolment", "response")."""
+        return f"{self.canonical_base}/sources/{source}/{of}"
+
+    # people and episodes
+
+    def person_id(self, source: SourceId, record: str) -> PersonId:
+        """The id of a person whom a source registered under its own record number."""
+        return PersonId(self.ids.compute(Kind.PERSON, "source", source, record))
+
+    def referred_person_id(self, referral: ReferralId) -> PersonId:
+        """The id of a person whom a referral registered."""
+        return PersonId(self.ids.compute(Kind.PERSON, "referral", referral))
+
+    def episode_id(self, source: SourceId, enrolment: str) -> EpisodeId:
+        """The id of an episode that began with an enrolment, no referral before it."""
+        return EpisodeId(self.ids.compute(Kind.EPISODE, "source", source, enrolment))
+
+    def referred_episode_id(self, referral: ReferralId) -> EpisodeId:
+        """The id of an episode that began with a referral."""
+        return EpisodeId(self.ids.compute(Kind.EPISODE, "referral", referral))
+
+    # referrals
+
+    def referral_id(self, client: ClientId, service_request: Identifier) -> ReferralId:
+        """The id of a referral: the client that sent it and its ServiceRequest's identifier."""
+        key = (client, service_request.system, service_request.value)
+        return ReferralId(self.ids.compute(Kind.REFERRAL, *key))
+
+    def service_request_id(self, referral: ReferralId) -> ResourceId:
+        """The id of the referral's ServiceRequest."""
+        return ResourceId(self.ids.compute(Kind.SERVICE_REQUEST, referral))
+
+    def task_id(self, referral: ReferralId) -> ResourceId:
+        """The id of the referral's Task."""
+        return ResourceId(self.ids.compute(Kind.TASK, referral))
+
+    def entry_id(self, referral: ReferralId, resource_type: str, key: str) -> ResourceId:
+        """The id of another entry of the referral Bundle; `key` is what tells it from others of its type."""
+        return ResourceId(self.ids.compute(Kind.ENTRY, referral, resource_type, key))
+
+    def referral_number(self, referral: ReferralId) -> str:
+        """The number that people and enrolments quote: "R-" and 12 digits that say nothing."""
+        drawn = int(self.ids.compute("number", referral).removeprefix("number-"), 16)
+        return f"R-{drawn % 10**12:012d}"
+
+    # responses and what follows from them
+
+    def response_id(
+        self,
+        source: SourceId,
+        own_id: str | None,
+        enrolment: str,
+        instrument: InstrumentId,
+        timepoint: TimepointId,
+    ) -> ResponseId:
+        """The id of a response: by the source's own response id, else by whose it is, which and when."""
+        if own_id is not None:
+            return ResponseId(self.ids.compute(Kind.RESPONSE, source, own_id))
+        return ResponseId(self.ids.compute(Kind.RESPONSE, source, enrolment, instrument, timepoint))
+
+    def response_identifier(self, source: SourceId, own_id: str | None, response: ResponseId) -> Identifier:
+        """The response's identifier: the source's own, else our id under our system."""
+        if own_id is not None:
+            return Identifier(self.source_system(source, "response"), own_id)
+        return self.own_identifier(Kind.RESPONSE, response)
+
+    def score_id(self, response: ResponseId, scale: ScaleId) -> ResourceId:
+        """The id of one scale's score of a response."""
+        return ResourceId(self.ids.compute(Kind.SCORE, response, scale))
+
+    def answer_id(self, response: ResponseId, item: LinkId) -> ResourceId:
+        """The id of the Observation of one safety answer."""
+        return ResourceId(self.ids.compute(Kind.ANSWER, response, item))
+
+    def flag_id(self, response: ResponseId, item: LinkId) -> FlagId:
+        """The id of the flag that one safety answer raised."""
+        return FlagId(self.ids.compute(Kind.FLAG, response, item))
+
+    def change_id(
+        self, episode: EpisodeId, instrument: InstrumentId, scale: ScaleId, later: TimepointId
+    ) -> ResourceId:
+        """The id of the change of one scale up to a later timepoint; another baseline amends it."""
+        return ResourceId(self.ids.compute(Kind.CHANGE, episode, instrument, scale, later))
+
+    # letters
+
+    def letter_id(self, episode: EpisodeId, kind: str, number: int) -> LetterId:
+        """The id of an episode's letter of that kind; a replacement has the next number."""
+        return LetterId(self.ids.compute(Kind.LETTER, episode, kind, str(number)))
+
+    def document_reference_id(self, letter: LetterId) -> ResourceId:
+        """The id of a letter's DocumentReference."""
+        return ResourceId(self.ids.compute(Kind.DOCUMENT, letter))
+
+    def document_bundle_id(self, letter: LetterId) -> ResourceId:
+        """The id of a letter's document Bundle."""
+        return ResourceId(self.ids.compute(Kind.BUNDLE, letter))
+
+    def composition_id(self, letter: LetterId) -> ResourceId:
+        """The id of the Composition in a letter's document Bundle."""
+        return ResourceId(self.ids.compute(Kind.COMPOSITION, letter))
+
+    # organizations and practitioners
+
+    def provider_id(self) -> ResourceId:
+        """The id of our own Organization."""
+        return self.organization_id(self.programme.provider.identifier)
+
+    def organization_id(self, identifier: Identifier) -> ResourceId:
+        """The id of an organization that bears a business identifier."""
+        return ResourceId(self.ids.compute(Kind.ORGANIZATION, identifier.system, identifier.value))
+
+    def unnumbered_organization_id(self, named_by: str, name: str) -> ResourceId:
+        """The id of an organization without an identifier: who named it ("client:<id>") and its name."""
+        return ResourceId(self.ids.compute(Kind.ORGANIZATION, "named", named_by, name))
+
+    def practitioner_id(self, identifier: Identifier) -> ResourceId:
+        """The id of a practitioner who bears a business identifier."""
+        return ResourceId(self.ids.compute(Kind.PRACTITIONER, identifier.system, identifier.value))
+
+    def unnumbered_practitioner_id(self, named_by: str, name: str) -> ResourceId:
+        """The id of a practitioner without an identifier: who named them and their name."""
+        return ResourceId(self.ids.compute(Kind.PRACTITIONER, "named", named_by, name))
+
+    def signer_id(self, account: str) -> ResourceId:
+        """The id of the practitioner whom one of our accounts stands for."""
+        return ResourceId(self.ids.compute(Kind.PRACTITIONER, "account", account))
+
+    def role_id(self, practitioner: ResourceId, organization: ResourceId) -> ResourceId:
+        """The id of a practitioner's role at an organization."""
+        return ResourceId(self.ids.compute(Kind.ROLE, practitioner, organization))
