@@ -1,16 +1,14 @@
 """A fact rendered as FHIR: its bytes without meta, what it refers to, and the keys it is found by."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from fhir_pmp.fhir.json_writer import write_canonical
+from fhir_pmp.fhir.search_keys import Token, date_of, tokens_of
 from fhir_pmp.identifiers import ClientId, EpisodeId, PersonId, ResourceId
 from fhir_pmp.pathway.facts import Sharing
-
-Token = tuple[str, str, str]
-"""One search key: parameter name (`code`, `identifier`, `status`, ...), system ("" where there is none), value."""
 
 Resource = dict[str, Any]
 """A FHIR resource as JSON values, its members in element order; decimals are `Decimal`, never float."""
@@ -58,11 +56,12 @@ def render(
     person: PersonId | None = None,
     episode: EpisodeId | None = None,
     owner: ClientId | None = None,
-    date_text: str | None = None,
-    tokens: Sequence[Token] = (),
     meta_more: bytes = b"",
 ) -> Rendered:
-    """The resource as canonical bytes, its references collected. `meta` is left out: publishing stamps it."""
+    """The resource as canonical bytes, its references and search keys read from its content.
+
+    `meta` is left out: publishing stamps it.
+    """
     kind, resource_id = resource["resourceType"], ResourceId(resource["id"])
     rest = {key: value for key, value in resource.items() if key not in ("resourceType", "id", "meta")}
     own = f"{kind}/{resource_id}"
@@ -75,8 +74,8 @@ def render(
         person=person,
         episode=episode,
         owner=owner,
-        date_text=date_text,
-        tokens=tuple(dict.fromkeys(tokens)),
+        date_text=date_of(resource),
+        tokens=tokens_of(resource),
         refs=tuple(ref for ref in dict.fromkeys(local_references(rest)) if ref != own),
         meta_more=meta_more,
     )

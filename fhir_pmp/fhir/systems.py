@@ -1,6 +1,5 @@
 """Every canonical and code system that we read or write, spelt once."""
 
-from dataclasses import dataclass, field
 from functools import lru_cache
 
 from fhir_pmp.identifiers import InstrumentId
@@ -37,48 +36,25 @@ OBSERVATION_EXTRACT = _SDC + "observationExtract"
 OBSERVATION_EXTRACT_CATEGORY = _SDC + "observation-extract-category"
 
 
-@dataclass(frozen=True, slots=True)
 class Systems:
-    """Our own canonicals, which hang from the installation's canonical base."""
+    """Our own canonicals, which hang from the installation's canonical base (an absolute URL, no trailing slash)."""
 
-    base: str
-
-    # Code systems, each with a ValueSet of all its codes.
-    scales: str = field(init=False)  # <instrument>.<scale> and change.<instrument>.<scale>
-    items: str = field(init=False)  # link ids
-    answers: str = field(init=False)  # options that have no published code: <link id>.<value>
-    bands: str = field(init=False)  # <rule id>.v<version>.<label>
-    rules: str = field(init=False)  # <rule id>.v<version>
-    timepoints: str = field(init=False)
-    verdicts: str = field(init=False)
-    parts: str = field(init=False)  # what our components say: answered, blanks, prorated, percent, baseline
-
-    # Extensions.
-    timepoint: str = field(init=False)  # valueCoding, on QuestionnaireResponse and Observation
-    programme_timepoint: str = field(init=False)  # on EpisodeOfCare: which timepoint, when it is due
-    flag_rule: str = field(init=False)  # valueCoding: the rule that raised a Flag
-
-    # Identifier systems: the business keys of what we publish.
-    response_key: str = field(init=False)
-    score_key: str = field(init=False)
-    change_key: str = field(init=False)
-    flag_key: str = field(init=False)
-    letter_key: str = field(init=False)
-    letter_bundle_key: str = field(init=False)
-    episode_key: str = field(init=False)
-    person_key: str = field(init=False)
-    referral_number: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        for name in ("scales", "items", "answers", "bands", "rules", "timepoints", "verdicts", "parts"):
-            object.__setattr__(self, name, f"{self.base}/CodeSystem/{name}")
-        for name in ("timepoint", "programme_timepoint", "flag_rule"):
-            object.__setattr__(self, name, f"{self.base}/StructureDefinition/{name.replace('_', '-')}")
-        for name in (
-            *("response_key", "score_key", "change_key", "flag_key", "letter_key", "letter_bundle_key"),
-            *("episode_key", "person_key", "referral_number"),
-        ):
-            object.__setattr__(self, name, f"{self.base}/sid/{name.removesuffix('_key').replace('_', '-')}")
+    def __init__(self, base: str) -> None:
+        self.base = base
+        # Code systems, each with a ValueSet of all its codes.
+        self.scales = f"{base}/CodeSystem/scales"  # <instrument>.<scale> and change.<instrument>.<scale>
+        self.items = f"{base}/CodeSystem/items"  # link ids
+        self.answers = f"{base}/CodeSystem/answers"  # options without a published code: <link id>.<value>
+        self.bands = f"{base}/CodeSystem/bands"  # <rule id>.v<version>.<label>
+        self.rules = f"{base}/CodeSystem/rules"  # <rule id>.v<version>
+        self.timepoints = f"{base}/CodeSystem/timepoints"
+        self.verdicts = f"{base}/CodeSystem/verdicts"
+        self.parts = f"{base}/CodeSystem/parts"  # what a component says: answered, blanks, prorated, percent, ...
+        self.letters = f"{base}/CodeSystem/letters"  # kinds of letter that have no LOINC document code
+        # Extensions.
+        self.timepoint = f"{base}/StructureDefinition/timepoint"  # on QuestionnaireResponse and Observation
+        self.programme_timepoint = f"{base}/StructureDefinition/programme-timepoint"  # on EpisodeOfCare
+        self.flag_rule = f"{base}/StructureDefinition/flag-rule"  # on Flag: the rule that raised it
 
     def questionnaire(self, instrument: InstrumentId) -> str:
         """The canonical of an instrument's Questionnaire, without its version."""

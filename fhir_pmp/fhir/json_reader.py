@@ -1,0 +1,210 @@
+"""The one strict reader of every JSON body, in and out: what is not plainly JSON and plainly FHIR is refused."""
+
+import json
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, NoReturn
+
+from fhir_pmp.errors import Fault, NotUnderstood
+
+DEEPEST_JSON = 64
+"""Levels of nesting of any JSON body; beyond it the parsers of this world fall over."""
+DEEPEST_FHIR = 40
+LONGEST_INTEGER = 19
+"""Digits."""
+LONGEST_DECIMAL = 40
+"""Characters."""
+GREATEST_EXPONENT = 18
+"""Decimals stay within 10^18 and 10^-18."""
+MOST_FAULTS = 20
+"""A body with more is not described further."""
+
+
+class BodyTooLarge(NotUnderstood):
+    """The body is larger than this door takes. The sender splits it."""
+
+
+class NotStrictJson(NotUnderstood):
+    """The body is not JSON as we take it. The sender corrects the places named."""
+
+
+class _Wrong:
+    """Stands in the parsed tree where a value was that we refuse, until the walk knows its path."""
+
+    __slots__ = ("what",)
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+
+def read_strict(data: bytes, *, max_bytes: int, max_depth: int = DEEPEST_FHIR) -> dict[str, Any]:
+    """One FHIR JSON object; decimals as Decimal with their own digits.
+
+    Besides what `read_json` refuses: empty strings, objects and arrays, null outside the arrays of primitives,
+    and `fhir_comments`. Raises BodyTooLarge and NotStrictJson; every fault carries a path and never a value.
+    """
+    return _checked(_parsed(data, max_bytes, max_depth), fhir=True)
+
+
+def read_json(data: bytes, *, max_bytes: int, max_depth: int = DEEPEST_JSON) -> dict[str, Any]:
+    """One JSON object that need not be FHIR.
+
+    Refused: a body over the cap, a byte order mark, other than UTF-8, nesting beyond `max_depth`, duplicate keys,
+    NaN and Infinity, integers over 19 digits, decimals over 40 characters or beyond 10^18 either way, lone
+    surrogates, control characters other than tab, CR and LF in strings.
+    """
+    return _checked(_parsed(data, max_bytes, max_depth), fhir=False)
+
+
+def _parsed(data: bytes, max_bytes: int, max_depth: int) -> object:
+    if len(data) > max_bytes:
+        raise BodyTooLarge(f"is larger than {max_bytes} bytes", field="body")
+    if data.startswith(b"\xef\xbb\xbf"):
+        _refuse("starts with a byte order mark")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        _refuse(f"is not UTF-8 at byte {error.start}")
+    if _nests_deeper(data, min(max_depth, DEEPEST_JSON)):
+        _refuse(f"is nested deeper than {min(max_depth, DEEPEST_JSON)} levels")
+    try:
+        return _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        _refuse(f"is not JSON at line {error.lineno}, column {error.colno}")
+
+
+def _refuse(what: str) -> NoReturn:
+    raise NotStrictJson(what, field="body") from None
+
+
+_STRUCTURE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{]|[\]}]', re.DOTALL)
+
+
+def _nests_deeper(data: bytes, limit: int) -> bool:
+    # Counted before parsing, strings left out: the parser itself would fall over first.
+    if data.count(b"{") + data.count(b"[") <= limit:
+        return False
+    depth = 0
+    for match in _STRUCTURE.finditer(data):
+        token = data[match.start()]
+        if token in b"[{":
+            depth += 1
+            if depth > limit:
+                return True
+        elif token in b"]}":
+            depth -= 1
+    return False
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Any:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    names = [name for name, _ in pairs]
+    twice = next(name for name in names if names.count(name) > 1)
+    return _Wrong(f"has the member {shown_name(twice)} twice")
+
+
+def _integer(text: str) -> int | Decimal | _Wrong:
+    if text == "-0":
+        return Decimal(text)  # an int would lose the sign
+    if len(text.lstrip("-")) > LONGEST_INTEGER:
+        return _Wrong(f"has more than {LONGEST_INTEGER} digits")
+    return int(text)
+
+
+def _decimal(text: str) -> Decimal | _Wrong:
+    if len(text) > LONGEST_DECIMAL:
+        return _Wrong(f"has more than {LONGEST_DECIMAL} characters")
+    value = Decimal(text)
+    parts = value.as_tuple()
+    lowest = parts.exponent if isinstance(parts.exponent, int) else 0
+    if value.adjusted() > GREATEST_EXPONENT or lowest < -GREATEST_EXPONENT:
+        return _Wrong(f"is beyond 10^{GREATEST_EXPONENT} or finer than 10^-{GREATEST_EXPONENT}")
+    return value
+
+
+def _constant(_: str) -> _Wrong:
+    return _Wrong("is not a number that JSON knows")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_integer, parse_float=_decimal, parse_constant=_constant, strict=True
+)
+
+
+def _checked(tree: object, *, fhir: bool) -> dict[str, Any]:
+    faults: list[Fault] = []
+    for fault in _faults(tree, "", fhir):
+        faults.append(fault)
+        if len(faults) >= MOST_FAULTS:
+            break
+    if faults:
+        raise NotStrictJson(faults=faults)
+    if not isinstance(tree, dict):
+        _refuse("is not a JSON object")
+    return tree
+
+
+def _faults(value: object, path: str, fhir: bool) -> Iterator[Fault]:
+    match value:
+        case _Wrong(what=what):
+            yield Fault(path or "body", what)
+        case str():
+            if fhir and not value:
+                yield Fault(path, "is an empty string")
+            elif _REFUSED_CHARACTERS.search(value):
+                yield Fault(path, "holds a control character or half a character")
+        case dict():
+            yield from _object_faults(value, path, fhir)
+        case list():
+            yield from _array_faults(value, path, fhir)
+        case None if fhir:
+            yield Fault(path or "body", "is null")
+
+
+def _object_faults(value: dict[str, Any], path: str, fhir: bool) -> Iterator[Fault]:
+    if fhir and not value:
+        yield Fault(path or "body", "is an empty object")
+    for name, member in value.items():
+        at = f"{path}.{shown_name(name)}" if path else shown_name(name)
+        if _REFUSED_CHARACTERS.search(name):
+            yield Fault(at, "is a name with a control character or half a character")
+        elif fhir and name == "fhir_comments":
+            yield Fault(at, "is not taken: comments are not data")
+        elif fhir and isinstance(member, list) and None in member:
+            yield from _placeholder_faults(member, value.get(_sibling(name)), at)
+        else:
+            yield from _faults(member, at, fhir)
+
+
+def _sibling(name: str) -> str:
+    return name[1:] if name.startswith("_") else f"_{name}"
+
+
+def _placeholder_faults(values: list[object], sibling: object, path: str) -> Iterator[Fault]:
+    # A repeating primitive and the extensions of its repeats are two arrays that align by position; null holds the
+    # place of what one of the two does not have, so where one is null the other must not be.
+    others = sibling if isinstance(sibling, list) else []
+    for at, value in enumerate(values):
+        if value is not None:
+            yield from _faults(value, f"{path}[{at}]", True)
+        elif at >= len(others) or others[at] is None:
+            yield Fault(f"{path}[{at}]", "is null and holds no place")
+
+
+def _array_faults(values: list[object], path: str, fhir: bool) -> Iterator[Fault]:
+    if fhir and not values:
+        yield Fault(path or "body", "is an empty array")
+    for at, value in enumerate(values):
+        yield from _faults(value, f"{path}[{at}]", fhir)
+
+
+_REFUSED_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+
+
+def shown_name(name: str) -> str:
+    """A member's name for a path; `?` for one that no element of FHIR could have, which may be somebody's data."""
+    return name if _NAME.fullmatch(name) else "?"
