@@ -1,7 +1,7 @@
 """One clinic: its instruments, its programme, its zone, and every business key with the id that follows from it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -22,7 +22,9 @@ from fhir_pmp.identifiers import (
     SourceId,
     TimepointId,
 )
-from fhir_pmp.instruments.definition import Instrument
+from fhir_pmp.instruments.definition import Answers, Instrument, Score
+from fhir_pmp.instruments.scoring import Scorer, compile_scorer
+from fhir_pmp.pathway.movement import Compare, compile_comparison
 from fhir_pmp.pathway.programme import Programme
 
 
@@ -58,6 +60,29 @@ class Clinic:
     ids: KeyedIds
     canonical_base: str  # without a slash at its end
     zone: ZoneInfo
+    _scorers: Mapping[InstrumentId, Scorer] = field(init=False, repr=False, compare=False)
+    _comparisons: Mapping[InstrumentId, tuple[Compare, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Compiled once: an import scores a hundred thousand responses.
+        known = self.instruments.items()
+        object.__setattr__(self, "_scorers", {name: compile_scorer(one) for name, one in known})
+        compiled = {name: tuple(compile_comparison(scale) for scale in one.scales) for name, one in known}
+        object.__setattr__(self, "_comparisons", compiled)
+
+    # scores
+
+    def scorer(self, instrument: InstrumentId) -> Scorer:
+        """The instrument's compiled scorer. Raises KeyError."""
+        return self._scorers[instrument]
+
+    def score(self, instrument: InstrumentId, answers: Answers) -> tuple[Score, ...]:
+        """One score for every scale of the instrument, in its order. Raises KeyError."""
+        return self._scorers[instrument](answers)
+
+    def compare(self, instrument: InstrumentId, position: int) -> Compare:
+        """What compares two exact scores of the instrument's scale at that position. Raises KeyError, IndexError."""
+        return self._comparisons[instrument][position]
 
     # identifiers
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 from fhir_pmp.errors import NotUnderstood
 from fhir_pmp.identifiers import Identifier, InstrumentId, TimepointId
@@ -91,6 +92,11 @@ class Timepoint:
         return instrument in self.instruments or instrument in self.optional
 
 
+def lessons_done(episode: Episode) -> int:
+    """How many different lessons are completed."""
+    return len({lesson.number for lesson in episode.lessons})
+
+
 class CommencedBy(StrEnum):
     """The two ways to say that a person has commenced."""
 
@@ -110,7 +116,7 @@ class Commenced:
         """Whether the episode has commenced."""
         if self.by is CommencedBy.START_DATE:
             return episode.started_on is not None
-        return len(episode.lessons) >= self.lessons
+        return lessons_done(episode) >= self.lessons
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +128,7 @@ class Completed:
 
     def met_by(self, episode: Episode) -> bool:
         """Whether the episode has that many lessons completed."""
-        return len(episode.lessons) >= self.lessons
+        return lessons_done(episode) >= self.lessons
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,27 +173,27 @@ class Programme:
             raise NotOfferedThen(f"{found.id} offers {offered}", field="instrument")
         return found
 
-    @property
+    @cached_property
     def later(self) -> tuple[Timepoint, ...]:
         """The timepoints whose change since baseline is judged, in order."""
         return tuple(t for t in self.timepoints if t.role in (Role.POST, Role.FOLLOW_UP))
 
-    @property
+    @cached_property
     def start(self) -> Timepoint:
         """The timepoint that is the baseline."""
         return self._of(Role.START)
 
-    @property
+    @cached_property
     def screening(self) -> Timepoint:
         """The timepoint that is the second choice of baseline."""
         return self._of(Role.SCREENING)
 
-    @property
+    @cached_property
     def post(self) -> Timepoint:
         """The timepoint at the end of the programme."""
         return self._of(Role.POST)
 
-    @property
+    @cached_property
     def instruments(self) -> tuple[InstrumentId, ...]:
         """Every instrument the programme knows: those that are due somewhere first, each once."""
         due = [instrument for timepoint in self.timepoints for instrument in timepoint.instruments]
