@@ -1,0 +1,23 @@
+"""Synthetic people of a pain-management programme: who they are, what they answered, and how a platform hands them over.
+
+Nobody here exists. Person `i` of a seed is the same whatever the size of the cohort. Nothing is imported
+from the service: what these people answered is scored by whoever receives it.
+"""
+
+from demo.people.cohort import cohort
+from demo.people.exports import write_long_csv, write_wide_csv
+from demo.people.person import Person, Practice, Practitioner, Response
+from demo.people.practices import PRACTICES
+from demo.people.referral import gp_bundle
+
+__all__ = [
+    "PRACTICES",
+    "Person",
+    "Practice",
+    "Practitioner",
+    "Response",
+    "cohort",
+    "gp_bundle",
+    "write_long_csv",
+    "write_wide_csv",
+]

@@ -1,0 +1,83 @@
+"""Makes the people: person `i` of a seed and a day is always the same person."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from random import Random
+
+from demo.people.course import Course, as_known_on, draw_course
+from demo.people.even_spread import EvenSpread, mirrored_pair
+from demo.people.identity import draw_birth_date, draw_medicare_number, draw_name, draw_sex
+from demo.people.person import Person, Response
+from demo.people.practices import PRACTICES
+from demo.people.responses import Answering, draw_amended, draw_responses
+from demo.people.traits import draw_traits
+
+_REFERRED = 0.26
+# Consent in the enrolment: assumptions of this demonstration.
+_SHARES, _DOES_NOT_SHARE = 0.88, 0.96
+
+
+def cohort(size: int, *, seed: int, today: date) -> Iterator[Person]:
+    """Yield `size` synthetic people, enrolled over the year before `today`.
+
+    Nothing lies on `today` or after it: the export was made that morning. People who enrolled lately are still under way.
+    The same seed and day give the same people, and a larger cohort begins with the smaller one.
+    """
+    even = EvenSpread(seed)
+    for number in range(size):
+        pair, side = mirrored_pair(number)
+        rng = Random(f"{seed}/person/{number}")
+        answering = Answering(
+            traits=draw_traits(Random(f"{seed}/pair/{pair}"), side, rng),
+            answers_post=even.share("answers_post", pair),
+            satisfied=even.share("satisfied", number),
+        )
+        course = draw_course(even, pair, rng, today=today)
+        referred = even.share("referred", number) < _REFERRED
+        yield _person(number, rng, answering, course, referred=referred, last_day=today - timedelta(days=1))
+
+
+def _person(
+    number: int, rng: Random, answering: Answering, course: Course, *, referred: bool, last_day: date
+) -> Person:
+    record_id = f"PMP-{number + 1:06d}"
+    sex = draw_sex(rng)
+    given_name, family_name = draw_name(rng, sex)
+    birth_date = draw_birth_date(rng, course.enrolled_on)
+    medicare_number = draw_medicare_number(rng, number)
+    practice = rng.choice(PRACTICES)
+    practitioner = rng.choice(practice.practitioners)
+    consent = rng.random()
+    responses = draw_responses(answering, rng, record_id=record_id, course=course, last_day=last_day)
+    known = as_known_on(_ended_by_post(course, responses), last_day)
+    return Person(
+        referred=referred,
+        referral_number=None,
+        record_id=record_id,
+        given_name=given_name,
+        family_name=family_name,
+        birth_date=birth_date,
+        sex=sex,
+        medicare_number=medicare_number,
+        share_with_ehr=True if consent < _SHARES else False if consent < _DOES_NOT_SHARE else None,
+        practice=practice,
+        practitioner=practitioner,
+        referred_on=known.referred_on,
+        enrolled_on=known.enrolled_on,
+        started_on=known.started_on,
+        lessons_on=known.lessons_on,
+        ended_on=known.ended_on,
+        ended_how=known.ended_how,
+        stop_reason=known.stop_reason,
+        responses=responses,
+        amended=draw_amended(responses, rng),
+    )
+
+
+def _ended_by_post(course: Course, responses: tuple[Response, ...]) -> Course:
+    """A finished course ends on the day its post questionnaires came in."""
+    if course.ended_how != "finished":
+        return course
+    post = [response.answered_at.date() for response in responses if response.timepoint == "post"]
+    return replace(course, ended_on=max(post)) if post else course

@@ -1,0 +1,88 @@
+"""Which questionnaires one person hands in, and when: some never, some late, some corrected afterwards."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, timezone
+from random import Random
+
+from demo.people.answers import correct, fill_in, rate_change, rate_programme
+from demo.people.course import Course
+from demo.people.person import Instrument, Response, Timepoint
+from demo.people.questionnaires import ASKED_AT, LESSONS
+from demo.people.traits import Traits
+
+# People answer from Queensland, which keeps one offset all year; between 7 and 22 it is the same day all over Australia.
+_OFFSET = timezone(timedelta(hours=10))
+
+# Who answers is by chance alone, whatever they would have answered: assumptions, as the study's abstract gives no figures.
+_ANSWER_SCREENING = 0.95
+_ANSWER_START = 0.96
+_ANSWER_POST = {5: 0.92, 4: 0.80, 3: 0.45, 2: 0.40, 1: 0.35}
+_ANSWER_FOLLOW_UP, _ANSWER_FOLLOW_UP_WITHOUT_POST = 0.78, 0.22
+_INSTRUMENT_SKIPPED = 0.02
+_SOMETHING_AMENDED = 0.06
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """What decides how one person answers: traits, and two numbers from 0 up to 1."""
+
+    traits: Traits
+    answers_post: float
+    satisfied: float
+
+
+class _Diary:
+    """One person's answering: collects their responses as it walks through the timepoints."""
+
+    def __init__(self, answering: Answering, rng: Random, *, record_id: str, last_day: date) -> None:
+        self._answering, self._rng = answering, rng
+        self._record_id, self._last_day = record_id, last_day
+        self.responses: list[Response] = []
+
+    def answer(self, timepoint: Timepoint, day: date) -> None:
+        """Fill in what the timepoint asks, one instrument after the other, unless that day has not come yet."""
+        if day > self._last_day:
+            return
+        moment = datetime.combine(day, time(7), _OFFSET) + timedelta(seconds=self._rng.randrange(14 * 3600))
+        for instrument in ASKED_AT[timepoint]:
+            if self._rng.random() >= _INSTRUMENT_SKIPPED:
+                self.responses.append(self._response(timepoint, instrument, moment))
+            moment += timedelta(seconds=self._rng.randint(40, 300))
+
+    def _response(self, timepoint: Timepoint, instrument: Instrument, moment: datetime) -> Response:
+        if instrument == "satisfaction":
+            answers = rate_programme(self._answering.satisfied, self._rng)
+        elif instrument == "pgic":
+            answers = rate_change(self._answering.traits.progress, self._rng)
+        else:
+            answers = fill_in(instrument, timepoint, self._answering.traits.levels[timepoint], self._rng)
+        return Response(f"{self._record_id}-{timepoint}-{instrument}", timepoint, instrument, moment, answers)
+
+
+def draw_responses(
+    answering: Answering, rng: Random, *, record_id: str, course: Course, last_day: date
+) -> tuple[Response, ...]:
+    """What one person has handed in by `last_day`, in order of time. `course` is the whole course, future included."""
+    diary = _Diary(answering, rng, record_id=record_id, last_day=last_day)
+    # Someone who never started has at least been screened; of those who did, a few came in without.
+    if course.started_on is None or rng.random() < _ANSWER_SCREENING:
+        diary.answer("screening", course.enrolled_on - timedelta(days=rng.randint(1, 14)))
+    if course.started_on is None:
+        return tuple(diary.responses)
+    started_on = course.started_on
+    if rng.random() < _ANSWER_START:
+        # Not before they were enrolled, which may have been on the very day they started.
+        diary.answer("start", max(course.enrolled_on, started_on + timedelta(days=rng.randint(-2, 3))))
+    answered_post = answering.answers_post < _ANSWER_POST[min(LESSONS, len(course.lessons_on))]
+    if answered_post:
+        diary.answer("post", started_on + timedelta(days=round(rng.triangular(49, 74, 56))))
+    if rng.random() < (_ANSWER_FOLLOW_UP if answered_post else _ANSWER_FOLLOW_UP_WITHOUT_POST):
+        diary.answer("follow_up", started_on + timedelta(days=round(rng.triangular(133, 179, 147))))
+    return tuple(diary.responses)
+
+
+def draw_amended(responses: tuple[Response, ...], rng: Random) -> tuple[Response, ...]:
+    """The corrected copy of one response for a few people, else nothing."""
+    if not responses or rng.random() >= _SOMETHING_AMENDED:
+        return ()
+    return (correct(rng.choice(responses), rng),)

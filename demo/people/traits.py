@@ -1,0 +1,41 @@
+"""How strongly one person feels each measure at each timepoint, as standard-normal traits that hang together."""
+
+from dataclasses import dataclass
+from math import sqrt
+from random import Random
+
+from demo.people.measures import FOLLOW_UP_CORRELATION, MEASURES, SCREENING_CORRELATION, TRAIT_CORRELATION
+from demo.people.person import Timepoint
+
+Levels = dict[str, float]
+"""Standard-normal trait by measure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """One person's traits; `progress` is standard normal, high for those who got better than most."""
+
+    progress: float
+    levels: dict[Timepoint, Levels]
+
+
+def _blend(shared: float, own: float, loading: float) -> float:
+    return loading * shared + sqrt(1 - loading * loading) * own
+
+
+def draw_traits(pair_rng: Random, side: int, rng: Random) -> Traits:
+    """The traits at each timepoint, each leaning on the one before.
+
+    Where a person stands and how they move is their pair's, mirrored by `side`; the rest is drawn from `rng`.
+    """
+    distress, progress = side * pair_rng.gauss(0, 1), side * pair_rng.gauss(0, 1)
+    levels: dict[Timepoint, Levels] = {"screening": {}, "start": {}, "post": {}, "follow_up": {}}
+    for name, measure in MEASURES.items():
+        start = _blend(distress, side * pair_rng.gauss(0, 1), measure.distress)
+        moved = _blend(-progress, side * pair_rng.gauss(0, 1), measure.distress)
+        post = _blend(start, moved, TRAIT_CORRELATION)
+        levels["screening"][name] = _blend(start, rng.gauss(0, 1), SCREENING_CORRELATION)
+        levels["start"][name] = start
+        levels["post"][name] = post
+        levels["follow_up"][name] = _blend(post, rng.gauss(0, 1), FOLLOW_UP_CORRELATION)
+    return Traits(progress, levels)
