@@ -1,0 +1,36 @@
+"""The EHRs that are asked: our stub always, HAPI, and any server named in FHIR_PMP_TEST_EHR."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.contract.ehr.caller import Caller
+from tests.stub_ehr.process import stub_ehr
+
+NAMED = os.environ.get("FHIR_PMP_TEST_EHR")
+EHRS = [
+    pytest.param("stub"),
+    pytest.param("hapi", marks=pytest.mark.hapi),
+    *([pytest.param("named")] if NAMED else []),
+]
+
+
+@pytest.fixture(scope="session")
+def stub_address() -> Iterator[str]:
+    """The base address of a stub EHR."""
+    with stub_ehr() as process:
+        yield process.address
+
+
+@pytest.fixture(params=EHRS)
+def ehr(request: pytest.FixtureRequest) -> Iterator[Caller]:
+    """One EHR after the other; each test makes its own people, so that they share a server."""
+    if request.param == "stub":
+        address = request.getfixturevalue("stub_address")
+    elif request.param == "hapi":
+        address = request.getfixturevalue("hapi").address
+    else:
+        address = NAMED
+    with Caller(address) as caller:
+        yield caller
