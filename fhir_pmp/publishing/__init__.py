@@ -1,0 +1,1 @@
+"""A fact becomes an immutable published version and its outbox rows."""

@@ -1,0 +1,42 @@
+"""What arrived, verbatim, and how it was first answered; and the proof of the id secret."""
+
+import sqlalchemy as sa
+
+from fhir_pmp.store.columns import Moment, RowId
+from fhir_pmp.store.tables.metadata import metadata
+
+inbox = sa.Table(
+    "inbox",
+    metadata,
+    sa.Column("id", RowId, primary_key=True),
+    sa.Column("door", sa.String(32), nullable=False),
+    sa.Column("sender", sa.Text, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("received_at", Moment, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),  # received | done | refused
+    sa.Column("key", sa.Text),  # what the sender calls it, once that is understood
+    sa.Column("answer_status", sa.Integer),
+    sa.Column("answer_body", sa.LargeBinary),
+    sa.UniqueConstraint("door", "sender", "sha256"),
+    sa.Index(None, "door", "sender", "key"),
+)
+
+programme_answers = sa.Table(
+    "programme_answers",
+    metadata,
+    sa.Column("client", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("status", sa.Integer, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+)
+
+id_proof = sa.Table(
+    "id_proof",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("key", sa.Text, nullable=False),  # JSON list: the business key the id was computed from
+)

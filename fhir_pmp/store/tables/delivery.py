@@ -1,0 +1,87 @@
+"""The outbox with its lanes, what a destination calls our resources, and how each destination is doing."""
+
+import sqlalchemy as sa
+
+from fhir_pmp.store.columns import Moment, RowId
+from fhir_pmp.store.tables.metadata import metadata
+
+OPEN_STATES = "state IN ('pending', 'in_flight', 'waiting')"
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("seq", RowId, primary_key=True, autoincrement=True),
+    sa.Column("destination", sa.String(64), nullable=False),
+    sa.Column("lane", sa.String(64), nullable=False),
+    sa.Column("published", sa.BigInteger, nullable=False),  # published.seq: the version to be sent
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_at", Moment, nullable=False),
+    sa.Column("lease_until", Moment),
+    sa.Column("lease_epoch", sa.Integer, nullable=False),
+    sa.Column("unknown", sa.Boolean, nullable=False),  # the last attempt may have arrived
+    sa.Column("last_status", sa.Integer),
+    sa.Column("reason", sa.Text),
+    sa.Column("sent_hash", sa.String(64)),
+    sa.Column("sent_bytes", sa.LargeBinary),
+    sa.Column("etag", sa.Text),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("sent_at", Moment),
+    sa.UniqueConstraint("published", "destination"),
+    sa.Index("ix_outbox_open", "destination", "lane", "seq", sqlite_where=sa.text(OPEN_STATES), postgresql_where=sa.text(OPEN_STATES)),
+    sa.Index(None, "destination", "state", "sent_at"),
+)
+
+outbox_lanes = sa.Table(
+    "outbox_lanes",
+    metadata,
+    sa.Column("destination", sa.String(64), primary_key=True),
+    sa.Column("lane", sa.String(64), primary_key=True),
+    sa.Column("due_at", Moment),  # absent: nothing to send
+    sa.Column("lease_until", Moment),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Index(None, "destination", "due_at"),
+)
+
+destination_ids = sa.Table(
+    "destination_ids",
+    metadata,
+    sa.Column("destination", sa.String(64), primary_key=True),
+    sa.Column("ours", sa.String(130), primary_key=True),  # "Patient/…"
+    sa.Column("theirs", sa.String(256), nullable=False),
+    sa.Column("how", sa.String(32), nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+)
+
+remote_versions = sa.Table(
+    "remote_versions",
+    metadata,
+    sa.Column("destination", sa.String(64), primary_key=True),
+    sa.Column("type", sa.String(64), primary_key=True),
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),  # ours
+    sa.Column("etag", sa.Text),  # theirs
+    sa.Column("sent_hash", sa.String(64), nullable=False),
+    sa.Column("at", Moment, nullable=False),
+)
+
+breakers = sa.Table(
+    "breakers",
+    metadata,
+    sa.Column("destination", sa.String(64), primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),  # closed | open | half_open | paused
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("opened_at", Moment),
+    sa.Column("probe_at", Moment),
+    sa.Column("reason", sa.Text),
+)
+
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("until", Moment, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+)
