@@ -10,7 +10,7 @@ from fhir_pmp.intake.arrivals import ArrivedResponse
 from fhir_pmp.intake.cells import read_moment
 from fhir_pmp.intake.csv_rows import REASON_COLUMN, CsvRows, FileNotReadable, Row
 from fhir_pmp.intake.seen_ids import SeenIds
-from fhir_pmp.intake.sources import Source
+from fhir_pmp.intake.sources import Precision, Source
 from fhir_pmp.pathway.facts import Moment
 
 _NEEDED = ("enrolment", "response", "timepoint", "instrument", "answered_at", "item", "value")
@@ -141,7 +141,7 @@ class LongReader:
             gathered.faults.append((first, Fault(columns["timepoint"], "is no timepoint of this source")))
         if heading[2] not in self._instruments:
             gathered.faults.append((first, Fault(columns["instrument"], "is no instrument we know")))
-        if moment is None or (self._source.precision == "second" and moment.at is None):
+        if moment is None or (self._source.precision is Precision.SECOND and moment.at is None):
             what = "is not a date and time with seconds and offset, such as 2026-03-01T10:11:12+11:00"
             gathered.faults.append((first, Fault(columns["answered_at"], what)))
         if heading[4] not in ("", self._source.amends_when):

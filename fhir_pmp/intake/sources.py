@@ -15,6 +15,13 @@ class Shape(StrEnum):
     LONG = "long"
 
 
+class Precision(StrEnum):
+    """How exactly a platform knows when an answer was given."""
+
+    DATE = "date"
+    SECOND = "second"
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One source as its mapping file states it. Column names are the platform's; values on the right are ours."""
@@ -24,7 +31,7 @@ class Source:
     title: str
     shape: Shape
     zone: ZoneInfo
-    precision: str  # "date" | "second": how exactly the platform knows when an answer was given
+    precision: Precision
     enrolments_of: SourceId  # the source whose enrolment ids it uses; its own, or another's
     columns: Mapping[str, str]
     lesson_columns: tuple[str, ...]

@@ -124,7 +124,7 @@ class WideReader:
             given=cells.text(column("given"), required=True) or "",
             family=cells.text(column("family"), required=True) or "",
             birth_date=cells.day(column("birth_date"), required=True),  # type: ignore[arg-type]  # a fault stands
-            sex=Sex(str(cells.choice(column("sex"), self._source.values["sex"]) or Sex.UNKNOWN)),
+            sex=self._read_sex(cells),
             identifiers=self._read_identifiers(cells),
             referral_number=cells.text(column("referral_number")),
             share_with_ehr=bool(
@@ -148,10 +148,14 @@ class WideReader:
         pairs = ((system, cells.text(name)) for name, system in self._source.identifiers.items())
         return tuple(Identifier(system, value) for system, value in pairs if value)
 
+    def _read_sex(self, cells: CellReader) -> Sex:
+        word = cells.choice(self._source.columns.get("sex"), self._source.values["sex"])
+        return word if isinstance(word, Sex) else Sex.UNKNOWN
+
     def _read_ending(self, cells: CellReader) -> Ending | None:
         column = self._source.columns.get("ended_how")
-        word = cells.choice(column, {"": None, **self._source.values["ended_how"]})
-        return Ending(str(word)) if word else None
+        word = cells.choice(column, self._source.values["ended_how"])
+        return word if isinstance(word, Ending) else None
 
     def _read_practice(self, cells: CellReader) -> ArrivedPractice | None:
         column = self._source.columns.get
