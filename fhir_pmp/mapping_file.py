@@ -123,6 +123,10 @@ class Table:
         """Text, or None where the key is absent or null."""
         return self.text(key) if self.has(key) else None
 
+    def text_or_null(self, key: str) -> str | None:
+        """Text or null, and the key must be there: that there is none has to be said."""
+        return self.text_or_none(key) if self._is_stated(key) else None
+
     def whole(self, key: str) -> int:
         """A whole number, written with plain digits."""
         found = self._scalar(key, {_TAG + "int"}, "must be a whole number")
@@ -134,6 +138,10 @@ class Table:
     def whole_or_none(self, key: str) -> int | None:
         """A whole number, or None where the key is absent or null."""
         return self.whole(key) if self.has(key) else None
+
+    def whole_or_null(self, key: str) -> int | None:
+        """A whole number or null, and the key must be there: that there is none has to be said."""
+        return self.whole_or_none(key) if self._is_stated(key) else None
 
     def number(self, key: str) -> Fraction:
         """A number exactly as written: 6.48 is 648/100, not the nearest binary fraction."""
@@ -214,6 +222,11 @@ class Table:
 
     def _at(self, key: str | None) -> str:
         return ".".join(part for part in (self._path, key) if part)
+
+    def _is_stated(self, key: str) -> bool:
+        if key not in self._nodes and self._asked is not None:
+            self.fault("is missing (null says that there is none)", key)
+        return key in self._nodes
 
     def _wanted(self, key: str) -> Node | None:
         if self.has(key):

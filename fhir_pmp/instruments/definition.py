@@ -1,7 +1,7 @@
 """One questionnaire as data: items, scales, blanks, bands, change rules and codes, all of one shape."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 
@@ -37,7 +37,9 @@ class ChangeKind(StrEnum):
     POINTS = "points"  # at least `points` either way
     POINTS_AND_BAND = "points_and_band"  # at least `points` and a different band of band set `bands`
     PERCENT = "percent"  # at least `percent` of the baseline
-    PERCENT_GRADED = "percent_graded"  # `grades`: label -> least percent; the lowest grade is the least change
+    PERCENT_GRADED = (
+        "percent_graded"  # `grades`: label -> least percent; the lowest grade is the least change
+    )
     RELIABLE_SEM = "reliable_sem"  # |change| / (sqrt(2) * sem) > 1.96, strict
 
 
@@ -80,15 +82,16 @@ class Item:
     lowest: int
     highest: int
     codings: tuple[Coding, ...] = ()
+    offered: frozenset[int] = field(init=False, repr=False, compare=False)
+    """The whole numbers that are answers; worked out once."""
+
+    def __post_init__(self) -> None:
+        values = [option.value for option in self.options] or range(self.lowest, self.highest + 1)
+        object.__setattr__(self, "offered", frozenset(values))
 
     def offers(self, value: object) -> bool:
         """Whether this is an answer to the item: a true whole number (no bool, no float) that is offered."""
         return type(value) is int and value in self.offered
-
-    @property
-    def offered(self) -> range | frozenset[int]:
-        """The whole numbers that are answers."""
-        return frozenset(o.value for o in self.options) if self.options else range(self.lowest, self.highest + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,20 +205,24 @@ class Instrument:
     safety_items: tuple[SafetyItem, ...]
     codings: tuple[Coding, ...]  # the panel's codes
     notices: tuple[str, ...] = ()  # copyright notices that travel with the content
+    introduction: str | None = None  # the published words above the items, only where rights allow
+    items_by_id: Mapping[LinkId, Item] = field(init=False, repr=False, compare=False)
+    """The items by linkId; worked out once."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "items_by_id", {item.link_id: item for item in self.items})
 
     def item(self, link_id: LinkId) -> Item:
         """The item of that linkId. Raises KeyError."""
         return self.items_by_id[link_id]
 
-    @property
-    def items_by_id(self) -> Mapping[LinkId, Item]:
-        """The items by linkId."""
-        return {item.link_id: item for item in self.items}
-
     def scale(self, scale_id: ScaleId) -> Scale:
         """The scale of that id. Raises KeyError."""
         return {scale.id: scale for scale in self.scales}[scale_id]
 
+
+Instruments = Mapping[InstrumentId, Instrument]
+"""Every instrument we know, by id."""
 
 Answers = Mapping[LinkId, int]
 """One person's answers: linkId -> value. A blank item is absent; 0 is an answer."""

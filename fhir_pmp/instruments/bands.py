@@ -1,0 +1,82 @@
+"""How severity bands lie on a scale's range: which one holds a score, and where they leave a gap or overlap."""
+
+from fractions import Fraction
+
+from fhir_pmp.instruments.definition import Band, BandSet, Scale
+
+
+def find_band_set(scale: Scale, band_set: str) -> BandSet | None:
+    """The scale's band set of that id, or None."""
+    return next((found for found in scale.band_sets if found.id == band_set), None)
+
+
+def get_band_set(scale: Scale, band_set: str) -> BandSet:
+    """The scale's band set of that id. Raises KeyError."""
+    return {found.id: found for found in scale.band_sets}[band_set]
+
+
+def published_band(scale: Scale, value: Fraction) -> Band | None:
+    """The band of the exact score in the set that is published, the first; None where no bands are published."""
+    return scale.band_sets[0].band_of(value) if scale.band_sets else None
+
+
+def faults_of_bands(
+    bands: tuple[Band, ...], lowest: Fraction, highest: Fraction, *, whole: bool
+) -> list[tuple[int, str]]:
+    """What is wrong with bands that must cover lowest..highest in rising order: (index of the band, what).
+
+    On a scale of whole numbers 0-4 then 5-9 leaves no gap; on any other the next band starts where the last ends.
+    """
+    if not bands:
+        return [(0, "must have at least one band")]
+    found = [
+        (index, "is empty: it ends before it starts") for index, band in enumerate(bands) if _is_empty(band)
+    ]
+    if not _starts_at(bands[0], lowest):
+        found.append((0, "does not start at the lowest score of the scale"))
+    if not (bands[-1].highest_included and bands[-1].highest == highest):
+        found.append((len(bands) - 1, "does not end at the highest score of the scale"))
+    for index in range(1, len(bands)):
+        before, after = bands[index - 1], bands[index]
+        if _overlap(before, after):
+            found.append((index, "overlaps the band before it"))
+        elif _gap(before, after, whole=whole):
+            found.append((index, "leaves a gap after the band before it"))
+    return found
+
+
+def _is_empty(band: Band) -> bool:
+    if band.lowest == band.highest:
+        return not (band.lowest_included and band.highest_included)
+    return band.lowest > band.highest
+
+
+def _starts_at(band: Band, lowest: Fraction) -> bool:
+    return band.lowest_included and band.lowest == lowest
+
+
+def _overlap(before: Band, after: Band) -> bool:
+    if before.highest == after.lowest:
+        return before.highest_included and after.lowest_included
+    return before.highest > after.lowest
+
+
+def _gap(before: Band, after: Band, *, whole: bool) -> bool:
+    if before.highest == after.lowest:
+        # Between "below 5" and "above 5" the 5 itself has no band.
+        return not (before.highest_included or after.lowest_included)
+    if not whole:
+        return before.highest < after.lowest
+    return _first_whole_after(before) < _first_whole_of(after)
+
+
+def _first_whole_after(band: Band) -> int:
+    """The smallest whole number above the band."""
+    ceiling = -(-band.highest.numerator // band.highest.denominator)
+    return ceiling + 1 if band.highest_included and ceiling == band.highest else ceiling
+
+
+def _first_whole_of(band: Band) -> int:
+    """The smallest whole number in the band or above it."""
+    floor = band.lowest.numerator // band.lowest.denominator
+    return floor if band.lowest_included and floor == band.lowest else floor + 1

@@ -1,0 +1,101 @@
+"""The folder of instrument mappings, and the operator's wording, into instruments: all of it, or every fault."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from fhir_pmp.errors import Fault
+from fhir_pmp.identifiers import InstrumentId, LinkId
+from fhir_pmp.instruments.consistency import check_instrument, rules_of
+from fhir_pmp.instruments.definition import Instrument, Instruments
+from fhir_pmp.instruments.reading import read_instrument
+from fhir_pmp.mapping_file import MappingFaults, Table, read_mapping
+
+Wording = Mapping[InstrumentId, Mapping[LinkId, str]]
+"""The operator's item texts, for instruments whose wording may not be in the repository."""
+
+
+def load_instruments(folder: Path, wording: Path | None = None) -> Instruments:
+    """Every instrument of the folder (`<id>.yaml` each), in the order of their ids, the operator's texts merged in.
+
+    `wording` is a YAML file: instrument -> linkId -> text. The form works without it, on our short labels.
+    Raises MappingFaults with every fault of every file.
+    """
+    instruments, faults = _read(folder, wording)
+    if faults:
+        raise MappingFaults(faults=faults)
+    return instruments
+
+
+def check_mappings(folder: Path, wording: Path | None = None) -> list[Fault]:
+    """Everything that is wrong with the instruments of the folder; empty when `load_instruments` would load them."""
+    return _read(folder, wording)[1]
+
+
+def _read(folder: Path, wording: Path | None) -> tuple[Instruments, list[Fault]]:
+    faults: list[Fault] = []
+    instruments: dict[InstrumentId, Instrument] = {}
+    paths = sorted(folder.glob("*.yaml"))
+    for path in paths:
+        instrument = read_mapping(path, _read_one(path), faults)
+        if instrument is not None:
+            instruments[instrument.id] = instrument
+    if not paths:
+        faults.append(Fault(folder.name, "holds no instrument (*.yaml)"))
+    faults.extend(_faults_of_shared_rule_ids(instruments))
+    if wording is not None:
+        texts = read_mapping(wording, lambda table: _read_wording(table, instruments), faults)
+        instruments = {key: _reworded(each, (texts or {}).get(key, {})) for key, each in instruments.items()}
+    return instruments, faults
+
+
+def _read_one(path: Path) -> Callable[[Table], Instrument]:
+    def read(table: Table) -> Instrument:
+        before = table.faults_so_far
+        instrument = read_instrument(table)
+        if table.has("id") and instrument.id != path.stem:
+            table.fault("must be the name of the file", "id")
+        # What is half read does not fit together anyhow; saying so as well would hide what is really wrong.
+        if table.faults_so_far == before:
+            check_instrument(table, instrument)
+        return instrument
+
+    return read
+
+
+def _faults_of_shared_rule_ids(instruments: Instruments) -> list[Fault]:
+    owners: dict[str, InstrumentId] = {}
+    faults = []
+    for instrument in instruments.values():
+        for rule in rules_of(instrument):
+            owner = owners.setdefault(rule.rule_id, instrument.id)
+            if owner != instrument.id:
+                faults.append(
+                    Fault(rule.rule_id, f"is the rule_id of a rule of {owner} and of one of {instrument.id}")
+                )
+    return faults
+
+
+def _read_wording(table: Table, instruments: Instruments) -> Wording:
+    texts: dict[InstrumentId, dict[LinkId, str]] = {}
+    for name in table.names():
+        known = instruments.get(InstrumentId(name))
+        if known is None:
+            table.fault("is not an instrument we know", name)
+        texts[InstrumentId(name)] = _read_texts(table.table(name), known)
+    return texts
+
+
+def _read_texts(table: Table, instrument: Instrument | None) -> dict[LinkId, str]:
+    for link_id in table.names():
+        if instrument is not None and link_id not in instrument.items_by_id:
+            table.fault("is not an item of this instrument", link_id)
+    return {LinkId(link_id): table.text(link_id) for link_id in table.names()}
+
+
+def _reworded(instrument: Instrument, texts: Mapping[LinkId, str]) -> Instrument:
+    items = tuple(
+        replace(item, text=texts[item.link_id]) if item.link_id in texts else item
+        for item in instrument.items
+    )
+    return replace(instrument, items=items)

@@ -1,0 +1,181 @@
+"""Answers become scores: exact arithmetic, compiled once per instrument, the same answers always the same score."""
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from operator import itemgetter
+
+from fhir_pmp.errors import Fault, NotUnderstood
+from fhir_pmp.identifiers import LinkId
+from fhir_pmp.instruments.bands import published_band
+from fhir_pmp.instruments.definition import Answers, Instrument, Item, Method, Rule, Scale, Score, Status
+
+Scorer = Callable[[Answers], tuple[Score, ...]]
+Checker = Callable[[Mapping[str, object]], Answers]
+
+_WHOLE_NUMBERS = {int}
+
+
+class AnswersNotUnderstood(NotUnderstood):
+    """These answers do not fit the instrument. The sender corrects them; nothing of them was kept."""
+
+
+class AnswerNotOffered(AnswersNotUnderstood):
+    """An answer is not one that its item offers. Codes for missing (-2, -4, -5, 99) are not answers: leave it out."""
+
+
+class UnknownItem(AnswersNotUnderstood):
+    """An answer is given to an item that the instrument does not have."""
+
+
+def check_answers(instrument: Instrument, answers: Mapping[str, object]) -> Answers:
+    """The answers, each one an item's offered whole number. A blank item is absent from them.
+
+    Raises UnknownItem or AnswerNotOffered with every fault of the answers, each named by its linkId.
+    """
+    return compile_checker(instrument)(answers)
+
+
+def compile_checker(instrument: Instrument) -> Checker:
+    """`check_answers` for one instrument, its tables worked out once."""
+    offered = {(str(item.link_id), value) for item in instrument.items for value in item.offered}
+    pairs = frozenset(offered)
+
+    def check(answers: Mapping[str, object]) -> Answers:
+        # The types first: True and 1.0 are equal to 1, and neither is an answer.
+        if _WHOLE_NUMBERS.issuperset(map(type, answers.values())) and pairs.issuperset(answers.items()):
+            return dict(answers)  # type: ignore[arg-type]
+        raise _refusal(instrument, answers)
+
+    return check
+
+
+def compile_scorer(instrument: Instrument) -> Scorer:
+    """Makes of checked answers one score for each scale of the instrument, in their order.
+
+    A finished score is kept and found again by (sum, number answered): they are small whole numbers, and a score
+    depends on nothing else.
+    """
+    scorers = tuple(_compile_scale(instrument, scale) for scale in instrument.scales)
+    if len(scorers) == 1:
+        only = scorers[0]
+        return lambda answers: (only(answers),)
+    return lambda answers: tuple([score(answers) for score in scorers])
+
+
+def combined(scale: Scale, total: int, answered: int) -> Fraction:
+    """The scale's exact value, before rounding and multiplier, from the sum of its answered items.
+
+    The person's own mean stands in for each blank, which leaves a complete scale as it was (clinical.md 2.2).
+    """
+    if scale.method is Method.MEAN:
+        return Fraction(total, answered)
+    return Fraction(total * len(scale.items), answered)
+
+
+def round_half_up(value: Fraction) -> int:
+    """The nearest whole number, halves upwards.
+
+    Not round(): it takes 4.5 to 4, which on the PHQ-9 is a whole band too mild.
+    """
+    return (2 * value.numerator + value.denominator) // (2 * value.denominator)
+
+
+def decimal_text(value: Fraction, places: int = 2) -> str:
+    """The number as decimal text with so many places, halves away from zero, so that a rise and a fall look alike."""
+    scaled = round_half_up(abs(value) * 10**places)
+    whole, part = divmod(scaled, 10**places)
+    sign = "-" if value < 0 and scaled else ""
+    return f"{sign}{whole}.{part:0{places}}" if places else f"{sign}{whole}"
+
+
+def published_text(scale: Scale, value: Fraction) -> str:
+    """How a score of this scale, or a change of one, leaves the house: whole scales "13", means "4.71"."""
+    return decimal_text(value, 0 if scale.whole else 2)
+
+
+class _Finished(dict[int, Score]):
+    """The scores of one scale with so many items answered, by the sum of the answers; each made when first asked."""
+
+    __slots__ = ("_answered", "_scale")
+
+    def __init__(self, scale: Scale, answered: int) -> None:
+        super().__init__()
+        self._scale = scale
+        self._answered = answered
+
+    def __missing__(self, total: int) -> Score:
+        score = self[total] = _finish(self._scale, total, self._answered)
+        return score
+
+
+def _compile_scale(instrument: Instrument, scale: Scale) -> Callable[[Answers], Score]:
+    items = tuple(instrument.item(link_id) for link_id in scale.items)
+    finished = tuple(_Finished(scale, answered) for answered in range(len(items) + 1))
+    complete = finished[-1]
+
+    def score_any(answers: Answers) -> Score:
+        points = [_points(scale, item, answers[item.link_id]) for item in items if item.link_id in answers]
+        return finished[len(points)][sum(points)]
+
+    if scale.reversed or len(items) < 2:
+        return score_any
+    take = itemgetter(*scale.items)
+
+    def score(answers: Answers) -> Score:
+        try:
+            given = take(answers)
+        except KeyError:
+            return score_any(answers)
+        return complete[sum(given)]
+
+    return score
+
+
+def _points(scale: Scale, item: Item, answer: int) -> int:
+    return item.lowest + item.highest - answer if item.link_id in scale.reversed else answer
+
+
+def _finish(scale: Scale, total: int, answered: int) -> Score:
+    blanks = len(scale.items) - answered
+    rules = [scale.rule, scale.blanks.rule] if blanks else [scale.rule]
+    if not answered or blanks > scale.blanks.allowed:
+        return Score(scale.id, None, None, None, answered, blanks, False, _unconfirmed(rules))
+    exact = combined(scale, total, answered)
+    # Rounded before it is doubled: a DASS-21 score is twice a whole number, and its bands know no others.
+    value = (Fraction(round_half_up(exact)) if scale.whole else exact) * scale.multiplier
+    band = published_band(scale, value)
+    if band is not None:
+        rules.append(scale.band_sets[0].rule)
+    return Score(
+        scale=scale.id,
+        value=value,
+        published=published_text(scale, value),
+        band=band.label if band is not None else None,
+        answered=answered,
+        blanks=blanks,
+        prorated=blanks > 0,
+        unconfirmed=_unconfirmed(rules),
+    )
+
+
+def _unconfirmed(applied: list[Rule]) -> tuple[str, ...]:
+    return tuple(rule.rule_id for rule in applied if rule.status is Status.UNCONFIRMED)
+
+
+def _refusal(instrument: Instrument, answers: Mapping[str, object]) -> AnswersNotUnderstood:
+    unknown = [
+        Fault(name, "is not an item of this instrument")
+        for name in answers
+        if name not in instrument.items_by_id
+    ]
+    wrong = [
+        Fault(name, _what_is_offered(item))
+        for name, item in ((name, instrument.items_by_id.get(LinkId(name))) for name in answers)
+        if item is not None and not item.offers(answers[name])
+    ]
+    kind = UnknownItem if unknown else AnswerNotOffered
+    return kind(faults=[*unknown, *wrong])
+
+
+def _what_is_offered(item: Item) -> str:
+    return f"is not an answer that is offered (whole numbers {min(item.offered)} to {max(item.offered)})"
