@@ -6,10 +6,10 @@ from enum import StrEnum
 from fractions import Fraction
 from functools import lru_cache
 
-from fhir_pmp.identifiers import InstrumentId
-from fhir_pmp.instruments.change import RuleVerdict, judge
-from fhir_pmp.instruments.definition import Better, ChangeKind, ChangeRule, Scale, Status
-from fhir_pmp.pathway.wording import decimal_text, points_words
+from fhir_pmp.instruments.change import RuleVerdict, improvement, judge_all, percent_change
+from fhir_pmp.instruments.definition import ChangeKind, ChangeRule, Scale, Status
+from fhir_pmp.instruments.scoring import decimal_text, published_text
+from fhir_pmp.pathway.wording import points_words
 
 KEPT = 20_000
 """Judged pairs remembered for each scale: more than any whole scale has, and a bound for means."""
@@ -62,22 +62,17 @@ def compile_comparison(scale: Scale) -> Compare:
     return compare
 
 
-def percent_change(before: Fraction, after: Fraction) -> Fraction | None:
-    """100 * (post - pre) / pre, exact; None at baseline 0, where it is undefined."""
-    return 100 * (after - before) / before if before else None
-
-
 def _compare(scale: Scale, unconfirmed: frozenset[str], before: Fraction, after: Fraction) -> Movement:
     points = after - before
-    percent = percent_change(before, after)
+    percent = percent_change(before, after, scale.better).raw
     percent_text = None if percent is None else decimal_text(percent, 1)
-    verdicts = tuple(judge(rule, scale, before, after) for rule in scale.changes)
+    verdicts = judge_all(scale, before, after)
     return Movement(
         points=points,
-        points_text=decimal_text(points, 0 if scale.whole else 2),
+        points_text=published_text(scale, points),
         percent=percent,
         percent_text=percent_text,
-        words=points_words(points, scale.whole),
+        words=points_words(scale, points),
         percent_words=None if percent_text is None else f"{percent_text.removeprefix('-')}%",
         sense=_sense(scale, points),
         verdicts=verdicts,
@@ -89,7 +84,7 @@ def _compare(scale: Scale, unconfirmed: frozenset[str], before: Fraction, after:
 def _sense(scale: Scale, points: Fraction) -> Sense:
     if points == 0:
         return Sense.SAME
-    return Sense.BETTER if (points > 0) is (scale.better is Better.HIGHER) else Sense.WORSE
+    return Sense.BETTER if improvement(points, scale.better) > 0 else Sense.WORSE
 
 
 def _is_unconfirmed(rule: ChangeRule, scale: Scale) -> bool:

@@ -114,7 +114,9 @@ def find_baseline(clinic: Clinic, episode: Episode, at: At, position: int) -> Ba
             words = f"{screening.title}, {_days(days)} before the start, because {why}"
             return Baseline(screening.id, at_screening.response, at_screening.scores[position], words)
     limit = clinic.programme.baseline.within_days
-    return NoBaseline(f"no baseline: {why}, and no {screening.title} score lies within {limit} days before it")
+    return NoBaseline(
+        f"no baseline: {why}, and no {screening.title} score lies within {limit} days before it"
+    )
 
 
 def change_since(

@@ -2,16 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from fhir_pmp.identifiers import InstrumentId, LinkId, ResponseId, TimepointId
-from fhir_pmp.instruments.definition import Instrument, Item, SafetyItem
+from fhir_pmp.instruments.definition import Instrument, SafetyItem
+from fhir_pmp.pathway.case import Case
 from fhir_pmp.pathway.clinic import Clinic
-from fhir_pmp.pathway.facts import Episode, Flag, Moment, Response, ResponseStatus
-from fhir_pmp.pathway.timepoints import Absence, absence_of_response
-
-NOT_ANSWERED = "not answered"
-"""The wording for a safety item left blank in a response that was received: never a zero, never reassurance."""
+from fhir_pmp.pathway.facts import Flag, Moment, Response, ResponseStatus
+from fhir_pmp.pathway.programme import Timepoint
+from fhir_pmp.pathway.timepoints import Absence
+from fhir_pmp.pathway.wording import NOT_ANSWERED, answer_words
 
 Placed = Mapping[tuple[InstrumentId, TimepointId], Response]
 """The responses that stand, by instrument and timepoint."""
@@ -71,50 +70,50 @@ def is_alert(safety: SafetyItem, answer: int | None) -> bool:
     return safety.flag_from is not None and answer is not None and answer >= safety.flag_from
 
 
-def answer_text(item: Item, answer: int) -> str:
-    """The answer as a letter writes it: "several days (1)"; for a 0-10 item the number alone."""
-    label = next((option.label for option in item.options if option.value == answer), None)
-    return str(answer) if label is None else f"{label[:1].lower()}{label[1:]} ({answer})"
-
-
-def safety_lines(
-    clinic: Clinic, episode: Episode, placed: Placed, flags: Iterable[Flag], now: datetime
-) -> tuple[SafetyLine, ...]:
+def safety_lines(case: Case, placed: Placed, flags: Iterable[Flag]) -> tuple[SafetyLine, ...]:
     """Every safety item at every timepoint where its instrument is due or was received."""
     raised = {(flag.response, flag.item): flag for flag in flags}
-    lines: list[SafetyLine] = []
-    for instrument in (clinic.instruments[name] for name in clinic.programme.instruments):
-        for safety in instrument.safety_items:
-            item = instrument.item(safety.item)
-            for timepoint in clinic.programme.timepoints:
-                response = placed.get((instrument.id, timepoint.id))
-                if response is None and instrument.id not in timepoint.instruments:
-                    continue
-                answer = response.answers.get(safety.item) if response else None
-                absence = None
-                if response is None:
-                    absence = absence_of_response(timepoint, episode, instrument.id, now, clinic.zone)
-                    text = absence.text
-                else:
-                    text = NOT_ANSWERED if answer is None else answer_text(item, answer)
-                lines.append(
-                    SafetyLine(
-                        instrument=instrument.id,
-                        item=safety.item,
-                        title=item.label,
-                        timepoint=timepoint.id,
-                        timepoint_title=timepoint.title,
-                        response=response.id if response else None,
-                        on=response.authored if response else None,
-                        answer=answer,
-                        text=text,
-                        alert=is_alert(safety, answer),
-                        absence=absence,
-                        amended=response is not None and response.status is ResponseStatus.AMENDED,
-                        flag=raised.get((response.id, safety.item)) if response else None,
-                    )
-                )
-    return tuple(lines)
+    programme = case.clinic.programme
+    return tuple(
+        _line(case, timepoint, instrument, safety, placed.get((instrument.id, timepoint.id)), raised)
+        for instrument in (case.clinic.instruments[name] for name in programme.instruments)
+        for safety in instrument.safety_items
+        for timepoint in programme.timepoints
+        if (instrument.id, timepoint.id) in placed or instrument.id in timepoint.instruments
+    )
+
+
+def _line(
+    case: Case,
+    timepoint: Timepoint,
+    instrument: Instrument,
+    safety: SafetyItem,
+    response: Response | None,
+    raised: Mapping[tuple[ResponseId, LinkId], Flag],
+) -> SafetyLine:
+    item = instrument.item(safety.item)
+    absence, answer = None, None
+    if response is None:
+        absence = case.absence(timepoint, instrument.id)
+        text = absence.text
+    else:
+        answer = response.answers.get(safety.item)
+        text = NOT_ANSWERED if answer is None else answer_words(item, answer)
+    return SafetyLine(
+        instrument=instrument.id,
+        item=safety.item,
+        title=item.label,
+        timepoint=timepoint.id,
+        timepoint_title=timepoint.title,
+        response=None if response is None else response.id,
+        on=None if response is None else response.authored,
+        answer=answer,
+        text=text,
+        alert=is_alert(safety, answer),
+        absence=absence,
+        amended=response is not None and response.status is ResponseStatus.AMENDED,
+        flag=None if response is None else raised.get((response.id, safety.item)),
+    )
 
 
 def flag_lines(clinic: Clinic, responses: Sequence[Response], flags: Iterable[Flag]) -> tuple[FlagLine, ...]:
@@ -125,7 +124,7 @@ def flag_lines(clinic: Clinic, responses: Sequence[Response], flags: Iterable[Fl
         item = clinic.instruments[flag.instrument].item(flag.item)
         title = clinic.programme.timepoint(flag.timepoint).title
         since = _since(flag, by_id.get(flag.response))
-        lines.append(FlagLine(flag, item.label, answer_text(item, flag.answer), title, since))
+        lines.append(FlagLine(flag, item.label, answer_words(item, flag.answer), title, since))
     return tuple(lines)
 
 

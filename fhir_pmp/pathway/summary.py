@@ -1,13 +1,17 @@
 """The only outcome summary: pages, API, command and letters all say what it says."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from fhir_pmp.identifiers import EpisodeId, InstrumentId, LinkId, PersonId, ResponseId, TimepointId
+from fhir_pmp.identifiers import EpisodeId, InstrumentId, PersonId, ResponseId, TimepointId
 from fhir_pmp.instruments.change import RuleVerdict, Verdict
+from fhir_pmp.instruments.change import headline as headline_rule
 from fhir_pmp.instruments.definition import Instrument, Scale, Score
+from fhir_pmp.pathway.case import Case
+from fhir_pmp.pathway.categories import CategoryLine, category_lines
 from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.engagement import Engagement, engagement_of
 from fhir_pmp.pathway.facts import Episode, Flag, Moment, Person, Response, ResponseStatus
@@ -22,8 +26,8 @@ from fhir_pmp.pathway.outcomes import (
     standing,
 )
 from fhir_pmp.pathway.programme import Timepoint
-from fhir_pmp.pathway.safety import FlagLine, SafetyLine, answer_text, flag_lines, safety_lines
-from fhir_pmp.pathway.timepoints import Absence, absence_of_response, absence_of_score, fits, next_due
+from fhir_pmp.pathway.safety import FlagLine, SafetyLine, flag_lines, safety_lines
+from fhir_pmp.pathway.timepoints import Absence, absence_of_score, next_due
 from fhir_pmp.pathway.wording import result_words
 
 
@@ -91,25 +95,8 @@ class ScaleOutcome:
     cells: tuple[TimepointCell, ...]  # one for every timepoint, in the programme's order
 
     def at(self, timepoint: TimepointId) -> TimepointCell:
-        """The cell of that timepoint. Raises StopIteration."""
-        return next(cell for cell in self.cells if cell.timepoint == timepoint)
-
-
-@dataclass(frozen=True, slots=True)
-class CategoryLine:
-    """One item of an instrument that has no scale (satisfaction, impression of change) at one timepoint."""
-
-    instrument: InstrumentId
-    instrument_title: str
-    item: LinkId
-    title: str
-    timepoint: TimepointId
-    timepoint_title: str
-    on: Moment | None
-    answer: int | None
-    text: str  # the answer's label, "not answered", or the wording of the absence
-    absence: Absence | None
-    amended: bool
+        """The cell of that timepoint. Raises KeyError."""
+        return {cell.timepoint: cell for cell in self.cells}[timepoint]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +132,8 @@ class Summary:
     made_from: tuple[tuple[ResponseId, int], ...]  # the responses that stand and their versions
 
     def result(self, timepoint: TimepointId) -> ResultLine:
-        """The result line of a later timepoint; a letter takes that of post. Raises StopIteration."""
-        return next(line for line in self.results if line.timepoint == timepoint)
+        """The result line of a later timepoint; a letter takes that of post. Raises KeyError."""
+        return {line.timepoint: line for line in self.results}[timepoint]
 
     def measures(self, timepoint: TimepointId, outcome: Outcome) -> tuple[ScaleOutcome, ...]:
         """The measures that went that way at the timepoint (a letter's "Deterioration" names the worsened)."""
@@ -157,3 +144,121 @@ class Summary:
     def unacknowledged(self) -> tuple[FlagLine, ...]:
         """The flags nobody has acted on: a discharge letter cannot be signed while there is one."""
         return tuple(line for line in self.flags if line.flag.acknowledgement is None)
+
+
+def summarise(
+    clinic: Clinic,
+    person: Person,
+    episode: Episode,
+    responses: Sequence[Response],
+    flags: Sequence[Flag],
+    now: datetime,
+) -> Summary:
+    """The outcome summary of one episode, from its responses in their newest versions and its flags.
+
+    Withdrawn responses leave it; their flags stay. The order of what is given does not matter. `now` is aware.
+    """
+    case = Case(clinic, episode, now)
+    scored = standing(Scored(one, clinic.score(one.instrument, one.answers)) for one in responses)
+    at = {name: dict[TimepointId, Scored]() for name in clinic.programme.instruments}
+    for one in scored:
+        at[one.response.instrument][one.response.timepoint] = one
+    placed = {(name, when): one.response for name, then in at.items() for when, one in then.items()}
+    shown = _shown(clinic, at)
+    scales = tuple(
+        _scale_outcome(case, instrument, position, at[instrument.id])
+        for instrument in shown
+        for position in range(len(instrument.scales))
+    )
+    following = next_due(clinic.programme, episode, now, clinic.zone)
+    return Summary(
+        person=person.id,
+        episode=episode.id,
+        made_at=now,
+        engagement=engagement_of(clinic.programme, episode),
+        scales=scales,
+        categories=category_lines(case, shown, placed),
+        safety=safety_lines(case, placed, flags),
+        flags=flag_lines(clinic, responses, flags),
+        results=tuple(_result_line(timepoint, scales) for timepoint in clinic.programme.later),
+        next_due=None if following is None else (following[0].id, following[1]),
+        made_from=tuple(sorted((one.response.id, one.response.version) for one in scored)),
+    )
+
+
+def _shown(clinic: Clinic, at: Mapping[InstrumentId, At]) -> list[Instrument]:
+    """What is due somewhere, and what is only accepted once it was received."""
+    due = {name for timepoint in clinic.programme.timepoints for name in timepoint.instruments}
+    return [clinic.instruments[name] for name in clinic.programme.instruments if name in due or at[name]]
+
+
+def _scale_outcome(case: Case, instrument: Instrument, position: int, at: At) -> ScaleOutcome:
+    baseline = find_baseline(case.clinic, case.episode, at, position)
+    cells = tuple(
+        _cell(case, timepoint, instrument, position, at.get(timepoint.id), baseline)
+        for timepoint in case.clinic.programme.timepoints
+    )
+    return ScaleOutcome(instrument, instrument.scales[position], baseline, cells)
+
+
+def _cell(
+    case: Case,
+    timepoint: Timepoint,
+    instrument: Instrument,
+    position: int,
+    one: Scored | None,
+    baseline: Baseline | NoBaseline,
+) -> TimepointCell:
+    is_later = timepoint in case.clinic.programme.later
+    score, absence, change, headline = None, None, None, None
+    if one is None:
+        absence = case.absence(timepoint, instrument.id)
+    else:
+        score = one.scores[position]
+        absence = absence_of_score(score) if score.value is None else None
+        change = change_since(case.clinic, baseline, one, position) if is_later else None
+    counted = headline_rule(instrument.scales[position]) is not None
+    if is_later and counted and instrument.id in timepoint.instruments:
+        headline = _headline(change, baseline.words if absence is None else absence.text)
+    response = None if one is None else one.response
+    return TimepointCell(
+        timepoint=timepoint.id,
+        title=timepoint.title,
+        response=None if response is None else response.id,
+        on=None if response is None else response.authored,
+        score=score,
+        absence=absence,
+        amended=response is not None and response.status is ResponseStatus.AMENDED,
+        outside_window=response is not None and case.lies_outside(timepoint, response),
+        change=change,
+        headline=headline,
+    )
+
+
+_COUNTED = {
+    Verdict.IMPROVED: Outcome.IMPROVED,
+    Verdict.UNCHANGED: Outcome.UNCHANGED,
+    Verdict.WORSENED: Outcome.WORSENED,
+    Verdict.NOT_ASSESSABLE: Outcome.NOT_KNOWN,
+}
+
+
+def _headline(change: ScaleChange | None, why_none: str) -> Headline:
+    verdict = None if change is None else change.movement.headline
+    if change is None or verdict is None:
+        return Headline(Outcome.NOT_KNOWN, None, why_none)
+    if change.unconfirmed or verdict.rule.rule.rule_id in change.movement.unconfirmed_rules:
+        return Headline(Outcome.NOT_KNOWN, verdict, "rests on a rule that is not confirmed")
+    return Headline(_COUNTED[verdict.verdict], verdict, verdict.reason)
+
+
+def _result_line(timepoint: Timepoint, scales: Sequence[ScaleOutcome]) -> ResultLine:
+    headlines = [one.at(timepoint.id).headline for one in scales]
+    counts = Counter(headline.outcome for headline in headlines if headline is not None)
+    return ResultLine(
+        timepoint=timepoint.id,
+        improved=counts[Outcome.IMPROVED],
+        unchanged=counts[Outcome.UNCHANGED],
+        worsened=counts[Outcome.WORSENED],
+        not_known=counts[Outcome.NOT_KNOWN],
+    )

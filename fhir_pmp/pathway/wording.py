@@ -1,11 +1,18 @@
-"""The plain words of an outcome, each made in one place: dates, numbers, directions, absences, the result line."""
+"""The plain words of an outcome, each made in one place: dates, answers, directions, the result line."""
 
 from datetime import date
 from fractions import Fraction
 
+from fhir_pmp.instruments.definition import Item, Scale
+from fhir_pmp.instruments.scoring import published_text
+
+NOT_ANSWERED = "not answered"
+"""The wording for an item left blank in a response that was received: never a zero, never reassurance."""
+
 _MONTHS = (
-    "January February March April May June July August September October November December"
-).split()  # fmt: skip
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 
 
 def plain_date(day: date) -> str:
@@ -13,20 +20,22 @@ def plain_date(day: date) -> str:
     return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
-def decimal_text(value: Fraction, places: int) -> str:
-    """The exact number with so many decimals, half rounded away from zero, so that a rise mirrors a fall."""
-    scaled = abs(value) * 10**places
-    units = (2 * scaled.numerator + scaled.denominator) // (2 * scaled.denominator)
-    whole, rest = divmod(units, 10**places)
-    text = f"{whole}.{rest:0{places}d}" if places else str(whole)
-    return f"-{text}" if value < 0 and units else text
+def label_words(item: Item, answer: int) -> str:
+    """The answer's label in running text: "very satisfied"; for a 0-10 item the number."""
+    label = next((option.label for option in item.options if option.value == answer), str(answer))
+    return label[:1].lower() + label[1:]
 
 
-def points_words(points: Fraction, whole: bool) -> str:
-    """A change in plain direction words: "rose by 11 points", "fell by 1.14 points", "stayed the same"."""
+def answer_words(item: Item, answer: int) -> str:
+    """The label and the value: "not at all (0)", distinct from "not answered"; for a 0-10 item the number."""
+    return f"{label_words(item, answer)} ({answer})" if item.options else str(answer)
+
+
+def points_words(scale: Scale, points: Fraction) -> str:
+    """A change in plain direction words: "rose by 11 points", "fell by 2.14 points", "stayed the same"."""
     if points == 0:
         return "stayed the same"
-    amount = decimal_text(abs(points), 0 if whole else 2)
+    amount = published_text(scale, abs(points))
     return f"{'rose' if points > 0 else 'fell'} by {amount} {'point' if amount == '1' else 'points'}"
 
 
@@ -34,6 +43,4 @@ def result_words(improved: int, unchanged: int, worsened: int, not_known: int) -
     """The result line of a letter."""
     m = improved + unchanged + worsened + not_known
     measures = "measure" if m == 1 else "measures"
-    return (
-        f"Of {m} {measures}: {improved} improved, {unchanged} unchanged, {worsened} worsened, {not_known} not known"
-    )
+    return f"Of {m} {measures}: {improved} improved, {unchanged} unchanged, {worsened} worsened, {not_known} not known"
