@@ -1,0 +1,190 @@
+"""HTTP to one EHR: one origin, few connections, no redirect, no retry, a limit on time and size of every answer."""
+
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urljoin, urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from fhir_pmp.ehr.outcomes import NothingSent, OffOrigin, TooLong, TooSlow, Untrusted, WireFailure
+from fhir_pmp.ehr.watchdog import WATCHED_CONNECTIONS, Watchdog
+
+FHIR_JSON = "application/fhir+json"
+_CHUNK = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long and how much. Seconds and bytes; `whole_call` bounds everything from connecting to the last byte."""
+
+    connect: float = 5.0
+    between_bytes: float = 30.0
+    whole_call: float = 60.0
+    answer_bytes: int = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer of the EHR: untrusted bytes under a status."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"Answer({self.status})"
+
+
+class EhrClient:
+    """Speaks to the FHIR server at one base address, over at most `connections` connections, from any thread."""
+
+    def __init__(self, base: str, *, connections: int = 4, limits: Limits | None = None) -> None:
+        self.base = base.rstrip("/") + "/"
+        self.connections = connections
+        self.limits = limits or Limits()
+        self._origin = _origin(self.base)
+        self._session = requests.Session()
+        # The environment may name proxies and a netrc, which would replace who we say we are.
+        self._session.trust_env = False
+        self._session.max_redirects = 0
+        self._session.headers.update(
+            {"Accept": FHIR_JSON, "Accept-Encoding": "gzip", "User-Agent": "fhir-pmp"}
+        )
+        adapter = _Adapter(connections)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def __enter__(self) -> "EhrClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._session.close()
+
+    def ask(
+        self, method: str, path: str = "", body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """One request, sent once. `path` is relative to the base, or an address the EHR gave us on its own origin.
+
+        Raises WireFailure (nothing complete came back), Untrusted (certificate) and OffOrigin.
+        """
+        address = self._address(path)
+        sent = dict(headers or {})
+        if body is not None:
+            sent.setdefault("Content-Type", FHIR_JSON)
+        with Watchdog(self.limits.whole_call) as watchdog, _named_failures(watchdog):
+            response = self._session.request(
+                method,
+                address,
+                data=body,
+                headers=sent,
+                timeout=(self.limits.connect, self.limits.between_bytes),
+                allow_redirects=False,
+                stream=True,
+            )
+            with response:
+                return Answer(response.status_code, response.headers, self._read(response))
+
+    def search(self, kind: str, form: Sequence[tuple[str, str]]) -> Answer:
+        """A search by POST, so that identifiers stand in no address, and past the server's stored results."""
+        body = urlencode(form)
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Cache-Control": "no-cache"}
+        return self.ask("POST", f"{kind}/_search", body.encode(), headers)
+
+    def _address(self, path: str) -> str:
+        address = urljoin(self.base, path) if path else self.base.rstrip("/")
+        if _origin(address) != self._origin:
+            raise OffOrigin
+        return address
+
+    def _read(self, response: requests.Response) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        for part in response.raw.stream(_CHUNK, decode_content=True):
+            size += len(part)
+            if size > self.limits.answer_bytes:
+                raise TooLong
+            parts.append(part)
+        return b"".join(parts)
+
+
+class _Adapter(HTTPAdapter):
+    """No retries, no more connections than asked for, and connections that the watchdog can close."""
+
+    def __init__(self, connections: int) -> None:
+        self._connections = connections
+        super().__init__(
+            pool_connections=1,
+            pool_maxsize=connections,
+            max_retries=urllib3.Retry(0, read=False, redirect=0, status=0, respect_retry_after_header=False),
+            pool_block=True,
+        )
+
+    def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
+        """Pools whose connections know the watchdog of the call they serve."""
+        super().init_poolmanager(*arguments, **named)
+        self.poolmanager.pool_classes_by_scheme = WATCHED_CONNECTIONS
+
+
+def _origin(address: str) -> tuple[str, str, int]:
+    """Scheme, host and port, compared as parsed: a look-alike host never begins with the right one."""
+    parts = urlsplit(address)
+    try:
+        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    except (KeyError, ValueError):
+        raise OffOrigin from None
+    if not parts.hostname or parts.username is not None or parts.password is not None:
+        raise OffOrigin
+    return parts.scheme, parts.hostname.lower(), port
+
+
+@contextmanager
+def _named_failures(watchdog: Watchdog) -> Iterator[None]:
+    try:
+        yield
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        if watchdog.fired:
+            raise TooSlow from None
+        raise _named(error) from None
+
+
+def _named(error: BaseException) -> Exception:
+    causes = list(_causes(error))
+    if any(isinstance(cause, ssl.SSLCertVerificationError | ssl.CertificateError) for cause in causes):
+        return Untrusted()
+    if any(
+        isinstance(cause, urllib3.exceptions.NewConnectionError | requests.ConnectTimeout) for cause in causes
+    ):
+        return NothingSent()
+    if any(isinstance(cause, urllib3.exceptions.NameResolutionError) for cause in causes):
+        return NothingSent()
+    if any(
+        isinstance(cause, TimeoutError | requests.Timeout | urllib3.exceptions.TimeoutError)
+        for cause in causes
+    ):
+        return TooSlow()
+    return WireFailure()
+
+
+def _causes(error: BaseException | object) -> Iterator[BaseException]:
+    waiting, seen = [error], set()
+    while waiting:
+        cause = waiting.pop()
+        if not isinstance(cause, BaseException) or id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        waiting += [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
+
+
+def wait_limit(limits: Limits) -> float:
+    """Seconds after which a call has ended whatever the server does: what a lease must outlast."""
+    return limits.whole_call + limits.connect

@@ -1,0 +1,113 @@
+"""What one EHR takes from us, as data: whose patients, which types, which way of writing (mappings/destinations)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from fhir_pmp.errors import Fault
+from fhir_pmp.identifiers import DestinationId
+from fhir_pmp.mapping_file import MappingFaults, Table, read_mapping
+
+MOST_ENTRIES = 500
+"""Entries in one Bundle. Servers were seen to refuse more (fhir-server PR 807)."""
+LARGEST_BUNDLE = 8 * 1024 * 1024
+"""Bytes of one Bundle, unless a single resource is larger."""
+
+
+class Patients(StrEnum):
+    """Who makes the Patient at the destination."""
+
+    OURS = "ours"  # a bare FHIR store: we write it
+    THEIRS = "theirs"  # every hospital: it is found by identifier and birth date, never written
+
+
+class WriteStrategy(StrEnum):
+    """How a resource is written for the first time; later writes are a PUT with If-Match whatever came first."""
+
+    OUR_ID = "our_id"  # PUT under our id
+    CONDITIONAL_UPDATE = "conditional_update"  # PUT by our identifier; the server names the id
+    CONDITIONAL_CREATE = "conditional_create"  # POST with If-None-Exist; the server names the id
+    NONE = "none"  # the server offers no safe way
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One destination file."""
+
+    id: DestinationId
+    title: str
+    patients: Patients
+    identifier_systems: tuple[
+        str, ...
+    ]  # `theirs`: those a Patient is found by, the first that the person has counts
+    types: frozenset[str] | None  # None: whatever the server lists
+    strategy: WriteStrategy | None  # None: chosen from the CapabilityStatement
+    entries_per_bundle: int
+    connections: int | None  # fewer than the setting, where the EHR asks for it
+
+    def takes(self, kind: str) -> bool:
+        """Whether resources of this type go there, as far as the file says."""
+        if kind == "Patient":
+            return self.patients is Patients.OURS
+        return self.types is None or kind in self.types
+
+
+def load_destinations(folder: Path) -> Mapping[DestinationId, Destination]:
+    """Every file of the folder, by id. Raises MappingFaults naming everything that is wrong in any."""
+    faults: list[Fault] = []
+    found: dict[DestinationId, Destination] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        destination = read_mapping(path, _read, faults)
+        if destination is None:
+            continue
+        if destination.id != path.stem:
+            faults.append(Fault(f"{folder.name}/{path.name}:1 id", "must be the name of the file"))
+        found[destination.id] = destination
+    if faults:
+        raise MappingFaults(faults=faults)
+    return found
+
+
+def _read(table: Table) -> Destination:
+    patients = table.one_of("patients", Patients)
+    systems = tuple(table.texts_or_none("identifier_systems"))
+    if patients is Patients.THEIRS and not systems:
+        table.fault("must name at least one system where patients are theirs", "identifier_systems")
+    if patients is Patients.OURS and systems:
+        table.fault("has no meaning where patients are ours", "identifier_systems")
+    types = _types(table)
+    if patients is Patients.THEIRS and types is not None and "Patient" in types:
+        table.fault("must not hold Patient where patients are theirs", "types")
+    strategy = table.one_of("strategy", WriteStrategy) if table.has("strategy") else None
+    if strategy is WriteStrategy.NONE:
+        table.fault("must be a way of writing", "strategy")
+    return Destination(
+        id=DestinationId(table.text("id")),
+        title=table.text("title"),
+        patients=patients,
+        identifier_systems=systems,
+        types=types,
+        strategy=strategy,
+        entries_per_bundle=_between(table, "entries_per_bundle", 1, MOST_ENTRIES, MOST_ENTRIES)
+        or MOST_ENTRIES,
+        connections=_between(table, "connections", 1, 16, None),
+    )
+
+
+def _types(table: Table) -> frozenset[str] | None:
+    if not table.has("types"):
+        return None
+    types = table.texts("types")
+    if not all(kind.isascii() and kind.isalpha() and kind[:1].isupper() for kind in types):
+        table.fault("must be names of FHIR resource types", "types")
+    return frozenset(types)
+
+
+def _between(table: Table, key: str, lowest: int, highest: int, otherwise: int | None) -> int | None:
+    number = table.whole_or_none(key)
+    if number is None:
+        return otherwise
+    if not lowest <= number <= highest:
+        table.fault(f"must be from {lowest} to {highest}", key)
+    return number
