@@ -31,7 +31,9 @@ class Rendered(msgspec.Struct, frozen=True):
     date_text: str | None = None  # the clinical date, as written: the `date` / `authored` search parameter
     tokens: tuple[Token, ...] = ()
     refs: tuple[str, ...] = ()  # "Type/id" of every local resource it refers to, each once
-    meta_more: bytes = b""  # further members of meta, each with a comma in front: profiles and security labels relayed
+    meta_more: bytes = (
+        b""  # further members of meta, each with a comma in front: profiles and security labels relayed
+    )
 
     @property
     def content(self) -> bytes:
@@ -45,7 +47,11 @@ class Rendered(msgspec.Struct, frozen=True):
 
     def stamped(self, version: int, last_updated: str) -> bytes:
         """The canonical bytes as served: with `meta.versionId` and `meta.lastUpdated` (a FHIR instant)."""
-        stamp = b'"meta":{"versionId":"%d","lastUpdated":"%b"%b},' % (version, last_updated.encode(), self.meta_more)
+        stamp = b'"meta":{"versionId":"%d","lastUpdated":"%b"%b},' % (
+            version,
+            last_updated.encode(),
+            self.meta_more,
+        )
         return self.head + stamp + self.tail
 
 
@@ -102,4 +108,6 @@ def local_references(value: object) -> Iterator[str]:
 def is_local(reference: str) -> bool:
     """Whether this points to a resource of this house: `Type/id`, not `#contained`, not `urn:`, not a URL."""
     kind, slash, rest = reference.partition("/")
-    return bool(slash and rest) and kind.isalpha() and kind[:1].isupper() and "/" not in rest and ":" not in rest
+    return (
+        bool(slash and rest) and kind.isalpha() and kind[:1].isupper() and "/" not in rest and ":" not in rest
+    )

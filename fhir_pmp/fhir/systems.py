@@ -14,8 +14,6 @@ OBSERVATION_CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-catego
 DATA_ABSENT_REASON = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 OBSERVATION_INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
 FLAG_CATEGORY = "http://terminology.hl7.org/CodeSystem/flag-category"
-PARTICIPATION_TYPE = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
-SECURITY_SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 
 # Australian identifiers (AU Base).
 AU_IHI = "http://ns.electronichealth.net.au/id/hi/ihi/1.0"
@@ -49,8 +47,9 @@ class Systems:
         self.rules = f"{base}/CodeSystem/rules"  # <rule id>.v<version>
         self.timepoints = f"{base}/CodeSystem/timepoints"
         self.verdicts = f"{base}/CodeSystem/verdicts"
-        self.parts = f"{base}/CodeSystem/parts"  # what a component says: answered, blanks, prorated, percent, ...
-        self.letters = f"{base}/CodeSystem/letters"  # kinds of letter that have no LOINC document code
+        self.parts = (
+            f"{base}/CodeSystem/parts"  # what a component says: answered, blanks, prorated, percent, ...
+        )
         # Extensions.
         self.timepoint = f"{base}/StructureDefinition/timepoint"  # on QuestionnaireResponse and Observation
         self.programme_timepoint = f"{base}/StructureDefinition/programme-timepoint"  # on EpisodeOfCare

@@ -1,0 +1,40 @@
+"""A person as Patient."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fhir_pmp.fhir.datatypes import identifier
+from fhir_pmp.fhir.rendered import Rendered, Resource, render
+from fhir_pmp.identifiers import ClientId
+from fhir_pmp.pathway.clinic import Clinic, Kind
+from fhir_pmp.pathway.facts import Person, Sharing
+
+
+def build_patient(
+    clinic: Clinic,
+    person: Person,
+    *,
+    sharing: Sharing,
+    owner: ClientId | None = None,
+    referred_as: Mapping[str, Any] | None = None,
+) -> Rendered:
+    """The person. `referred_as` is the Patient of the referral that registered them, references re-pointed:
+    everything the practice wrote stays, and our identifiers are added.
+    """
+    known = [identifier(one) for one in (clinic.own_identifier(Kind.PERSON, person.id), *person.identifiers)]
+    wrote = dict(referred_as or {})
+    written = wrote.pop("identifier", [])
+    resource: Resource = {
+        "resourceType": "Patient",
+        "id": person.id,
+        "identifier": [*written, *(one for one in known if not _holds(written, one))],
+        "name": [{"use": "official", "family": person.family, "given": [person.given]}],
+        "gender": person.sex.value,
+        "birthDate": person.birth_date.isoformat(),
+    }
+    resource |= {key: value for key, value in wrote.items() if key not in ("resourceType", "id", "meta")}
+    return render(resource, sharing=sharing, person=person.id, owner=owner)
+
+
+def _holds(identifiers: list[dict[str, Any]], one: dict[str, Any]) -> bool:
+    return any(i.get("system") == one["system"] and i.get("value") == one["value"] for i in identifiers)
