@@ -1,0 +1,113 @@
+"""What a letter says, as typed data: the PDF and the FHIR document are both made from this one value."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from fhir_pmp.letters.charts import Chart
+
+
+class LetterKind(StrEnum):
+    """The three letters. Finished, stopped and never started share the discharge letter."""
+
+    RECEIPT = "receipt"  # automatic
+    DECLINE = "decline"
+    DISCHARGE = "discharge"
+
+
+class Weight(StrEnum):
+    """How a paragraph is set."""
+
+    PLAIN = "plain"
+    STRONG = "strong"
+    SMALL = "small"
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Running text."""
+
+    text: str
+    weight: Weight = Weight.PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Bullets:
+    """A list; `title` stands above it."""
+
+    title: str | None
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table with a row of headings; its first column names the row."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureBlock:
+    """One measure through the programme: its scores, its change, what each rule says, and a chart."""
+
+    title: str
+    range_text: str
+    lines: tuple[str, ...]
+    verdicts: tuple[str, ...]
+    chart: Chart | None
+
+
+Block = Paragraph | Bullets | Grid | MeasureBlock
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One part of the letter under its heading. It is there only where a fact stands."""
+
+    id: str
+    title: str
+    code: str | None  # LOINC, where one is verified
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LetterContent:
+    """A whole letter."""
+
+    kind: LetterKind
+    title: str
+    provider: tuple[str, ...]  # name first, then address and how to reach it
+    recipient: tuple[str, ...]
+    dated: str
+    dated_on: date
+    subject: tuple[tuple[str, str], ...]  # label and value: who this is about, by three identifiers or more
+    salutation: str
+    opening: str
+    page_one: tuple[Section, ...]
+    details: tuple[Section, ...]
+    closing: tuple[str, ...]  # who signs, or that nobody does
+    footer: str
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        """Every section, in the order of reading."""
+        return self.page_one + self.details
+
+
+def plain_lines(section: Section) -> Iterator[str]:
+    """Every line of a section as plain text, in the order of reading; charts say nothing that is not in a line."""
+    for block in section.blocks:
+        match block:
+            case Paragraph(text=text):
+                yield text
+            case Bullets(title=title, lines=lines):
+                yield from ([title] if title else [])
+                yield from lines
+            case Grid(head=head, rows=rows):
+                yield " | ".join(head)
+                yield from (" | ".join(row) for row in rows)
+            case MeasureBlock():
+                yield f"{block.title} ({block.range_text})"
+                yield from block.lines + block.verdicts

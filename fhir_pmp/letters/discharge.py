@@ -1,0 +1,200 @@
+"""The discharge letter: one layout for those who finished, who stopped and who never started."""
+
+from collections.abc import Iterator, Sequence
+
+from fhir_pmp.letters.content import Block, Bullets, Paragraph, Section, Weight
+from fhir_pmp.letters.facts import Fields, LetterFacts
+from fhir_pmp.letters.measures import glance, measure_blocks, named_scales
+from fhir_pmp.letters.safety import safety_blocks
+from fhir_pmp.letters.wording import Wording, listed, lower_first
+from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.facts import EpisodeState
+from fhir_pmp.pathway.programme import Role, Timepoint
+from fhir_pmp.pathway.summary import Outcome, Summary
+from fhir_pmp.pathway.timepoints import Absence, AbsenceKind, absence_of_response
+from fhir_pmp.pathway.wording import plain_date
+
+
+def page_one(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summary) -> tuple[Section, ...]:
+    """Result, safety, what we ask of the GP, next contact."""
+    return _sections(
+        wording,
+        {
+            "result": tuple(_result(clinic, wording, facts, summary)),
+            "safety": safety_blocks(clinic, wording, facts, summary),
+            "requests": paragraphs(facts.fields.gp_actions),
+            "contact": tuple(_contact(clinic, wording, facts, summary)),
+        },
+    )
+
+
+def details(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summary) -> tuple[Section, ...]:
+    """What stands behind page one."""
+    table = glance(clinic, wording, summary)
+    return _sections(
+        wording,
+        {
+            "glance": () if table is None else (table,),
+            "comment": paragraphs(facts.fields.comment),
+            "programme": tuple(_programme(clinic, wording, facts, summary)),
+            "measures": measure_blocks(clinic, wording, summary),
+            "view": tuple(_own_view(clinic, wording, summary)),
+            "provenance": tuple(_provenance(clinic, wording, summary)),
+        },
+    )
+
+
+def propose_fields(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summary) -> Fields:
+    """What a new draft proposes; the clinician edits it before signing."""
+    post = clinic.programme.post.id
+    worse = [wording.measure(one.instrument, one.scale) for one in summary.measures(post, Outcome.WORSENED)]
+    asked = []
+    if worse:
+        asked.append(wording.request("worsened", measures=listed([lower_first(name) for name in worse])))
+    if any(line.alert or line.unanswered for line in summary.safety):
+        asked.append(wording.request("safety"))
+    if not asked:
+        asked.append(wording.request("usual"))
+    if facts.episode.state in (EpisodeState.STOPPED, EpisodeState.NEVER_STARTED):
+        asked.append(wording.request("return", given=facts.person.given))
+    return Fields(gp_actions=" ".join(asked), stop_reason=facts.episode.end_reason or "")
+
+
+def paragraphs(text: str) -> tuple[Paragraph, ...]:
+    """What a clinician wrote, one paragraph a line."""
+    return tuple(Paragraph(line.strip()) for line in text.splitlines() if line.strip())
+
+
+def _sections(wording: Wording, blocks: dict[str, tuple[Block, ...]]) -> tuple[Section, ...]:
+    return tuple(
+        Section(name, wording.heading(name), wording.code(name), found) for name, found in blocks.items() if found
+    )
+
+
+def _result(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summary) -> Iterator[Paragraph]:
+    yield Paragraph(_ending(wording, facts, summary), Weight.STRONG)
+    reason = facts.fields.stop_reason.strip()
+    if reason and facts.episode.state is EpisodeState.STOPPED:
+        yield Paragraph(wording.say("stop_reason", reason=reason))
+    elif reason and facts.episode.state is EpisodeState.NEVER_STARTED:
+        yield Paragraph(wording.say("not_start_reason", reason=reason))
+    post = clinic.programme.post
+    yield Paragraph(wording.say("result", counts=summary.result(post.id).text), Weight.STRONG)
+    for timepoint in clinic.programme.later:
+        worse = [
+            wording.measure(one.instrument, one.scale)
+            for one in summary.measures(timepoint.id, Outcome.WORSENED)
+            if one in named_scales(summary)
+        ]
+        if worse and timepoint is post:
+            yield Paragraph(wording.say("worsened", measures=", ".join(worse)), Weight.STRONG)
+        elif worse:
+            title = lower_first(timepoint.title)
+            said = wording.say("worsened_later", timepoint=title, measures=", ".join(worse))
+            yield Paragraph(said, Weight.STRONG)
+    yield Paragraph(wording.say("counted", timepoint=lower_first(post.title)), Weight.SMALL)
+
+
+def _ending(wording: Wording, facts: LetterFacts, summary: Summary) -> str:
+    episode, lessons = facts.episode, summary.engagement.lessons_text
+    if episode.state is EpisodeState.NEVER_STARTED:
+        if episode.enrolled_on is None:
+            return wording.say("never_enrolled")
+        return wording.say("never_started", date=plain_date(episode.enrolled_on))
+    assert episode.ended_on is not None  # a discharge letter is due once the episode has ended
+    name = "stopped" if episode.state is EpisodeState.STOPPED else "finished"
+    return wording.say(name, date=plain_date(episode.ended_on), lessons=lessons)
+
+
+def _contact(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summary) -> Iterator[Block]:
+    planned = []
+    for timepoint in clinic.programme.later:
+        kind = _absence(clinic, facts, timepoint).kind
+        to_come = timepoint.role is Role.FOLLOW_UP or kind is AbsenceKind.NOT_YET_DUE
+        if to_come and kind is not AbsenceKind.NOT_OFFERED:
+            planned.append(_status_line(clinic, wording, "next_contact", facts, summary, timepoint))
+    yield Bullets(None, tuple(planned)) if planned else Paragraph(wording.say("no_contact"))
+    provider = clinic.programme.provider
+    yield Paragraph(wording.say("back", provider=provider.name, phone=provider.phone))
+
+
+def _programme(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summary) -> Iterator[Block]:
+    episode, lines = facts.episode, []
+    if episode.enrolled_on is not None:
+        lines.append(wording.say("enrolled", date=plain_date(episode.enrolled_on)))
+    if episode.started_on is not None:
+        lines.append(wording.say("started", date=plain_date(episode.started_on)))
+        lessons = summary.engagement.lessons_text
+        dates = listed([plain_date(lesson.completed_on) for lesson in episode.lessons])
+        name, words = ("lessons", {"dates": dates}) if dates else ("lessons_none", {})
+        lines.append(wording.say(name, lessons=lessons, **words))
+    if lines:
+        yield Bullets(None, tuple(lines))
+    received = tuple(
+        _status_line(clinic, wording, "questionnaires", facts, summary, timepoint)
+        for timepoint in clinic.programme.timepoints
+    )
+    yield Bullets(wording.say("questionnaires_title"), received)
+
+
+def _status_line(
+    clinic: Clinic, wording: Wording, sentence: str, facts: LetterFacts, summary: Summary, timepoint: Timepoint
+) -> str:
+    answered = _answered(summary, timepoint)
+    if answered:
+        due = len(set(timepoint.instruments) | answered)
+        status = wording.say("received_of", received=len(answered), due=due)
+    else:
+        status = _absence(clinic, facts, timepoint).text
+    return wording.say(sentence, timepoint=timepoint.title, status=status)
+
+
+def _answered(summary: Summary, timepoint: Timepoint) -> set[str]:
+    scored = {one.instrument.id for one in summary.scales if one.at(timepoint.id).response is not None}
+    told = {line.instrument for line in summary.categories if line.timepoint == timepoint.id and not line.absence}
+    return scored | told
+
+
+def _absence(clinic: Clinic, facts: LetterFacts, timepoint: Timepoint) -> Absence:
+    return absence_of_response(timepoint, facts.episode, timepoint.instruments[0], facts.made_at, clinic.zone)
+
+
+def _own_view(clinic: Clinic, wording: Wording, summary: Summary) -> Iterator[Bullets]:
+    lines = []
+    for line in summary.categories:
+        if line.answer is not None:
+            item = clinic.instruments[line.instrument].item(line.item)
+            label = next((option.label for option in item.options if option.value == line.answer), line.text)
+            title = wording.category(line.item, line.title)
+            lines.append(wording.say("own_view", title=title, answer=lower_first(label)))
+    if lines:
+        yield Bullets(None, tuple(lines))
+
+
+def _provenance(clinic: Clinic, wording: Wording, summary: Summary) -> Iterator[Block]:
+    yield Paragraph(wording.say("screening_not_diagnosis"))
+    yield Paragraph(wording.say("not_collected"))
+    yield Bullets(None, tuple(_versions(wording, summary)))
+
+
+def _versions(wording: Wording, summary: Summary) -> Iterator[str]:
+    for one in named_scales(summary):
+        if not any(cell.response is not None for cell in one.cells):
+            continue
+        scale = one.scale
+        rules = [scale.rule, *(bands.rule for bands in scale.band_sets[:1])]
+        if any(cell.score is not None and cell.score.blanks for cell in one.cells):
+            rules.append(scale.blanks.rule)
+        changed = [cell.change.movement for cell in one.cells if cell.change is not None]
+        rules += [verdict.rule.rule for verdict in changed[0].confirmed] if changed else []
+        yield wording.say(
+            "versions",
+            measure=wording.measure(one.instrument, scale),
+            instrument=one.instrument.title,
+            version=one.instrument.version,
+            rules=_rules(wording, [(rule.rule_id, rule.version) for rule in rules]),
+        )
+
+
+def _rules(wording: Wording, rules: Sequence[tuple[str, int]]) -> str:
+    return ", ".join(wording.say("rule", rule_id=name, version=version) for name, version in dict.fromkeys(rules))

@@ -1,0 +1,198 @@
+"""What a letter says of each measure: the table at a glance, and scores, change and rules one by one."""
+
+from collections.abc import Iterator, Sequence
+
+from fhir_pmp.instruments.change import RuleVerdict, Verdict
+from fhir_pmp.instruments.definition import Score
+from fhir_pmp.letters.charts import Chart, ChartPoint, draw_chart
+from fhir_pmp.letters.content import Block, Bullets, Grid, MeasureBlock
+from fhir_pmp.letters.wording import Wording, lower_first
+from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.outcomes import Baseline, ScaleChange
+from fhir_pmp.pathway.summary import ScaleOutcome, Summary, TimepointCell
+from fhir_pmp.pathway.wording import plain_date
+
+
+def named_scales(summary: Summary) -> tuple[ScaleOutcome, ...]:
+    """The scales a letter names: whole ones, and none that rests anywhere on an UNCONFIRMED rule."""
+    return tuple(one for one in summary.scales if one.scale.part_of is None and not _rests_on_unconfirmed(one))
+
+
+def _rests_on_unconfirmed(outcome: ScaleOutcome) -> bool:
+    return any(cell.score is not None and cell.score.unconfirmed for cell in outcome.cells)
+
+
+def offered_cells(clinic: Clinic, outcome: ScaleOutcome) -> tuple[TimepointCell, ...]:
+    """The timepoints at which the programme asks for this measure or received it."""
+    asked = {point.id for point in clinic.programme.timepoints if outcome.instrument.id in point.instruments}
+    return tuple(cell for cell in outcome.cells if cell.response is not None or cell.timepoint in asked)
+
+
+def glance(clinic: Clinic, wording: Wording, summary: Summary) -> Grid | None:
+    """One row for each counted measure at the end of the programme; None where nothing was received by then."""
+    post = clinic.programme.post
+    counted = [one for one in named_scales(summary) if one.at(post.id).headline is not None]
+    start = clinic.programme.start
+    if not any(one.at(point.id).response is not None for one in counted for point in (start, post)):
+        return None
+    return Grid(
+        head=(
+            wording.say("glance_measure"),
+            wording.say("glance_baseline"),
+            post.title,
+            wording.say("glance_change"),
+            wording.say("glance_verdict"),
+        ),
+        rows=tuple(_row(clinic, wording, one) for one in counted),
+    )
+
+
+def _row(clinic: Clinic, wording: Wording, outcome: ScaleOutcome) -> tuple[str, ...]:
+    cell = outcome.at(clinic.programme.post.id)
+    change = wording.say("not_known")
+    if cell.change is not None:
+        percent = cell.change.movement.percent_words if cell.change.movement.points else None
+        change = cell.change.movement.words + (f" ({percent})" if percent else "")
+    verdict = cell.headline.outcome.value if cell.headline is not None else wording.say("not_known")
+    return (
+        wording.measure(outcome.instrument, outcome.scale),
+        _baseline_text(clinic, wording, outcome),
+        _score_text(cell.score) if cell.absence is None else cell.absence.text,
+        change,
+        verdict,
+    )
+
+
+def _baseline_text(clinic: Clinic, wording: Wording, outcome: ScaleOutcome) -> str:
+    start = clinic.programme.start
+    if not isinstance(outcome.baseline, Baseline):
+        return outcome.at(start.id).text
+    score = _score_text(outcome.baseline.score)
+    if outcome.baseline.timepoint == start.id:
+        return score
+    title = clinic.programme.timepoint(outcome.baseline.timepoint).title
+    return wording.say("glance_other_baseline", score=score, timepoint=lower_first(title))
+
+
+def _score_text(score: Score | None) -> str:
+    if score is None or score.published is None:
+        return ""
+    return f"{score.published}, {score.band}" if score.band else score.published
+
+
+def measure_blocks(clinic: Clinic, wording: Wording, summary: Summary) -> tuple[Block, ...]:
+    """Every named scale with a block of its own; those of which nothing was received share one list."""
+    blocks: list[Block] = []
+    silent: list[str] = []
+    for outcome in named_scales(summary):
+        cells = offered_cells(clinic, outcome)
+        if any(cell.response is not None for cell in cells):
+            blocks.append(_measure(clinic, wording, outcome, cells))
+        elif cells:
+            absences = "; ".join(f"{lower_first(cell.title)} {cell.text}" for cell in cells)
+            name = wording.measure(outcome.instrument, outcome.scale)
+            silent.append(wording.say("nothing_received", measure=name, absences=absences))
+    if silent:
+        blocks.append(Bullets(wording.say("nothing_received_title"), tuple(silent)))
+    return tuple(blocks)
+
+
+def _measure(
+    clinic: Clinic, wording: Wording, outcome: ScaleOutcome, cells: Sequence[TimepointCell]
+) -> MeasureBlock:
+    scale = outcome.scale
+    title = wording.measure(outcome.instrument, scale)
+    better = scale.better.value
+    return MeasureBlock(
+        title=title,
+        range_text=wording.say("range", lowest=scale.lowest, highest=scale.highest, better=better),
+        lines=(
+            *(_cell_line(wording, cell) for cell in cells),
+            *_change_lines(clinic, wording, outcome),
+        ),
+        verdicts=tuple(_verdict_lines(clinic, wording, outcome)),
+        chart=_chart(title, outcome, cells),
+    )
+
+
+def _cell_line(wording: Wording, cell: TimepointCell) -> str:
+    date = plain_date(cell.on.on) if cell.on is not None else None
+    if cell.absence is not None:
+        if date is None:
+            return wording.say("absent", timepoint=cell.title, absence=cell.absence.text)
+        return wording.say("absent_on", timepoint=cell.title, date=date, absence=cell.absence.text)
+    published, band = (cell.score.published, cell.score.band) if cell.score is not None else (None, None)
+    name = "score" if band else "score_only"
+    words = {"timepoint": cell.title, "date": date, "score": published} | ({"band": band} if band else {})
+    line, notes = wording.say(name, **words), _notes(wording, cell)
+    return wording.say("noted", line=line, notes="; ".join(notes)) if notes else line
+
+
+def _notes(wording: Wording, cell: TimepointCell) -> list[str]:
+    notes = []
+    if cell.score is not None and cell.score.blanks:
+        name = "prorated" if cell.score.prorated else "blanks"
+        items = cell.score.answered + cell.score.blanks
+        notes.append(wording.say(name, answered=cell.score.answered, items=items))
+    if cell.amended:
+        notes.append(wording.say("amended"))
+    if cell.outside_window:
+        notes.append(wording.say("outside_window"))
+    return notes
+
+
+def _change_lines(clinic: Clinic, wording: Wording, outcome: ScaleOutcome) -> Iterator[str]:
+    changed = [cell.change for cell in outcome.cells if cell.change is not None]
+    for cell in outcome.cells:
+        if cell.change is not None:
+            yield _change_line(clinic, wording, outcome, cell, cell.change)
+        elif cell.headline is not None and cell.timepoint == clinic.programme.post.id:
+            start = lower_first(clinic.programme.start.title)
+            yield wording.say("change_not_known", baseline=start, timepoint=lower_first(cell.title))
+    if changed and isinstance(outcome.baseline, Baseline) and changed[0].baseline != clinic.programme.start.id:
+        yield wording.say("baseline", words=outcome.baseline.words)
+
+
+def _change_line(
+    clinic: Clinic, wording: Wording, outcome: ScaleOutcome, cell: TimepointCell, change: ScaleChange
+) -> str:
+    movement = change.movement
+    words = {
+        "baseline": lower_first(clinic.programme.timepoint(change.baseline).title),
+        "timepoint": lower_first(cell.title),
+        "words": movement.words,
+        "Better": outcome.scale.better.value.capitalize(),
+    }
+    if movement.points == 0:
+        return wording.say("change_none", **words)
+    if movement.percent_words is None:
+        return wording.say("change_no_percent", **words)
+    return wording.say("change", percent=movement.percent_words, **words)
+
+
+def _verdict_lines(clinic: Clinic, wording: Wording, outcome: ScaleOutcome) -> Iterator[str]:
+    """One line for each confirmed rule at each later timepoint; the post timepoint's bear no prefix."""
+    for cell in outcome.cells:
+        for verdict in cell.change.movement.confirmed if cell.change is not None else ():
+            at_post = cell.timepoint == clinic.programme.post.id
+            counted = at_post and verdict.rule.rule.rule_id == outcome.scale.headline_rule
+            said = _verdict_text(wording, verdict)
+            line = wording.say("verdict_counted" if counted else "verdict", rule=verdict.rule.title, verdict=said)
+            yield line if at_post else wording.say("verdict_at", timepoint=cell.title, verdict=lower_first(line))
+
+
+def _verdict_text(wording: Wording, verdict: RuleVerdict) -> str:
+    said = wording.say("not_assessable") if verdict.verdict is Verdict.NOT_ASSESSABLE else verdict.verdict.value
+    if verdict.grade is not None:
+        said = wording.say("graded", verdict=said, grade=verdict.grade)
+    return wording.say("because", verdict=said, reason=verdict.reason) if verdict.reason is not None else said
+
+
+def _chart(title: str, outcome: ScaleOutcome, cells: Sequence[TimepointCell]) -> Chart | None:
+    """A chart where there are two scores or more: one dot draws nothing that its line does not say."""
+    points = [ChartPoint(cell.title, cell.score.value if cell.score else None, cell.text) for cell in cells]
+    if sum(point.value is not None for point in points) < 2:
+        return None
+    scale = outcome.scale
+    edges = [band.lowest for band in scale.band_sets[0].bands[1:]] if scale.band_sets else []
+    return draw_chart(title, scale.lowest, scale.highest, scale.better, points, edges)

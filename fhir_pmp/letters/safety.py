@@ -1,0 +1,63 @@
+"""What a letter says of safety: alerts, every safety item at every timepoint, and what was done."""
+
+from collections.abc import Iterator
+
+from fhir_pmp.letters.content import Block, Bullets, Paragraph, Weight
+from fhir_pmp.letters.facts import LetterFacts
+from fhir_pmp.letters.wording import Wording, listed, lower_first
+from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.safety import FlagLine, SafetyLine
+from fhir_pmp.pathway.summary import Summary
+from fhir_pmp.pathway.timepoints import today
+from fhir_pmp.pathway.wording import plain_date
+
+
+def safety_blocks(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summary) -> tuple[Block, ...]:
+    """The safety section, independent of every total."""
+    blocks: list[Block] = []
+    by_item = list(_by_item(wording, summary))
+    for name, lines in by_item:
+        blocks.extend(_warnings(wording, name, lines))
+    if facts.fields.safety_actions.strip():
+        actions = wording.say("actions_taken", actions=facts.fields.safety_actions.strip())
+        blocks.append(Paragraph(actions))
+    blocks.extend(Bullets(name, tuple(_line(wording, line) for line in lines)) for name, lines in by_item)
+    if summary.flags:
+        flags = tuple(_flag(clinic, wording, line) for line in summary.flags)
+        blocks.append(Bullets(wording.say("flags_title"), flags))
+    return tuple(blocks)
+
+
+def _by_item(wording: Wording, summary: Summary) -> Iterator[tuple[str, list[SafetyLine]]]:
+    for item in dict.fromkeys(line.item for line in summary.safety):
+        lines = [line for line in summary.safety if line.item == item]
+        yield wording.safety_item(item, lines[0].title), lines
+
+
+def _warnings(wording: Wording, name: str, lines: list[SafetyLine]) -> Iterator[Paragraph]:
+    alerts = [lower_first(line.timepoint_title) for line in lines if line.alert]
+    if alerts:
+        yield Paragraph(wording.say("alert", item=name, timepoints=listed(alerts)), Weight.STRONG)
+    unanswered = [lower_first(line.timepoint_title) for line in lines if line.unanswered]
+    if unanswered:
+        yield Paragraph(wording.say("unanswered", item=name, timepoints=listed(unanswered)), Weight.STRONG)
+
+
+def _line(wording: Wording, line: SafetyLine) -> str:
+    if line.on is None:
+        return wording.say("safety_absent", timepoint=line.timepoint_title, absence=line.text)
+    said = wording.say(
+        "safety_line", timepoint=line.timepoint_title, date=plain_date(line.on.on), answer=line.text
+    )
+    return wording.say("noted", line=said, notes=wording.say("amended")) if line.amended else said
+
+
+def _flag(clinic: Clinic, wording: Wording, line: FlagLine) -> str:
+    done = line.flag.acknowledgement
+    words = {"timepoint": line.timepoint_title, "answer": line.text}
+    if done is None:
+        return wording.say("flag_open", **words)
+    words |= {"date": plain_date(today(done.at, clinic.zone)), "name": done.by, "action": done.action.strip()}
+    if line.since is None:
+        return wording.say("flag", **words)
+    return wording.say("flag_since", since=line.since, **words)

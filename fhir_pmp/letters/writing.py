@@ -1,0 +1,133 @@
+"""Facts become a letter's content: who writes to whom about whom, and the sections of its kind."""
+
+from fhir_pmp.errors import NotAllowed
+from fhir_pmp.letters import discharge
+from fhir_pmp.letters.content import LetterContent, LetterKind, Section
+from fhir_pmp.letters.facts import Fields, LetterFacts
+from fhir_pmp.letters.referral_letters import decline_sections, full_name, receipt_sections
+from fhir_pmp.letters.wording import Wording
+from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.facts import Referral
+from fhir_pmp.pathway.programme import Provider
+from fhir_pmp.pathway.summary import Summary
+from fhir_pmp.pathway.wording import plain_date
+
+
+class NoRecipient(NotAllowed):
+    """The letter has nobody to go to: the episode names no practice. A practice is recorded first."""
+
+
+class NothingToWriteAbout(NotAllowed):
+    """A letter of that kind has no ground in this episode."""
+
+
+def write_letter(clinic: Clinic, wording: Wording, facts: LetterFacts) -> LetterContent:
+    """The whole content of a letter; equal facts give an equal letter.
+
+    Raises NoRecipient without a practice, NothingToWriteAbout when the kind does not fit the episode.
+    """
+    page_one, details = _sections_of(clinic, wording, facts)
+    return LetterContent(
+        kind=facts.kind,
+        title=wording.heading(facts.kind.value, programme=clinic.programme.title),
+        provider=_provider_lines(clinic.programme.provider),
+        recipient=_recipient_lines(facts),
+        dated=plain_date(facts.dated_on),
+        dated_on=facts.dated_on,
+        subject=_subject(wording, facts),
+        salutation=_salutation(wording, facts),
+        opening=_opening(wording, facts),
+        page_one=page_one,
+        details=details,
+        closing=_closing(wording, facts),
+        footer=wording.say(
+            "footer",
+            person=full_name(facts),
+            birth_date=plain_date(facts.person.birth_date),
+            letter=facts.letter,
+        ),
+    )
+
+
+def propose_fields(clinic: Clinic, wording: Wording, facts: LetterFacts) -> Fields:
+    """What the four fields of a new draft hold before a clinician has touched them."""
+    return Fields() if facts.summary is None else discharge.propose_fields(clinic, wording, facts, facts.summary)
+
+
+def _sections_of(
+    clinic: Clinic, wording: Wording, facts: LetterFacts
+) -> tuple[tuple[Section, ...], tuple[Section, ...]]:
+    match facts.kind:
+        case LetterKind.RECEIPT:
+            return receipt_sections(clinic, wording, facts, _referral(facts)), ()
+        case LetterKind.DECLINE:
+            return decline_sections(clinic, wording, facts, _referral(facts)), ()
+        case LetterKind.DISCHARGE:
+            summary = _summary(facts)
+            return (
+                discharge.page_one(clinic, wording, facts, summary),
+                discharge.details(clinic, wording, facts, summary),
+            )
+
+
+def _referral(facts: LetterFacts) -> Referral:
+    if facts.referral is None:
+        raise NothingToWriteAbout(f"a {facts.kind.value} letter needs a referral", field="referral")
+    return facts.referral
+
+
+def _summary(facts: LetterFacts) -> Summary:
+    if facts.summary is None or facts.episode.ended_on is None:
+        raise NothingToWriteAbout("a discharge letter needs an episode that has ended", field="episode")
+    return facts.summary
+
+
+def _provider_lines(provider: Provider) -> tuple[str, ...]:
+    address = provider.address
+    town = " ".join(filter(None, (address.city, address.state, address.postal_code)))
+    return (provider.name, ", ".join((*address.lines, town)), f"{provider.phone} · {provider.email}")
+
+
+def _recipient_lines(facts: LetterFacts) -> tuple[str, ...]:
+    practice = facts.episode.practice
+    if practice is None:
+        raise NoRecipient(field="practice")
+    return tuple(filter(None, (practice.practitioner_name, practice.organization_name)))
+
+
+def _subject(wording: Wording, facts: LetterFacts) -> tuple[tuple[str, str], ...]:
+    """Name, birth date and every identifier that has a label here: three in all where we know three."""
+    named = [(wording.identifier(one.system), one.value) for one in facts.person.identifiers]
+    lines = [
+        (wording.subject("person"), full_name(facts)),
+        (wording.subject("born"), plain_date(facts.person.birth_date)),
+        *((label, value) for label, value in named if label is not None),
+    ]
+    if facts.referral is not None:
+        lines.append((wording.subject("referral"), facts.referral.number))
+    return tuple(lines)
+
+
+def _salutation(wording: Wording, facts: LetterFacts) -> str:
+    practice = facts.episode.practice
+    if practice is None or not practice.practitioner_name:
+        return wording.say("salutation_practice")
+    return wording.say("salutation", name=practice.practitioner_name)
+
+
+def _opening(wording: Wording, facts: LetterFacts) -> str:
+    if facts.referral is None:
+        opening = wording.say("opening_not_referred", person=full_name(facts))
+    else:
+        opening = wording.say("opening_referred", person=full_name(facts), number=facts.referral.number)
+    if facts.replaces_on is None:
+        return opening
+    return f"{opening} {wording.say('replaces', date=plain_date(facts.replaces_on))}"
+
+
+def _closing(wording: Wording, facts: LetterFacts) -> tuple[str, ...]:
+    if facts.signer is None:
+        return (wording.say("unsigned"),) if facts.kind is LetterKind.RECEIPT else ()
+    registration = facts.signer.registration
+    said = (wording.say("registration", registration=registration),) if registration else ()
+    return (facts.signer.name, *said, plain_date(facts.dated_on))
