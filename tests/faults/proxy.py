@@ -1,0 +1,203 @@
+"""A proxy that does harm on purpose and knows whether the EHR behind it had stored what it was sent."""
+
+import http.client
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as it came: its number from 1, counted over the proxy's life."""
+
+    number: int
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What happens to one call. What is not set does no harm; `then` names what is called and when.
+
+    The order: before_upstream, reset_before or status (the EHR sees nothing); then the EHR answers, once or twice;
+    then after_upstream, wait_after, reset_after, and the changes to the answer.
+    """
+
+    name: str
+    reset_before: bool = False
+    status: int | None = None  # answered by us; the EHR sees nothing
+    status_headers: dict[str, str] = field(default_factory=dict)
+    status_body: bytes = b""
+    twice: bool = False  # the EHR gets the request a second time; the second answer is passed on
+    before_upstream: Callable[[], None] | None = None
+    after_upstream: Callable[[], None] | None = None
+    wait_after: float = 0.0
+    reset_after: bool = False
+    override_status: int | None = None
+    override_body: Callable[[bytes], bytes] | None = None
+    strip: frozenset[str] = frozenset()  # header names in lower case
+    truncate_to: int | None = None  # bytes sent of the body, under its true Content-Length
+    drip_seconds: float | None = None  # between one byte and the next
+
+
+Plan = Callable[[Call], Fault | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One line of the proxy's log."""
+
+    number: int
+    method: str
+    path: str
+    fault: str | None
+    at: float
+    body: bytes
+
+
+class FaultProxy(ThreadingHTTPServer):
+    """Listens on a free port and passes every request on to `upstream`, unless the plan says otherwise."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, upstream: str, plan: Plan | None = None) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.upstream = urlsplit(upstream)
+        self.plan: Plan = plan or (lambda _: None)
+        self.seen: list[Seen] = []
+        self.port = int(self.server_address[1])
+        self.lock = threading.Lock()
+        self._thread = threading.Thread(
+            target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
+
+    def __enter__(self) -> "FaultProxy":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+    @property
+    def address(self) -> str:
+        """The base address to be given to a client."""
+        return f"http://127.0.0.1:{self.port}{self.upstream.path}"
+
+    def note(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[Call, Fault | None]:
+        """Counts a call and asks the plan about it."""
+        with self.lock:
+            call = Call(len(self.seen) + 1, method, path, headers, body)
+            fault = self.plan(call)
+            self.seen.append(
+                Seen(call.number, method, path, fault.name if fault else None, time.monotonic(), body)
+            )
+        return call, fault
+
+    def bodies(self, method: str = "POST") -> list[bytes]:
+        """The bodies of all calls of this method, in order."""
+        with self.lock:
+            return [seen.body for seen in self.seen if seen.method == method]
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that was killed leaves a broken pipe; that is what this proxy is for."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    server: FaultProxy
+
+    def _serve(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        call, fault = self.server.note(self.command, self.path, headers, body)
+        fault = fault or Fault("none")
+        if fault.before_upstream:
+            fault.before_upstream()
+        if fault.reset_before:
+            return self._reset()
+        if fault.status is not None:
+            return self._send(fault.status, fault.status_headers, fault.status_body, fault)
+        for _ in range(2 if fault.twice else 1):
+            answer = self._ask_upstream(call)
+        if fault.after_upstream:
+            fault.after_upstream()
+        time.sleep(fault.wait_after)
+        if fault.reset_after:
+            return self._reset()
+        status, answered, content = answer
+        content = fault.override_body(content) if fault.override_body else content
+        kept = {name: value for name, value in answered.items() if name.lower() not in fault.strip}
+        return self._send(fault.override_status or status, kept, content, fault)
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _serve
+
+    def _ask_upstream(self, call: Call) -> tuple[int, dict[str, str], bytes]:
+        upstream = self.server.upstream
+        assert upstream.hostname is not None
+        connection = http.client.HTTPConnection(upstream.hostname, upstream.port, timeout=120)
+        left_out = ("connection", "content-length", "accept-encoding")
+        headers = {name: value for name, value in call.headers.items() if name not in left_out}
+        try:
+            connection.request(call.method, call.path, call.body or None, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+            wire = {"connection", "content-length", "transfer-encoding", "keep-alive"}
+            kept = {name: value for name, value in answer.getheaders() if name.lower() not in wire}
+            return answer.status, kept, content
+        except OSError:
+            return 502, {}, b""
+        finally:
+            connection.close()
+
+    def _send(self, status: int, headers: dict[str, str], content: bytes, fault: Fault) -> None:
+        self.send_response_only(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        sent = content[: fault.truncate_to] if fault.truncate_to is not None else content
+        if fault.drip_seconds is not None:
+            for at in range(len(sent)):
+                self.wfile.write(sent[at : at + 1])
+                self.wfile.flush()
+                time.sleep(fault.drip_seconds)
+        else:
+            self.wfile.write(sent)
+        if len(sent) < len(content):
+            self.wfile.flush()
+            self.close_connection = True
+
+    def _reset(self) -> None:
+        # A linger of nothing makes close send RST, as a crashed peer's kernel does.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+        socket.close(self.connection.detach())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing: the log is `seen`."""
+
+
+def nth(number: int, fault: Fault, method: str | None = None) -> Plan:
+    """The fault happens to the call of this number, counted over calls of `method` where one is named."""
+    counted = 0
+
+    def plan(call: Call) -> Fault | None:
+        nonlocal counted
+        if method is not None and call.method != method:
+            return None
+        counted += 1
+        return fault if counted == number else None
+
+    return plan
