@@ -44,7 +44,8 @@ def _read(folder: Path, wording: Path | None) -> tuple[Instruments, list[Fault]]
         faults.append(Fault(folder.name, "holds no instrument (*.yaml)"))
     faults.extend(_faults_of_shared_rule_ids(instruments))
     if wording is not None:
-        texts = read_mapping(wording, lambda table: _read_wording(table, instruments), faults)
+        named = {InstrumentId(path.stem) for path in paths}
+        texts = read_mapping(wording, lambda table: _read_wording(table, instruments, named), faults)
         instruments = {key: _reworded(each, (texts or {}).get(key, {})) for key, each in instruments.items()}
     return instruments, faults
 
@@ -76,13 +77,12 @@ def _faults_of_shared_rule_ids(instruments: Instruments) -> list[Fault]:
     return faults
 
 
-def _read_wording(table: Table, instruments: Instruments) -> Wording:
+def _read_wording(table: Table, instruments: Instruments, named: set[InstrumentId]) -> Wording:
     texts: dict[InstrumentId, dict[LinkId, str]] = {}
-    for name in table.names():
-        known = instruments.get(InstrumentId(name))
-        if known is None:
+    for name in map(InstrumentId, table.names()):
+        if name not in named:
             table.fault("is not an instrument we know", name)
-        texts[InstrumentId(name)] = _read_texts(table.table(name), known)
+        texts[name] = _read_texts(table.table(name), instruments.get(name))
     return texts
 
 
