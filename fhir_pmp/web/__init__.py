@@ -1,0 +1,1 @@
+"""HTTP in and out: four doors, no decisions."""

@@ -1,0 +1,93 @@
+"""Every view says who may call it; a view that does not say is closed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from flask import Flask
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+_MARK = "__fhir_pmp_policy__"
+_BY_ENDPOINT = "fhir_pmp_policies"
+
+LARGEST_BODY = 1_000_000
+"""Bytes of any request body, unless the view's policy allows more."""
+
+
+class Visitor(StrEnum):
+    """Who comes to one of the doors."""
+
+    PLATFORM = "platform"  # a bearer token at /programme
+    EHR = "ehr"  # a bearer token at /fhir, registered to read
+    PRACTICE = "practice"  # a bearer token at /fhir, registered to refer
+    CLINICIAN = "clinician"  # a session: signs and accepts
+    ADMINISTRATOR = "administrator"  # a session: reads
+    ANYONE = "anyone"  # nobody needs to be known; no person's data may be behind it
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Who may call a view, what the audit calls it, and how large a body it takes."""
+
+    visitors: frozenset[Visitor]
+    action: str | None = None  # at most 16 characters; None: by the method (read, create, update, delete)
+    largest_body: int = LARGEST_BODY  # bytes
+    audited: bool = True  # only what holds nobody's data may say no: style sheets, a sign of life
+
+
+def may(
+    *visitors: Visitor, action: str | None = None, largest_body: int = LARGEST_BODY, audited: bool = True
+) -> Callable[[View], View]:
+    """Marks a view, or one method of a MethodView, with who may call it.
+
+    Place it under the route decorator; decorators that use functools.wraps keep the mark. Raises ValueError for a
+    policy without visitors, and for one that leaves out the audit while not open to anyone.
+    """
+    if not visitors:
+        raise ValueError("a policy names at least one visitor")
+    policy = Policy(frozenset(visitors), action, largest_body, audited)
+    if not audited and Visitor.ANYONE not in policy.visitors:
+        raise ValueError("only what is open to anyone may go without audit")
+
+    def mark(view: View) -> View:
+        setattr(view, _MARK, policy)
+        return view
+
+    return mark
+
+
+def mark_endpoint(app: Flask, endpoint: str, *visitors: Visitor, audited: bool = True) -> None:
+    """Says who may call a view that a library registered and that cannot be decorated."""
+    policies: dict[str, Policy] = app.extensions.setdefault(_BY_ENDPOINT, {})
+    policies[endpoint] = Policy(frozenset(visitors), audited=audited)
+
+
+def policy_of(app: Flask, endpoint: str, method: str) -> Policy | None:
+    """The policy of a route for one HTTP method; None: nobody may call it."""
+    by_endpoint: dict[str, Policy] = app.extensions.get(_BY_ENDPOINT, {})
+    if endpoint in by_endpoint:
+        return by_endpoint[endpoint]
+    view: Any = app.view_functions.get(endpoint)
+    of_class = getattr(view, "view_class", None)
+    if of_class is not None:
+        own = getattr(of_class, method.lower(), None)
+        view = getattr(of_class, "get", None) if own is None and method == "HEAD" else own
+    found: Policy | None = getattr(view, _MARK, None)
+    return found
+
+
+_BY_METHOD = {
+    "GET": "read",
+    "HEAD": "read",
+    "POST": "create",
+    "PUT": "update",
+    "PATCH": "update",
+    "DELETE": "delete",
+}
+
+
+def action_of(policy: Policy | None, method: str) -> str:
+    """What the audit calls the request."""
+    return (policy and policy.action) or _BY_METHOD.get(method, "other")

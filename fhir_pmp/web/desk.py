@@ -1,0 +1,43 @@
+"""What every view is given: the one object of the web process, found through the running app."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Flask, current_app
+
+from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.store.audit_writer import AuditWriter
+from fhir_pmp.store.store import Store
+
+_NAME = "fhir_pmp"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Everything a view may use; put together once, at start. Views ask it for the time with `clock()`."""
+
+    store: Store
+    clinic: Clinic
+    publisher: Publisher
+    audit: AuditWriter
+    clock: Callable[[], datetime]  # aware, UTC
+    public_url: str  # as others reach this service, without a slash at its end
+    secret_key: bytes  # signs form tokens and closes next links; may be rotated
+    idle_minutes: int = 15  # a clinician is logged out after this long without a click
+    proxy_hops: int = 0  # trusted proxies in front
+
+    def __repr__(self) -> str:
+        return "Desk(hidden)"
+
+
+def set_desk(app: Flask, desk: Desk) -> None:
+    """Puts the desk where `desk()` finds it."""
+    app.extensions[_NAME] = desk
+
+
+def desk() -> Desk:
+    """The desk of the app that answers this request. Raises KeyError for an app that was given none."""
+    found: Desk = current_app.extensions[_NAME]
+    return found

@@ -1,0 +1,19 @@
+"""Which door a request came to, by its path: it decides how a caller is known and how an error is told."""
+
+from enum import StrEnum
+
+from flask import request
+
+
+class Door(StrEnum):
+    """The doors of the web process."""
+
+    FHIR = "fhir"  # bearer tokens; errors are OperationOutcomes
+    PROGRAMME = "programme"  # bearer tokens; errors are JSON
+    PAGES = "pages"  # sessions; errors are pages
+
+
+def door() -> Door:
+    """The door of this request. Whatever is under neither API is a page's."""
+    first = request.path.split("/", 2)[1] if request.path.startswith("/") else ""
+    return Door(first) if first in (Door.FHIR.value, Door.PROGRAMME.value) else Door.PAGES
