@@ -29,7 +29,7 @@ def ehr(request: pytest.FixtureRequest) -> Iterator[Caller]:
     if request.param == "stub":
         address = request.getfixturevalue("stub_address")
     elif request.param == "hapi":
-        address = request.getfixturevalue("hapi").address
+        address = request.getfixturevalue("hapi").base_url
     else:
         address = NAMED
     with Caller(address) as caller:

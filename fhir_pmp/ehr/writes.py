@@ -1,0 +1,171 @@
+"""How resources are written to a FHIR server: one by one, or many in a transaction, and how its answer is read."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from fhir_pmp.ehr.client import Answer, EhrClient
+from fhir_pmp.ehr.destinations import WriteStrategy
+from fhir_pmp.ehr.outcomes import Meaning, NotReadable, Verdict, meaning_of
+from fhir_pmp.ehr.retry_after import read_retry_after
+from fhir_pmp.errors import NotUnderstood
+from fhir_pmp.fhir.json_reader import read_json
+
+LARGEST_ANSWER = 32 * 1024 * 1024
+_CODE = re.compile(r"[a-z][a-z-]{0,39}")
+_STATUS = re.compile(r"[1-5][0-9]{2}")
+_PLACE = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?$")
+_ETAG = re.compile(r'(?:W/)?"?([A-Za-z0-9\-.]{1,64})"?')
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One resource on its way: the bytes, where it goes, and what must be true there for it to be taken."""
+
+    reference: str  # our `Type/id`
+    content: bytes
+    strategy: WriteStrategy  # of the first write; later ones go to `place`
+    place: str | None  # the destination's `Type/id`; None until the server has named it
+    etag: str | None  # the version that must be current there; None for a first write
+    query: str | None  # `identifier=system|value`, percent-encoded, for the conditional strategies
+    full_url: str
+
+    @property
+    def kind(self) -> str:
+        """The resource type."""
+        return self.reference.partition("/")[0]
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the server looks for a match before it writes."""
+        return self.place is None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What came of one write."""
+
+    verdict: Verdict
+    place: str | None = None  # where it stands, as the server says
+    etag: str | None = None
+
+
+def identifier_query(system: str, value: str) -> str:
+    """The bare search parameters of a conditional write."""
+    return f"identifier={quote(system, safe='')}%7C{quote(value, safe='')}"
+
+
+def transaction(writes: Sequence[Write]) -> bytes:
+    """A transaction Bundle of these writes, in their order."""
+    return b'{"resourceType":"Bundle","type":"transaction","entry":[' + b",".join(map(_entry, writes)) + b"]}"
+
+
+def read_transaction_answer(answer: Answer, writes: Sequence[Write], now: datetime) -> list[Written]:
+    """What came of each write of a transaction that was answered with success. Raises NotReadable.
+
+    A status is read for each entry: some servers answer 200 and refuse inside.
+    """
+    bundle = _read(answer)
+    entries = bundle.get("entry")
+    if bundle.get("resourceType") != "Bundle" or not isinstance(entries, list) or len(entries) != len(writes):
+        raise NotReadable
+    return [_entry_answer(entry, write) for entry, write in zip(entries, writes, strict=True)]
+
+
+def write_one(client: EhrClient, write: Write, now: datetime) -> Written:
+    """Sends one write by itself. Raises what `EhrClient.ask` raises."""
+    headers = {"If-Match": f'W/"{write.etag}"'} if write.etag is not None else {}
+    if write.conditional and write.strategy is WriteStrategy.CONDITIONAL_CREATE:
+        answer = client.ask("POST", write.kind, write.content, {"If-None-Exist": str(write.query)})
+    else:
+        answer = client.ask("PUT", write.place or f"{write.kind}?{write.query}", write.content, headers)
+    verdict = verdict_of(answer, now, conditional=write.conditional)
+    if verdict.meaning is not Meaning.DONE:
+        return Written(verdict)
+    resource = _read(answer)
+    place = f"{resource.get('resourceType')}/{resource.get('id')}"
+    meta = resource.get("meta")
+    version = meta.get("versionId") if isinstance(meta, dict) else None
+    etag = read_etag(answer.headers.get("ETag")) or (version if isinstance(version, str) else None)
+    return _checked(write, place, etag, answer.status)
+
+
+def verdict_of(answer: Answer, now: datetime, *, conditional: bool = False) -> Verdict:
+    """What a whole answer means. Of a refusal only the codes of the OperationOutcome are kept, never its words."""
+    meaning = meaning_of(answer.status, conditional=conditional)
+    if meaning is Meaning.DONE:
+        return Verdict(meaning, answer.status)
+    after = read_retry_after(answer.headers.get("Retry-After"), now)
+    return Verdict(meaning, answer.status, outcome_codes(answer.body), after)
+
+
+def outcome_codes(body: bytes) -> str:
+    """The issue codes of an OperationOutcome, each once; empty where there is none to read."""
+    try:
+        return _codes(read_json(body, max_bytes=LARGEST_ANSWER))
+    except NotUnderstood:
+        return ""
+
+
+def read_etag(text: object) -> str | None:
+    """The version in an ETag: `W/"3"`, `"3"`, or `3` as HAPI writes it in Bundles."""
+    match = _ETAG.fullmatch(text.strip()) if isinstance(text, str) else None
+    return match[1] if match else None
+
+
+def _entry(write: Write) -> bytes:
+    request: dict[str, str] = {"method": "PUT", "url": write.place or f"{write.kind}?{write.query}"}
+    if write.conditional and write.strategy is WriteStrategy.CONDITIONAL_CREATE:
+        request = {"method": "POST", "url": write.kind, "ifNoneExist": str(write.query)}
+    elif write.etag is not None:
+        request["ifMatch"] = f'W/"{write.etag}"'
+    head = b'{"fullUrl":' + json.dumps(write.full_url).encode() + b',"resource":'
+    return head + write.content + b',"request":' + json.dumps(request).encode() + b"}"
+
+
+def _entry_answer(entry: object, write: Write) -> Written:
+    response = entry.get("response") if isinstance(entry, dict) else None
+    if not isinstance(response, dict) or not isinstance(response.get("status"), str):
+        raise NotReadable
+    status = _STATUS.match(response["status"])
+    if status is None:
+        raise NotReadable
+    meaning = meaning_of(int(status[0]), conditional=write.conditional)
+    if meaning is not Meaning.DONE:
+        outcome = response.get("outcome")
+        return Written(Verdict(meaning, int(status[0]), _codes(outcome) if isinstance(outcome, dict) else ""))
+    place, version = _place(response.get("location"))
+    return _checked(write, place, read_etag(response.get("etag")) or version, int(status[0]))
+
+
+def _checked(write: Write, place: str | None, etag: str | None, status: int) -> Written:
+    """Another id than the one we wrote to may be a wrong record: a person looks at it."""
+    if write.place is not None and place is not None and place != write.place:
+        return Written(Verdict(Meaning.REFUSED, status, "the destination answered with another id"))
+    if write.place is None and (place is None or place.partition("/")[0] != write.kind):
+        return Written(Verdict(Meaning.UNKNOWN, status, "the destination does not say where it stands"))
+    return Written(Verdict(Meaning.DONE, status), place or write.place, etag)
+
+
+def _place(location: object) -> tuple[str | None, str | None]:
+    match = _PLACE.search(location) if isinstance(location, str) else None
+    return (f"{match[1]}/{match[2]}", match[3]) if match else (None, None)
+
+
+def _read(answer: Answer) -> dict[str, Any]:
+    try:
+        return read_json(answer.body, max_bytes=LARGEST_ANSWER)
+    except NotUnderstood:
+        raise NotReadable from None
+
+
+def _codes(outcome: Mapping[str, Any]) -> str:
+    issues = outcome.get("issue")
+    codes = (
+        [issue.get("code") for issue in issues if isinstance(issue, dict)] if isinstance(issues, list) else []
+    )
+    return ", ".join(dict.fromkeys(code for code in codes if isinstance(code, str) and _CODE.fullmatch(code)))
