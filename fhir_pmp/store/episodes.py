@@ -88,7 +88,9 @@ class Episodes:
         limit: int = 1000,
     ) -> list[Episode]:
         """Episodes in these states (all, if none are named), in order of id, the next `limit` after an id."""
-        conditions = [] if states is None else [episodes.c.state.in_([state.value for state in states])]
+        conditions: list[sa.ColumnElement[bool]] = (
+            [] if states is None else [episodes.c.state.in_([state.value for state in states])]
+        )
         if after is not None:
             conditions.append(episodes.c.id > after)
         return self._select(*conditions, order=[episodes.c.id], limit=limit)
@@ -130,7 +132,14 @@ class Episodes:
         return self.get(episode.id)
 
     def move(
-        self, episode: Episode, to: EpisodeState, *, event: str, by: str, now: datetime, reason: str | None = None
+        self,
+        episode: Episode,
+        to: EpisodeState,
+        *,
+        event: str,
+        by: str,
+        now: datetime,
+        reason: str | None = None,
     ) -> Episode:
         """The episode in its new state, the move in its history. Raises ChangedMeanwhile if it moved since read."""
         self._change(episode, {"state": episode.state.value}, {"state": to.value}, now)
@@ -182,7 +191,9 @@ class Episodes:
 
     def history(self, episode: EpisodeId) -> list[EpisodeMove]:
         """Every move, oldest first."""
-        query = sa.select(episode_moves).where(episode_moves.c.episode == episode).order_by(episode_moves.c.seq)
+        query = (
+            sa.select(episode_moves).where(episode_moves.c.episode == episode).order_by(episode_moves.c.seq)
+        )
         return [
             EpisodeMove(row.event, row.before, row.after, row.by, row.at, row.reason)
             for row in self._connection.execute(query)
@@ -193,7 +204,9 @@ class Episodes:
     ) -> None:
         unchanged = [episodes.c[name] == value for name, value in was.items()]
         changed = self._connection.execute(
-            sa.update(episodes).where(episodes.c.id == episode.id, *unchanged).values(**values, changed_at=now)
+            sa.update(episodes)
+            .where(episodes.c.id == episode.id, *unchanged)
+            .values(**values, changed_at=now)
         )
         if changed.rowcount == 0:
             raise ChangedMeanwhile(field="episode")
@@ -209,7 +222,9 @@ class Episodes:
         order: Sequence[sa.ColumnElement[Any]] = (),
         limit: int | None = None,
     ) -> list[Episode]:
-        query = sa.select(episodes).where(*conditions).order_by(*(order or (episodes.c.added_at, episodes.c.id)))
+        query = (
+            sa.select(episodes).where(*conditions).order_by(*(order or (episodes.c.added_at, episodes.c.id)))
+        )
         rows = self._connection.execute(query.limit(limit) if limit else query).all()
         done: dict[str, list[Lesson]] = {}
         for some in handfuls([row.id for row in rows]):

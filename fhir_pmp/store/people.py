@@ -89,11 +89,15 @@ class People:
         changed = self._connection.execute(
             sa.update(people)
             .where(people.c.id == person.id)
-            .values(given=person.given, family=person.family, birth_date=person.birth_date, sex=person.sex.value)
+            .values(
+                given=person.given, family=person.family, birth_date=person.birth_date, sex=person.sex.value
+            )
         )
         if changed.rowcount == 0:
             raise NotStored("no such person", field="person")
-        self._connection.execute(sa.delete(person_identifiers).where(person_identifiers.c.person == person.id))
+        self._connection.execute(
+            sa.delete(person_identifiers).where(person_identifiers.c.person == person.id)
+        )
         _ADD_IDENTIFIERS(self._connection, _identifier_rows(person))
 
     def mark_same(self, double: PersonId, kept: PersonId) -> None:

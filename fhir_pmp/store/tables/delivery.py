@@ -17,6 +17,7 @@ outbox = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("next_at", Moment, nullable=False),
+    sa.Column("tried_at", Moment),  # the first attempt; the age limit counts from here, waiting does not age
     sa.Column("lease_until", Moment),
     sa.Column("lease_epoch", sa.Integer, nullable=False),
     sa.Column("unknown", sa.Boolean, nullable=False),  # the last attempt may have arrived
@@ -28,7 +29,14 @@ outbox = sa.Table(
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("sent_at", Moment),
     sa.UniqueConstraint("published", "destination"),
-    sa.Index("ix_outbox_open", "destination", "lane", "seq", sqlite_where=sa.text(OPEN_STATES), postgresql_where=sa.text(OPEN_STATES)),
+    sa.Index(
+        "ix_outbox_open",
+        "destination",
+        "lane",
+        "seq",
+        sqlite_where=sa.text(OPEN_STATES),
+        postgresql_where=sa.text(OPEN_STATES),
+    ),
     sa.Index(None, "destination", "state", "sent_at"),
 )
 

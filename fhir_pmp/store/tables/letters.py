@@ -42,7 +42,14 @@ letters_due = sa.Table(
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("due_at", Moment, nullable=False),
     sa.Column("done_at", Moment),
-    sa.Index("uq_letters_due_open", "episode", "kind", unique=True, sqlite_where=sa.text(OPEN), postgresql_where=sa.text(OPEN)),
+    sa.Index(
+        "uq_letters_due_open",
+        "episode",
+        "kind",
+        unique=True,
+        sqlite_where=sa.text(OPEN),
+        postgresql_where=sa.text(OPEN),
+    ),
 )
 
 STANDING = "closed_at IS NULL"
@@ -52,7 +59,9 @@ work_items = sa.Table(
     sa.Column("id", RowId, primary_key=True),
     sa.Column("kind", sa.String(64), nullable=False),
     sa.Column("role", sa.String(32), nullable=False),
-    sa.Column("about", sa.Text, nullable=False),  # "person/…", "episode/…", "referral/…", "delivery/…", "Type/id"
+    sa.Column(
+        "about", sa.Text, nullable=False
+    ),  # "person/…", "episode/…", "referral/…", "delivery/…", "Type/id"
     sa.Column("person", sa.String(64)),
     sa.Column("episode", sa.String(64)),
     sa.Column("since", Moment, nullable=False),
@@ -61,6 +70,13 @@ work_items = sa.Table(
     sa.Column("closed_at", Moment),
     sa.Column("closed_by", sa.Text),
     sa.Column("closed_how", sa.Text),
-    sa.Index("uq_work_items_open", "kind", "about", unique=True, sqlite_where=sa.text(STANDING), postgresql_where=sa.text(STANDING)),
+    sa.Index(
+        "uq_work_items_open",
+        "kind",
+        "about",
+        unique=True,
+        sqlite_where=sa.text(STANDING),
+        postgresql_where=sa.text(STANDING),
+    ),
     sa.Index(None, "person"),
 )

@@ -13,13 +13,16 @@ published = sa.Table(
     sa.Column("type", sa.String(64), nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("last_updated", sa.BigInteger, nullable=False),  # milliseconds since 1970 UTC
-    sa.Column("superseded_at", sa.BigInteger),  # last_updated of the next version; absent: this is the current one
+    sa.Column(
+        "superseded_at", sa.BigInteger
+    ),  # last_updated of the next version; absent: this is the current one
     sa.Column("sharing", sa.String(16), nullable=False),
     sa.Column("person", sa.String(64)),
     sa.Column("episode", sa.String(64)),
     sa.Column("owner", sa.Text),
     sa.Column("date_from", sa.BigInteger),  # the clinical date as a span: first millisecond
     sa.Column("date_to", sa.BigInteger),  # first millisecond after it
+    sa.Column("tokens", sa.Text, nullable=False),  # every search token, as store/tokens.py writes them
     sa.Column("refs", sa.Text, nullable=False),  # "Type/id", space between
     sa.Column("content_hash", sa.String(64), nullable=False),  # sha256 hex of the bytes without meta
     sa.Column("content", sa.LargeBinary, nullable=False),  # the resource as served, meta included
@@ -28,21 +31,23 @@ published = sa.Table(
     sa.Index(None, "person", "type", "last_updated"),
 )
 
-search_tokens = sa.Table(
-    "search_tokens",
+selective_tokens = sa.Table(
+    "selective_tokens",
     metadata,
-    # One tree serves both ways: rows that hold a token, and whether this row holds it.
+    # Only the tokens that few resources share (identifier, url): a search starts from these.
     sa.Column("value", sa.Text, primary_key=True),
     sa.Column("name", sa.String(32), primary_key=True),
-    sa.Column("system", sa.Text, primary_key=True),  # "" for a code without one
     sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("system", sa.Text, primary_key=True),  # "" for one without
     sqlite_with_rowid=False,
 )
 
 publish_clock = sa.Table(
     "publish_clock",
     metadata,
-    sa.Column("id", sa.Integer, sa.CheckConstraint("id = 1", name="one_row"), primary_key=True, autoincrement=False),
+    sa.Column(
+        "id", sa.Integer, sa.CheckConstraint("id = 1", name="one_row"), primary_key=True, autoincrement=False
+    ),
     sa.Column("last_updated", sa.BigInteger, nullable=False),
     sa.Column("last_seq", sa.BigInteger, nullable=False),
 )

@@ -1,0 +1,52 @@
+"""How a database is opened so that what we said we kept is kept, and a reader never waits for a writer."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+BUSY_SECONDS = 10
+"""How long a writer waits for its turn before it says TryLater."""
+
+_SQLITE_WRITER = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA cache_size = -32768",  # 32 MiB
+)
+_SQLITE_READER = (f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}", "PRAGMA query_only = ON")
+
+
+def open_engines(url: str) -> tuple[sa.Engine, sa.Engine]:
+    """One engine that writes and one that only reads."""
+    if url.startswith("sqlite"):
+        return _sqlite(url, _SQLITE_WRITER, "BEGIN IMMEDIATE"), _sqlite(url, _SQLITE_READER, "BEGIN")
+    engine = sa.create_engine(
+        url.replace("postgresql://", "postgresql+psycopg://", 1),
+        pool_size=8,
+        max_overflow=64,
+        pool_pre_ping=True,
+        connect_args={"options": f"-c lock_timeout={BUSY_SECONDS}s -c timezone=UTC"},
+    )
+    # One snapshot for the whole of a read, as SQLite gives it: a page and its clock belong together.
+    reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return engine, reader
+
+
+def _sqlite(url: str, pragmas: tuple[str, ...], begin: str) -> sa.Engine:
+    engine = sa.create_engine(url, pool_size=8, max_overflow=64)
+
+    def prepare(connection: Any, _record: object) -> None:
+        # The driver's own transactions begin late and deferred: ours begin when we say so.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(pragma)
+        cursor.close()
+
+    def begin_now(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    sa.event.listen(engine, "connect", prepare)
+    sa.event.listen(engine, "begin", begin_now)
+    return engine

@@ -1,0 +1,169 @@
+"""One delivery: a published version on its way to a destination, as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from fhir_pmp.errors import NotAllowed
+from fhir_pmp.identifiers import DestinationId, EpisodeId, PersonId, ResourceId
+from fhir_pmp.pathway.facts import Sharing
+from fhir_pmp.store.tables.delivery import outbox
+from fhir_pmp.store.tables.published import published
+
+DEFINITIONS_LANE = "definitions"
+"""What everybody's resources refer to travels in this lane, before the lanes of people."""
+
+
+SHARED_BY_MANY = frozenset(
+    {"CodeSystem", "Organization", "Practitioner", "PractitionerRole", "Questionnaire", "ValueSet"}
+)
+"""Types that many people's resources refer to; two transactions that carry one of them would collide."""
+
+
+def lane_of(type: str, person: str | None) -> str:
+    """The lane a resource travels in: its person's, or the one that goes first."""
+    return DEFINITIONS_LANE if person is None or type in SHARED_BY_MANY else person
+
+
+class LeaseLost(NotAllowed):
+    """The lane was claimed anew since: whoever holds the newer lease decides, this answer changes nothing."""
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands. `reason` says why, for people."""
+
+    PENDING = "pending"
+    IN_FLIGHT = "in_flight"
+    SENT = "sent"
+    DEAD = "dead"  # a person has to look; a work item stands
+    SUPERSEDED = "superseded"  # a newer version goes instead
+    WAITING = "waiting"  # for a decision or a link; no attempts, no age
+    NOT_WANTED = "not_wanted"  # the destination does not take it
+    WITHHELD = "withheld"  # the person's consent does not cover it
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One outbox row with the published version it carries."""
+
+    seq: int
+    destination: DestinationId
+    lane: str
+    state: DeliveryState
+    type: str
+    id: ResourceId
+    version: int
+    content: bytes  # as published, meta included
+    content_hash: str
+    refs: tuple[str, ...]  # "Type/id" of every local resource it refers to
+    sharing: Sharing
+    person: PersonId | None
+    episode: EpisodeId | None
+    attempts: int
+    unknown: bool  # an earlier attempt may have arrived
+    next_at: datetime
+    tried_at: datetime | None  # the first attempt
+    created_at: datetime
+    last_status: int | None
+    reason: str | None
+    sent_at: datetime | None
+    sent_hash: str | None
+    etag: str | None
+
+    @property
+    def reference(self) -> str:
+        """`Type/id`."""
+        return f"{self.type}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedLane:
+    """A lane that is ours until the lease ends: its due deliveries in order, newest versions only."""
+
+    destination: DestinationId
+    lane: str
+    epoch: int
+    lease_until: datetime
+    deliveries: tuple[Delivery, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a destination took: the bytes as rendered for it, their hash, and the version tag it answered with."""
+
+    seq: int
+    status: int
+    etag: str | None
+    sent_hash: str
+    sent_bytes: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """A delivery that is tried again, the same bytes, not before `next_at`."""
+
+    seq: int
+    next_at: datetime
+    unknown: bool
+    status: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A delivery that is not sent: dead, superseded, not wanted or withheld, and why."""
+
+    seq: int
+    state: DeliveryState
+    status: int | None
+    reason: str
+
+
+DELIVERY = (
+    sa.select(
+        outbox.c.seq,
+        outbox.c.destination,
+        outbox.c.lane,
+        outbox.c.state,
+        outbox.c.attempts,
+        outbox.c.unknown,
+        outbox.c.next_at,
+        outbox.c.tried_at,
+        outbox.c.created_at,
+        outbox.c.last_status,
+        outbox.c.reason,
+        outbox.c.sent_at,
+        outbox.c.sent_hash,
+        outbox.c.etag,
+        *(
+            published.c[name]
+            for name in (
+                "type",
+                "id",
+                "version",
+                "content",
+                "content_hash",
+                "refs",
+                "sharing",
+                "person",
+                "episode",
+            )
+        ),
+    )
+    .select_from(outbox)
+    .join(published, published.c.seq == outbox.c.published)
+)
+"""Deliveries with what they carry."""
+
+
+def delivery_of(row: Mapping[Any, Any], **changed: Any) -> Delivery:
+    """The delivery that lies in this row of DELIVERY, with some of its columns changed since it was read."""
+    values = {**row, **changed}
+    values["state"] = DeliveryState(values["state"])
+    values["sharing"] = Sharing(values["sharing"])
+    values["refs"] = tuple(values["refs"].split())
+    return Delivery(**values)

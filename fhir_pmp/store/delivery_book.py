@@ -1,0 +1,204 @@
+"""Deliveries as people and commands see them: listed, shown, replayed, served later, stopped by consent."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from fhir_pmp.identifiers import DestinationId, EpisodeId, PersonId
+from fhir_pmp.pathway.facts import Sharing
+from fhir_pmp.store.batches import BulkInsert, handfuls
+from fhir_pmp.store.columns import milliseconds
+from fhir_pmp.store.deliveries import DELIVERY, Delivery, DeliveryState, delivery_of, lane_of
+from fhir_pmp.store.errors import NotStored
+from fhir_pmp.store.outbox import Outbox
+from fhir_pmp.store.readers import is_shared
+from fhir_pmp.store.tables.delivery import outbox, outbox_lanes
+from fhir_pmp.store.tables.published import published
+
+_WAKE = BulkInsert(
+    outbox_lanes,
+    "destination",
+    "lane",
+    "due_at",
+    "epoch",
+    otherwise="ON CONFLICT (destination, lane) DO UPDATE SET due_at = excluded.due_at",
+)
+_STOPPABLE = (DeliveryState.PENDING.value, DeliveryState.WAITING.value)
+
+
+class DeliveryBook:
+    """What stands in the outbox, looked at from outside a claim."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def get(self, seq: int) -> Delivery:
+        """One delivery. Raises NotStored."""
+        row = self._connection.execute(DELIVERY.where(outbox.c.seq == seq)).mappings().one_or_none()
+        if row is None:
+            raise NotStored("no such delivery", field="delivery")
+        return delivery_of(row)
+
+    def sent_bytes(self, seq: int) -> bytes | None:
+        """The bytes that this delivery truly sent."""
+        found: bytes | None = self._connection.execute(
+            sa.select(outbox.c.sent_bytes).where(outbox.c.seq == seq)
+        ).scalar()
+        return found
+
+    def list_all(
+        self,
+        *,
+        destination: DestinationId | None = None,
+        states: Iterable[DeliveryState] | None = None,
+        person: PersonId | None = None,
+        reference: str | None = None,
+        since: datetime | None = None,
+        after: int | None = None,
+        limit: int = 200,
+    ) -> Sequence[Delivery]:
+        """Deliveries in the order they were queued, the next `limit` after a seq."""
+        query = DELIVERY.order_by(outbox.c.seq).limit(limit)
+        if destination is not None:
+            query = query.where(outbox.c.destination == destination)
+        if states is not None:
+            query = query.where(outbox.c.state.in_([state.value for state in states]))
+        if person is not None:
+            query = query.where(published.c.person == person)
+        if reference is not None:
+            type, _, id = reference.partition("/")
+            query = query.where(published.c.type == type, published.c.id == id)
+        if since is not None:
+            query = query.where(outbox.c.created_at >= since)
+        if after is not None:
+            query = query.where(outbox.c.seq > after)
+        return [delivery_of(row) for row in self._connection.execute(query).mappings()]
+
+    def last_sent(
+        self, destination: DestinationId, references: Iterable[str]
+    ) -> dict[str, tuple[int, bytes]]:
+        """For each `Type/id` that was ever sent there: the version last sent and the bytes as they were rendered."""
+        wanted = set(references)
+        query = sa.select(published.c.type, published.c.id, published.c.version, outbox.c.sent_bytes)
+        query = query.join_from(outbox, published, published.c.seq == outbox.c.published)
+        found: dict[str, tuple[int, bytes]] = {}
+        for some in handfuls(sorted({reference.partition("/")[2] for reference in wanted})):
+            rows = self._connection.execute(
+                query.where(
+                    published.c.id.in_(some),
+                    outbox.c.destination == destination,
+                    outbox.c.state == DeliveryState.SENT.value,
+                ).order_by(published.c.version)
+            )
+            for type, id, version, content in rows:
+                if f"{type}/{id}" in wanted:
+                    found[f"{type}/{id}"] = (version, content)
+        return found
+
+    def undelivered(
+        self, destination: DestinationId, references: Iterable[str]
+    ) -> dict[str, DeliveryState | None]:
+        """Those of these `Type/id` that were never sent there: where the newest delivery stands, None for none."""
+        wanted = set(references)
+        states: dict[str, set[DeliveryState]] = {reference: set() for reference in wanted}
+        newest: dict[str, DeliveryState] = {}
+        query = sa.select(published.c.type, published.c.id, outbox.c.state)
+        query = query.join_from(outbox, published, published.c.seq == outbox.c.published)
+        for some in handfuls(sorted({reference.partition("/")[2] for reference in wanted})):
+            rows = self._connection.execute(
+                query.where(published.c.id.in_(some), outbox.c.destination == destination).order_by(
+                    outbox.c.seq
+                )
+            )
+            for type, id, state in rows:
+                if (reference := f"{type}/{id}") in wanted:
+                    states[reference].add(DeliveryState(state))
+                    newest[reference] = DeliveryState(state)
+        return {ref: newest.get(ref) for ref in wanted if DeliveryState.SENT not in states[ref]}
+
+    def replay(self, seqs: Iterable[int], *, now: datetime) -> int:
+        """Makes dead deliveries pending again, from the beginning; how many that were."""
+        woken = 0
+        for some in handfuls(sorted(set(seqs))):
+            chosen = sa.and_(outbox.c.seq.in_(some), outbox.c.state == DeliveryState.DEAD.value)
+            lanes = sa.select(outbox.c.destination, outbox.c.lane).where(chosen).distinct()
+            at = milliseconds(now)
+            _WAKE(
+                self._connection,
+                [(to, lane, at, 0) for to, lane in sorted(self._connection.execute(lanes).tuples())],
+            )
+            changed = self._connection.execute(
+                sa.update(outbox)
+                .where(chosen)
+                .values(
+                    state=DeliveryState.PENDING.value, attempts=0, tried_at=None, next_at=now, reason=None
+                )
+            )
+            woken += changed.rowcount
+        return woken
+
+    def backfill(self, destination: DestinationId, *, now: datetime, most: int) -> int:
+        """Queues up to `most` current versions this destination was never told of and may see; how many that were.
+
+        Repeat it, each time in a transaction of its own, until it says 0.
+        """
+        told = sa.exists().where(outbox.c.published == published.c.seq, outbox.c.destination == destination)
+        allowed = sa.or_(published.c.sharing != Sharing.RECORD.value, is_shared())
+        query = (
+            sa.select(published.c.seq, published.c.type, published.c.person)
+            .where(published.c.superseded_at.is_(None), sa.not_(told), allowed)
+            .order_by(published.c.seq)
+            .limit(most)
+        )
+        queued = [(lane_of(type, person), seq) for seq, type, person in self._connection.execute(query)]
+        Outbox(self._connection).queue(queued, [destination], superseded=(), now=now)
+        return len(queued)
+
+    def withhold(self, episode: EpisodeId, person: PersonId, *, reason: str) -> int:
+        """Stops every unsent delivery of records the consent no longer covers, at once; how many that were."""
+        lanes = sa.select(outbox_lanes.c.lane).where(outbox_lanes.c.lane == person).with_for_update()
+        self._connection.execute(lanes)
+        no_longer = sa.select(published.c.seq).where(
+            published.c.person == person,
+            published.c.sharing == Sharing.RECORD.value,
+            sa.or_(published.c.episode == episode, published.c.episode.is_(None)),
+            sa.not_(is_shared()),
+        )
+        stopped = self._connection.execute(
+            sa.update(outbox)
+            .where(outbox.c.published.in_(no_longer), outbox.c.state.in_(_STOPPABLE))
+            .values(state=DeliveryState.WITHHELD.value, reason=reason)
+        )
+        return stopped.rowcount
+
+    def counts(
+        self, destination: DestinationId | None = None
+    ) -> dict[DestinationId, dict[DeliveryState, int]]:
+        """How many deliveries stand where, per destination."""
+        query = sa.select(outbox.c.destination, outbox.c.state, sa.func.count())
+        if destination is not None:
+            query = query.where(outbox.c.destination == destination)
+        found: dict[DestinationId, dict[DeliveryState, int]] = {}
+        rows = self._connection.execute(query.group_by(outbox.c.destination, outbox.c.state))
+        for name, state, count in rows:
+            found.setdefault(DestinationId(name), {})[DeliveryState(state)] = count
+        return found
+
+    def last_success_at(self, destination: DestinationId) -> datetime | None:
+        """When something last truly got through: health is the age of this."""
+        return self._connection.execute(
+            sa.select(outbox.c.sent_at)
+            .where(outbox.c.destination == destination, outbox.c.state == DeliveryState.SENT.value)
+            .order_by(outbox.c.sent_at.desc())
+            .limit(1)
+        ).scalar()
+
+    def oldest_unsent_at(self, destination: DestinationId) -> datetime | None:
+        """Since when the longest standing delivery has been pending or in flight."""
+        return self._connection.execute(
+            sa.select(sa.func.min(outbox.c.created_at)).where(
+                outbox.c.destination == destination,
+                outbox.c.state.in_([DeliveryState.PENDING.value, DeliveryState.IN_FLIGHT.value]),
+            )
+        ).scalar()

@@ -1,0 +1,145 @@
+"""What arrived, kept verbatim before it is understood, with the answer it first got."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from fhir_pmp.store.errors import NotStored
+from fhir_pmp.store.tables.arrivals import inbox, programme_answers
+
+
+class ArrivalState(StrEnum):
+    """How far an arrival got."""
+
+    RECEIVED = "received"
+    DONE = "done"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One body as it came in."""
+
+    id: int
+    door: str  # "referral", ...
+    sender: str  # client id
+    sha256: str
+    body: bytes
+    received_at: datetime
+    state: ArrivalState
+    key: str | None
+    answer_status: int | None
+    answer_body: bytes | None
+
+
+class Inbox:
+    """Arrivals, each body of a sender once."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def keep(self, door: str, sender: str, body: bytes, *, now: datetime) -> Arrival:
+        """The arrival as kept: a new one, or the earlier one of the same bytes with its first answer."""
+        digest = hashlib.sha256(body).hexdigest()
+        query = sa.select(inbox).where(
+            inbox.c.door == door, inbox.c.sender == sender, inbox.c.sha256 == digest
+        )
+        if (row := self._connection.execute(query).one_or_none()) is not None:
+            return _arrival(row)
+        added = self._connection.execute(
+            sa.insert(inbox)
+            .values(
+                door=door,
+                sender=sender,
+                sha256=digest,
+                body=body,
+                received_at=now,
+                state=ArrivalState.RECEIVED.value,
+            )
+            .returning(inbox)
+        )
+        return _arrival(added.one())
+
+    def get(self, arrival: int) -> Arrival:
+        """The arrival. Raises NotStored."""
+        row = self._connection.execute(sa.select(inbox).where(inbox.c.id == arrival)).one_or_none()
+        if row is None:
+            raise NotStored("no such arrival", field="inbox")
+        return _arrival(row)
+
+    def of_key(self, door: str, sender: str, key: str) -> list[Arrival]:
+        """Everything this sender sent under one key of its own, oldest first."""
+        query = sa.select(inbox).where(inbox.c.door == door, inbox.c.sender == sender, inbox.c.key == key)
+        return [_arrival(row) for row in self._connection.execute(query.order_by(inbox.c.id))]
+
+    def answered(
+        self, arrival: int, state: ArrivalState, *, key: str | None, status: int, body: bytes
+    ) -> None:
+        """Keeps what was answered; the first answer stands."""
+        self._connection.execute(
+            sa.update(inbox)
+            .where(inbox.c.id == arrival, inbox.c.answer_status.is_(None))
+            .values(state=state.value, key=key, answer_status=status, answer_body=body)
+        )
+
+    def list_all(self, state: ArrivalState, *, limit: int = 200) -> list[Arrival]:
+        """Arrivals in this state, oldest first."""
+        query = sa.select(inbox).where(inbox.c.state == state.value).order_by(inbox.c.id).limit(limit)
+        return [_arrival(row) for row in self._connection.execute(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class ProgrammeAnswer:
+    """How a platform's request was first answered."""
+
+    sha256: str  # of the request's content
+    status: int
+    body: bytes
+
+
+class ProgrammeAnswers:
+    """First answers by the platform's own ids, so that a repeat is answered as the first time."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def find(self, client: str, key: str) -> ProgrammeAnswer | None:
+        """The first answer under this key of the client, if there was one."""
+        columns = programme_answers.c
+        query = sa.select(columns.sha256, columns.status, columns.body)
+        row = self._connection.execute(
+            query.where(columns.client == client, columns.key == key)
+        ).one_or_none()
+        return None if row is None else ProgrammeAnswer(row.sha256, row.status, row.body)
+
+    def keep(self, client: str, key: str, answer: ProgrammeAnswer, *, now: datetime) -> None:
+        """Keeps a first answer."""
+        self._connection.execute(
+            sa.insert(programme_answers).values(
+                client=client,
+                key=key,
+                sha256=answer.sha256,
+                status=answer.status,
+                body=answer.body,
+                at=now,
+            )
+        )
+
+
+def _arrival(row: sa.Row[Any]) -> Arrival:
+    return Arrival(
+        id=row.id,
+        door=row.door,
+        sender=row.sender,
+        sha256=row.sha256,
+        body=row.body,
+        received_at=row.received_at,
+        state=ArrivalState(row.state),
+        key=row.key,
+        answer_status=row.answer_status,
+        answer_body=row.answer_body,
+    )

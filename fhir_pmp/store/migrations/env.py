@@ -1,0 +1,15 @@
+"""What alembic runs: the migrations, in the transaction it is given."""
+
+from alembic import context
+
+from fhir_pmp.store.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    compare_type=True,
+    render_as_batch=True,  # SQLite alters a table by making it anew
+    user_module_prefix="columns.",
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,180 @@
+"""What we know of each destination: its ids for our resources, its version tags, its breaker."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from fhir_pmp.identifiers import DestinationId
+from fhir_pmp.store.batches import BulkInsert, handfuls
+from fhir_pmp.store.columns import milliseconds
+from fhir_pmp.store.tables.delivery import breakers, destination_ids, remote_versions
+
+_LINK = BulkInsert(
+    destination_ids,
+    "destination",
+    "ours",
+    "theirs",
+    "how",
+    "by",
+    "at",
+    otherwise="ON CONFLICT (destination, ours) DO UPDATE SET "
+    "theirs = excluded.theirs, how = excluded.how, by = excluded.by, at = excluded.at",
+)
+_REMEMBER = BulkInsert(
+    remote_versions,
+    "destination",
+    "type",
+    "id",
+    "version",
+    "etag",
+    "sent_hash",
+    "at",
+    otherwise="ON CONFLICT (destination, type, id) DO UPDATE SET "
+    "version = excluded.version, etag = excluded.etag, sent_hash = excluded.sent_hash, at = excluded.at",
+)
+_BREAKER = BulkInsert(
+    breakers,
+    "destination",
+    "state",
+    "failures",
+    "opened_at",
+    "probe_at",
+    "reason",
+    otherwise="ON CONFLICT (destination) DO UPDATE SET state = excluded.state, failures = excluded.failures, "
+    "opened_at = excluded.opened_at, probe_at = excluded.probe_at, reason = excluded.reason",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationLink:
+    """What a destination calls one of our resources, and who or what found that out."""
+
+    ours: str  # "Patient/…"
+    theirs: str  # "Patient/…", there
+    how: str  # for people: "one active match", "decided"
+    by: str
+    at: datetime
+
+
+class DestinationIds:
+    """What destinations call our resources."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def find(self, destination: DestinationId, ours: str) -> DestinationLink | None:
+        """The link of one resource, if it is known."""
+        return self.find_many(destination, [ours]).get(ours)
+
+    def find_many(self, destination: DestinationId, ours: Iterable[str]) -> dict[str, DestinationLink]:
+        """The known links of these resources."""
+        found: dict[str, DestinationLink] = {}
+        for some in handfuls(list(dict.fromkeys(ours))):
+            query = sa.select(destination_ids).where(
+                destination_ids.c.destination == destination, destination_ids.c.ours.in_(some)
+            )
+            for row in self._connection.execute(query):
+                found[row.ours] = DestinationLink(row.ours, row.theirs, row.how, row.by, row.at)
+        return found
+
+    def link(
+        self, destination: DestinationId, ours: str, theirs: str, *, how: str, by: str, now: datetime
+    ) -> None:
+        """Remembers what the destination calls it; a new answer replaces the old one."""
+        _LINK(self._connection, [(destination, ours, theirs, how, by, milliseconds(now))])
+
+    def unlink(self, destination: DestinationId, ours: str) -> None:
+        """Forgets what the destination calls it."""
+        self._connection.execute(
+            sa.delete(destination_ids).where(
+                destination_ids.c.destination == destination, destination_ids.c.ours == ours
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteVersion:
+    """What of ours a destination holds, by its own last answer."""
+
+    type: str
+    id: str
+    version: int  # ours, the one last sent
+    etag: str | None  # the destination's version tag
+    sent_hash: str  # sha256 hex of the content as rendered for it, without meta
+
+
+class RemoteVersions:
+    """What destinations hold of ours."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def find_many(self, destination: DestinationId, references: Iterable[str]) -> dict[str, RemoteVersion]:
+        """What the destination holds of these `Type/id`."""
+        wanted = set(references)
+        found: dict[str, RemoteVersion] = {}
+        for some in handfuls(sorted({reference.partition("/")[2] for reference in wanted})):
+            query = sa.select(remote_versions).where(
+                remote_versions.c.destination == destination, remote_versions.c.id.in_(some)
+            )
+            for row in self._connection.execute(query):
+                if (reference := f"{row.type}/{row.id}") in wanted:
+                    found[reference] = RemoteVersion(row.type, row.id, row.version, row.etag, row.sent_hash)
+        return found
+
+    def put_many(self, destination: DestinationId, held: Sequence[RemoteVersion], *, now: datetime) -> None:
+        """Remembers what the destination holds now."""
+        at = milliseconds(now)
+        _REMEMBER(
+            self._connection,
+            [(destination, h.type, h.id, h.version, h.etag, h.sent_hash, at) for h in held],
+        )
+
+    def forget(self, destination: DestinationId, reference: str) -> None:
+        """Forgets one: it is no longer there."""
+        type, _, id = reference.partition("/")
+        self._connection.execute(
+            sa.delete(remote_versions).where(
+                remote_versions.c.destination == destination,
+                remote_versions.c.type == type,
+                remote_versions.c.id == id,
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """Whether we call a destination. Kept here so that every process obeys it and a restart forgets nothing."""
+
+    state: str = "closed"  # closed | open | half_open | paused
+    failures: int = 0
+    opened_at: datetime | None = None
+    probe_at: datetime | None = None
+    reason: str | None = None
+
+
+class Breakers:
+    """The breaker of each destination. What opens and closes it is decided in ehr."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def get(self, destination: DestinationId) -> Breaker:
+        """The breaker as it stands; a closed one where nothing was ever kept."""
+        query = sa.select(breakers).where(breakers.c.destination == destination)
+        row = self._connection.execute(query).one_or_none()
+        if row is None:
+            return Breaker()
+        return Breaker(row.state, row.failures, row.opened_at, row.probe_at, row.reason)
+
+    def put(self, destination: DestinationId, breaker: Breaker) -> None:
+        """Keeps the breaker."""
+        opened, probe = (
+            None if at is None else milliseconds(at) for at in (breaker.opened_at, breaker.probe_at)
+        )
+        _BREAKER(
+            self._connection,
+            [(destination, breaker.state, breaker.failures, opened, probe, breaker.reason)],
+        )

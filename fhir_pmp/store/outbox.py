@@ -1,0 +1,351 @@
+"""The outbox: lanes are claimed under a lease, in order, and what became of each delivery is kept, once."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from fhir_pmp.identifiers import DestinationId
+from fhir_pmp.store.batches import BulkInsert, handfuls
+from fhir_pmp.store.columns import milliseconds
+from fhir_pmp.store.deliveries import (
+    DEFINITIONS_LANE,
+    DELIVERY,
+    ClaimedLane,
+    Delivery,
+    DeliveryState,
+    Ended,
+    LeaseLost,
+    PutBack,
+    Sent,
+    delivery_of,
+)
+from fhir_pmp.store.tables.delivery import OPEN_STATES, outbox, outbox_lanes
+
+_ADD = BulkInsert(
+    outbox,
+    "destination",
+    "lane",
+    "published",
+    "state",
+    "attempts",
+    "next_at",
+    "lease_epoch",
+    "unknown",
+    "created_at",
+)
+_DUE = BulkInsert(
+    outbox_lanes,
+    "destination",
+    "lane",
+    "due_at",
+    "epoch",
+    # A lane that backs off keeps its time: what comes later waits behind what is there.
+    otherwise="ON CONFLICT (destination, lane) DO UPDATE SET due_at = COALESCE(outbox_lanes.due_at, excluded.due_at)",
+)
+_OPEN = sa.text(OPEN_STATES)
+_OF_CLAIM = "WHERE seq = :seq AND lease_epoch = :epoch AND state = 'in_flight'"
+_LEASE = sa.text(
+    "UPDATE outbox SET state = 'in_flight', lease_epoch = :epoch, lease_until = :until, unknown = :unknown, "
+    "attempts = :attempts WHERE seq = :seq"
+)
+_SENT = sa.text(
+    "UPDATE outbox SET state = 'sent', attempts = attempts + 1, unknown = FALSE, lease_until = NULL, "
+    "last_status = :status, reason = NULL, etag = :etag, sent_hash = :sent_hash, sent_bytes = :sent_bytes, "
+    f"sent_at = :now, tried_at = COALESCE(tried_at, :now) {_OF_CLAIM}"
+)
+_PUT_BACK = sa.text(
+    "UPDATE outbox SET state = 'pending', attempts = attempts + 1, unknown = (unknown OR :unknown), "
+    "lease_until = NULL, last_status = :status, reason = :reason, next_at = :next_at, "
+    f"tried_at = COALESCE(tried_at, :now) {_OF_CLAIM}"
+)
+_ENDED = sa.text(
+    "UPDATE outbox SET state = :state, lease_until = NULL, last_status = :status, reason = :reason, "
+    f"attempts = attempts + :tried {_OF_CLAIM}"
+)
+
+
+class Outbox:
+    """What is to be sent. A claim's answers count only while its epoch is the lane's newest."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def queue(
+        self,
+        deliveries: Sequence[tuple[str, int]],
+        destinations: Sequence[DestinationId],
+        *,
+        superseded: Sequence[int],
+        now: datetime,
+    ) -> None:
+        """Queues versions (lane, published.seq) for every destination; older unsent ones give way to them."""
+        at = milliseconds(now)
+        lanes = sorted({lane for lane, _ in deliveries})
+        # Lanes first, here as in a claim: two who lock in one order never wait for each other in a ring.
+        _DUE(self._connection, [(to, lane, at, 0) for to in sorted(destinations) for lane in lanes])
+        for some in handfuls(superseded):
+            self._connection.execute(
+                sa.update(outbox)
+                .where(outbox.c.published.in_(some), outbox.c.state.in_(["pending", "waiting"]))
+                .values(state=DeliveryState.SUPERSEDED.value)
+            )
+        _ADD(
+            self._connection,
+            [
+                (to, lane, seq, "pending", 0, at, 0, False, at)
+                for lane, seq in deliveries
+                for to in destinations
+            ],
+        )
+
+    def claim_due(
+        self,
+        destination: DestinationId,
+        *,
+        now: datetime,
+        lease: timedelta,
+        lanes: int,
+        per_lane: int,
+        only_lane: str | None = None,
+    ) -> list[ClaimedLane]:
+        """Takes up to `lanes` due lanes, each with its first `per_lane` due deliveries, until now + lease.
+
+        While the definitions lane has something due, or is claimed, it is the only one given out. What an earlier
+        claim left in flight when its lease ended comes again as unknown. Older versions give way to newer ones.
+        """
+        claimed = []
+        until = now + lease
+        for lane, epoch in self._take(destination, now, until, lanes, only_lane):
+            deliveries = self._due_in(destination, lane, now)[:per_lane]
+            if not deliveries:
+                self._rest(destination, lane)
+                continue
+            self._lease(deliveries, epoch + 1, until)
+            claimed.append(ClaimedLane(destination, lane, epoch + 1, until, tuple(deliveries)))
+        return claimed
+
+    def settle(self, claim: ClaimedLane, sent: Sequence[Sent], *, now: datetime) -> None:
+        """Keeps that these were taken. Raises LeaseLost."""
+        rows = [
+            {
+                "seq": s.seq,
+                "status": s.status,
+                "etag": s.etag,
+                "sent_hash": s.sent_hash,
+                "sent_bytes": s.sent_bytes,
+                "now": milliseconds(now),
+            }
+            for s in sent
+        ]
+        self._answer(claim, _SENT, rows)
+
+    def put_back(self, claim: ClaimedLane, back: Sequence[PutBack], *, now: datetime) -> None:
+        """Keeps that these are tried again, the same bytes, later. Raises LeaseLost."""
+        rows = [
+            {
+                "seq": b.seq,
+                "status": b.status,
+                "reason": b.reason,
+                "unknown": b.unknown,
+                "next_at": milliseconds(b.next_at),
+                "now": milliseconds(now),
+            }
+            for b in back
+        ]
+        self._answer(claim, _PUT_BACK, rows)
+
+    def end(self, claim: ClaimedLane, ended: Sequence[Ended]) -> None:
+        """Keeps that these are not sent: dead, superseded, not wanted, withheld. Raises LeaseLost.
+
+        A dead one needs a work item in the same transaction.
+        """
+        rows = [
+            {
+                "seq": e.seq,
+                "state": e.state.value,
+                "status": e.status,
+                "reason": e.reason,
+                "tried": 0 if e.status is None else 1,
+            }
+            for e in ended
+        ]
+        self._answer(claim, _ENDED, rows)
+
+    def park(self, claim: ClaimedLane, reason: str) -> None:
+        """Lets the whole lane wait, what was claimed and what stands behind it: no attempts, no age. Raises LeaseLost."""
+        self._hold(claim)
+        self._connection.execute(
+            sa.update(outbox)
+            .where(
+                outbox.c.destination == claim.destination,
+                outbox.c.lane == claim.lane,
+                sa.or_(
+                    outbox.c.state == "pending",
+                    sa.and_(outbox.c.state == "in_flight", outbox.c.lease_epoch == claim.epoch),
+                ),
+            )
+            .values(state=DeliveryState.WAITING.value, reason=reason, lease_until=None)
+        )
+
+    def release(self, claim: ClaimedLane) -> None:
+        """Gives the lane back; what was not answered for is pending as before. Raises LeaseLost."""
+        self._hold(claim)
+        self._connection.execute(
+            sa.update(outbox)
+            .where(
+                outbox.c.destination == claim.destination,
+                outbox.c.lane == claim.lane,
+                outbox.c.state == "in_flight",
+                outbox.c.lease_epoch == claim.epoch,
+            )
+            .values(state=DeliveryState.PENDING.value, lease_until=None)
+        )
+        self._rest(claim.destination, claim.lane)
+
+    def extend(self, claim: ClaimedLane, lease_until: datetime) -> None:
+        """Keeps the lane longer. Raises LeaseLost."""
+        self._hold(claim)
+        self._connection.execute(
+            sa.update(outbox_lanes)
+            .where(*_lane(claim.destination, claim.lane))
+            .values(lease_until=lease_until)
+        )
+
+    def resume(self, destination: DestinationId, lane: str, *, now: datetime) -> int:
+        """Lets a waiting lane go on, in its order; how many deliveries that are."""
+        self._lock(destination, lane)
+        resumed = self._connection.execute(
+            sa.update(outbox)
+            .where(
+                outbox.c.destination == destination,
+                outbox.c.lane == lane,
+                outbox.c.state == DeliveryState.WAITING.value,
+            )
+            .values(state=DeliveryState.PENDING.value, reason=None, next_at=now)
+        )
+        self._rest(destination, lane)
+        return resumed.rowcount
+
+    def _take(
+        self, destination: DestinationId, now: datetime, until: datetime, most: int, only_lane: str | None
+    ) -> list[tuple[str, int]]:
+        c = outbox_lanes.c
+        free = sa.or_(c.lease_until.is_(None), c.lease_until <= now)
+        query = sa.select(c.lane, c.epoch).where(c.destination == destination, c.due_at <= now, free)
+        if only_lane is not None:
+            query = query.where(c.lane == only_lane)
+        elif self._definitions_go_first(destination, now):
+            query = query.where(c.lane == DEFINITIONS_LANE)
+        query = query.order_by(c.due_at, c.lane).limit(most).with_for_update(skip_locked=True)
+        taken = [(lane, epoch) for lane, epoch in self._connection.execute(query)]
+        for lane, epoch in taken:
+            self._connection.execute(
+                sa.update(outbox_lanes)
+                .where(*_lane(destination, lane))
+                .values(lease_until=until, epoch=epoch + 1)
+            )
+        return taken
+
+    def _definitions_go_first(self, destination: DestinationId, now: datetime) -> bool:
+        c = outbox_lanes.c
+        busy = sa.or_(c.due_at <= now, c.lease_until > now)
+        query = sa.select(sa.true()).where(*_lane(destination, DEFINITIONS_LANE), busy)
+        return self._connection.execute(query).first() is not None
+
+    def _due_in(self, destination: DestinationId, lane: str, now: datetime) -> list[Delivery]:
+        """The lane's deliveries in order, up to the first that is not due; what a newer version overtook is ended."""
+        query = DELIVERY.where(
+            outbox.c.destination == destination,
+            outbox.c.lane == lane,
+            _OPEN,
+            outbox.c.state != DeliveryState.WAITING.value,
+        ).order_by(outbox.c.seq)
+        rows = self._connection.execute(query).mappings().all()
+        newest = {(row["type"], row["id"]): row["seq"] for row in rows}
+        overtaken = [row for row in rows if newest[row["type"], row["id"]] != row["seq"]]
+        self._overtake([row["seq"] for row in overtaken])
+        maybe_there = {
+            (row["type"], row["id"])
+            for row in rows
+            if row["unknown"] or row["state"] == DeliveryState.IN_FLIGHT.value
+        }
+        due = []
+        for row in rows:
+            key = (row["type"], row["id"])
+            if newest[key] != row["seq"]:
+                continue
+            if row["state"] == DeliveryState.PENDING.value and row["next_at"] > now:
+                break
+            left_in_flight = row["state"] == DeliveryState.IN_FLIGHT.value
+            due.append(
+                delivery_of(
+                    row,
+                    state=DeliveryState.IN_FLIGHT,
+                    unknown=key in maybe_there,
+                    attempts=row["attempts"] + left_in_flight,
+                )
+            )
+        return due
+
+    def _overtake(self, seqs: Sequence[int]) -> None:
+        for some in handfuls(seqs):
+            self._connection.execute(
+                sa.update(outbox)
+                .where(outbox.c.seq.in_(some))
+                .values(state=DeliveryState.SUPERSEDED.value, lease_until=None)
+            )
+
+    def _lease(self, deliveries: Sequence[Delivery], epoch: int, until: datetime) -> None:
+        self._connection.execute(
+            _LEASE,
+            [
+                {
+                    "seq": d.seq,
+                    "epoch": epoch,
+                    "until": milliseconds(until),
+                    "unknown": d.unknown,
+                    "attempts": d.attempts,
+                }
+                for d in deliveries
+            ],
+        )
+
+    def _answer(
+        self, claim: ClaimedLane, statement: sa.TextClause, rows: Sequence[Mapping[str, object]]
+    ) -> None:
+        self._hold(claim)
+        if rows:
+            self._connection.execute(statement, [{**row, "epoch": claim.epoch} for row in rows])
+
+    def _hold(self, claim: ClaimedLane) -> None:
+        if self._lock(claim.destination, claim.lane) != claim.epoch:
+            raise LeaseLost(field="delivery")
+
+    def _lock(self, destination: DestinationId, lane: str) -> int | None:
+        query = sa.select(outbox_lanes.c.epoch).where(*_lane(destination, lane)).with_for_update()
+        found: int | None = self._connection.execute(query).scalar()
+        return found
+
+    def _rest(self, destination: DestinationId, lane: str) -> None:
+        """Ends the lease; the lane is due when the first of its pending deliveries is."""
+        first = (
+            sa.select(outbox.c.next_at)
+            .where(
+                outbox.c.destination == destination,
+                outbox.c.lane == lane,
+                _OPEN,
+                outbox.c.state == DeliveryState.PENDING.value,
+            )
+            .order_by(outbox.c.seq)
+            .limit(1)
+        )
+        self._connection.execute(
+            sa.update(outbox_lanes)
+            .where(*_lane(destination, lane))
+            .values(due_at=first.scalar_subquery(), lease_until=None)
+        )
+
+
+def _lane(destination: DestinationId, lane: str) -> Iterable[sa.ColumnElement[bool]]:
+    return outbox_lanes.c.destination == destination, outbox_lanes.c.lane == lane

@@ -1,0 +1,161 @@
+"""The store's publishing side, called by publishing alone: the clock, what is current, and new versions."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from fhir_pmp.identifiers import EpisodeId, PersonId
+from fhir_pmp.pathway.facts import Sharing
+from fhir_pmp.store.batches import BulkInsert, handfuls
+from fhir_pmp.store.columns import milliseconds
+from fhir_pmp.store.readers import is_shared
+from fhir_pmp.store.tables.people import episodes
+from fhir_pmp.store.tables.published import publish_clock, published, selective_tokens
+
+_ADD = BulkInsert(
+    published,
+    "seq",
+    "id",
+    "type",
+    "version",
+    "last_updated",
+    "sharing",
+    "person",
+    "episode",
+    "owner",
+    "date_from",
+    "date_to",
+    "tokens",
+    "refs",
+    "content_hash",
+    "content",
+)
+_ADD_TOKENS = BulkInsert(selective_tokens, "value", "name", "seq", "system")
+_SUPERSEDE = sa.text("UPDATE published SET superseded_at = :at WHERE seq = :seq")
+
+
+class Current(NamedTuple):
+    """The current version of a resource, as far as publishing must know it."""
+
+    seq: int
+    version: int
+    content_hash: str
+
+
+class NewVersion(NamedTuple):
+    """One row of `published`, in the order its columns are inserted."""
+
+    seq: int
+    id: str
+    type: str
+    version: int
+    last_updated: int
+    sharing: str
+    person: str | None
+    episode: str | None
+    owner: str | None
+    date_from: int | None
+    date_to: int | None
+    tokens: str
+    refs: str
+    content_hash: str
+    content: bytes
+
+
+class PublishingSide:
+    """One transaction's hold on the publish clock. Requires a transaction of `Store.begin`."""
+
+    def __init__(self, connection: sa.Connection, *, held: bool) -> None:
+        self._connection = connection
+        self._held = held
+        self._stamp: int | None = None
+        self._next_seq = 0
+
+    def stamp(self, now: datetime) -> int:
+        """This transaction's one `lastUpdated`, milliseconds: now, or just after the last one if that is later.
+
+        Raises RuntimeError where the publishing lock is not held: rows would commit out of order.
+        """
+        if not self._held:
+            raise RuntimeError("publishing needs a transaction of Store.begin")
+        if self._stamp is None:
+            last, last_seq = self._connection.execute(
+                sa.select(publish_clock.c.last_updated, publish_clock.c.last_seq)
+            ).one()
+            self._stamp = max(milliseconds(now), last + 1)
+            self._next_seq = last_seq + 1
+        return self._stamp
+
+    def take_seq(self) -> int:
+        """The next row number; ask for the stamp first."""
+        seq = self._next_seq
+        self._next_seq += 1
+        return seq
+
+    def current_of(self, resources: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Current]:
+        """The current version of each of these (type, id) that has one."""
+        wanted = set(resources)
+        found: dict[tuple[str, str], Current] = {}
+        columns = published.c
+        for some in handfuls(sorted({id for _, id in wanted})):
+            query = sa.select(
+                columns.type, columns.id, columns.seq, columns.version, columns.content_hash
+            ).where(columns.id.in_(some), columns.superseded_at.is_(None))
+            for type, id, seq, version, content_hash in self._connection.execute(query):
+                if (type, id) in wanted:
+                    found[type, id] = Current(seq, version, content_hash)
+        return found
+
+    def add(
+        self,
+        versions: Sequence[NewVersion],
+        tokens: Sequence[tuple[str, str, int, str]],
+        superseded: Sequence[int],
+    ) -> None:
+        """Keeps new versions with their selective tokens (value, name, seq, system) and ends the ones before them."""
+        if not versions:
+            return
+        stamp = versions[0].last_updated
+        if superseded:
+            self._connection.execute(_SUPERSEDE, [{"at": stamp, "seq": seq} for seq in superseded])
+        _ADD(self._connection, versions)
+        _ADD_TOKENS(self._connection, tokens)
+        self._connection.execute(
+            sa.update(publish_clock).values(last_updated=stamp, last_seq=self._next_seq - 1)
+        )
+
+    def shared_episodes(self, ids: Iterable[EpisodeId]) -> set[EpisodeId]:
+        """Those of these episodes whose records may leave the house: consent given and nobody in doubt."""
+        return {EpisodeId(id) for id in self._shared(episodes.c.id, episodes.c.id, list(set(ids)))}
+
+    def sharing_people(self, ids: Iterable[PersonId]) -> set[PersonId]:
+        """Those of these people who share at least one episode."""
+        return {PersonId(id) for id in self._shared(episodes.c.person, episodes.c.person, list(set(ids)))}
+
+    def shared_records(self, episode: EpisodeId, person: PersonId) -> list[NewVersion]:
+        """The current record side of an episode that is shared now, and of its person apart from episodes."""
+        own = sa.or_(
+            published.c.episode == episode,
+            sa.and_(published.c.episode.is_(None), published.c.person == person),
+        )
+        query = sa.select(*(published.c[name] for name in NewVersion._fields)).where(
+            own,
+            published.c.person == person,
+            published.c.sharing == Sharing.RECORD.value,
+            published.c.superseded_at.is_(None),
+            is_shared(),
+        )
+        return [NewVersion(*row) for row in self._connection.execute(query.order_by(published.c.seq))]
+
+    def _shared(
+        self, wanted: sa.ColumnElement[Any], key: sa.ColumnElement[Any], ids: Sequence[str]
+    ) -> list[str]:
+        found: list[str] = []
+        for some in handfuls(ids):
+            query = sa.select(wanted).where(
+                key.in_(some), episodes.c.share_with_ehr, sa.not_(episodes.c.doubtful)
+            )
+            found += self._connection.execute(query).scalars()
+        return found

@@ -1,0 +1,93 @@
+"""The store: transactions in which the books are read and written, on SQLite or PostgreSQL."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from fhir_pmp.store.books import Books
+from fhir_pmp.store.connecting import BUSY_SECONDS, open_engines
+from fhir_pmp.store.durability import check_durable
+from fhir_pmp.store.errors import StoreBusy
+from fhir_pmp.store.migrating import check_migrated
+from fhir_pmp.store.tables.published import publish_clock
+
+
+class Store:
+    """One database. Each transaction is a `with` block: it commits at its end, or nothing of it was."""
+
+    def __init__(self, url: str) -> None:
+        self._writer, self._reader = open_engines(url)
+        # SQLite lets waiting writers sleep and race; threads of one process take turns instead.
+        self._turn = threading.Lock() if self._writer.dialect.name == "sqlite" else None
+
+    def __repr__(self) -> str:
+        return f"Store({self._writer.dialect.name})"
+
+    @contextmanager
+    def begin(self) -> Iterator[Books]:
+        """A transaction that records facts and may publish; one at a time, on both databases.
+
+        Raises StoreBusy when its turn does not come, the disk is full or the database is out of reach.
+        """
+        with self._writing() as connection:
+            if self._turn is None:
+                # Held to the commit: rows become visible in the order of their lastUpdated, and what is looked up
+                # before it is inserted stays true, as it does under SQLite's one writer.
+                connection.execute(sa.select(publish_clock.c.id).with_for_update())
+            yield Books(connection, publishing=True)
+
+    @contextmanager
+    def begin_beside(self) -> Iterator[Books]:
+        """A transaction for book-keeping that publishes nothing: deliveries, sessions, audit. Raises StoreBusy.
+
+        On PostgreSQL it runs beside those that publish.
+        """
+        with self._writing() as connection:
+            yield Books(connection, publishing=False)
+
+    @contextmanager
+    def read(self) -> Iterator[Books]:
+        """Reads one state of everything; waits for nobody. Raises StoreBusy when the database is out of reach."""
+        with _as_store_busy(), self._reader.connect() as connection, connection.begin():
+            yield Books(connection, publishing=False)
+
+    def check(self) -> None:
+        """Refuses a database that could forget what it acknowledged, or is not migrated.
+
+        Raises NotDurable, NotMigrated, StoreBusy.
+        """
+        with _as_store_busy(), self._writer.connect() as connection:
+            check_durable(connection)
+            check_migrated(connection)
+
+    def ping(self) -> None:
+        """Raises StoreBusy when the database does not answer."""
+        with self.read() as books:
+            books.published.clock()
+
+    def close(self) -> None:
+        """Closes every connection."""
+        self._writer.dispose()
+        self._reader.dispose()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        if self._turn is not None and not self._turn.acquire(timeout=BUSY_SECONDS):
+            raise StoreBusy(after_seconds=1)
+        try:
+            with _as_store_busy(), self._writer.connect() as connection, connection.begin():
+                yield connection
+        finally:
+            if self._turn is not None:
+                self._turn.release()
+
+
+@contextmanager
+def _as_store_busy() -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.OperationalError:
+        # Locked, full, out of reach, a deadlock: the same request may succeed later. Its words may quote values.
+        raise StoreBusy(after_seconds=1) from None

@@ -1,0 +1,74 @@
+"""How a version's search tokens lie in one text, and how a search finds them there."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import GenericFunction
+
+from fhir_pmp.store.searches import TokenFilter
+from fhir_pmp.store.tables.published import published
+
+SELECTIVE = frozenset({"identifier", "url"})
+"""Parameters whose values few resources share: kept in a table of their own too, and a search starts from it.
+
+All others (code, category, status, ...) are read in the rows that patient, type and time have already chosen: a row
+per token would be half of all rows we write, and no search would be faster for it.
+"""
+
+_END = "\x1e"
+_PART = "\x1f"
+
+
+def tokens_text(tokens: Iterable[tuple[str, str, str]]) -> str:
+    """The tokens (name, system, value) as one text. One that holds our separators would forge others: left out."""
+    text = _END
+    for name, system, value in tokens:
+        whole = f"{name}{_PART}{value}{_PART}{system}{_END}"
+        if whole.count(_END) == 1 and whole.count(_PART) == 2:
+            text += whole
+    return text
+
+
+def selective(text: str) -> list[tuple[str, str, str]]:
+    """The (value, name, system) of the selective tokens in such a text."""
+    found = []
+    for whole in text.split(_END):
+        name, _, rest = whole.partition(_PART)
+        if name in SELECTIVE:
+            value, _, system = rest.partition(_PART)
+            found.append((value, name, system))
+    return found
+
+
+def bears(token: TokenFilter) -> sa.ColumnElement[bool]:
+    """The condition on `published` that a row bears one of the filter's choices."""
+    return sa.or_(
+        *(
+            _position(published.c.tokens, _needle(token.name, choice.system, choice.value)) > 0
+            for choice in token.choices
+        )
+    )
+
+
+def _needle(name: str, system: str | None, value: str) -> str:
+    start = f"{_END}{name}{_PART}{value}{_PART}"
+    return start if system is None else f"{start}{system}{_END}"
+
+
+class _position(GenericFunction[int]):
+    """Where a text begins in another, from 1; 0 if it does not. LIKE would be blind to case in SQLite."""
+
+    type = sa.Integer()
+    inherit_cache = True
+
+
+@compiles(_position, "sqlite")
+def _instr(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"instr({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(_position, "postgresql")
+def _strpos(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"strpos({compiler.process(element.clauses, **kw)})"

@@ -1,0 +1,144 @@
+"""What a named role must decide; there is no other list for people."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from fhir_pmp.identifiers import EpisodeId, PersonId
+from fhir_pmp.store.errors import ChangedMeanwhile, NotStored
+from fhir_pmp.store.tables.letters import STANDING, work_items
+
+
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """One thing to decide: what, about whom, since when, and by which door it was closed."""
+
+    id: int
+    kind: str
+    role: str  # "clinician" | "administrator"
+    about: str  # "person/…", "episode/…", "referral/…", "inbox/…", "delivery/…", "Type/id"
+    person: PersonId | None
+    episode: EpisodeId | None
+    since: datetime
+    what: str  # one sentence, without a patient's words
+    details: Mapping[str, Any]
+    closed_at: datetime | None
+    closed_by: str | None
+    closed_how: str | None
+
+
+class WorkItems:
+    """Work items; at most one open of a kind about one thing."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def open(
+        self,
+        kind: str,
+        *,
+        about: str,
+        role: str,
+        what: str,
+        now: datetime,
+        person: PersonId | None = None,
+        episode: EpisodeId | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> WorkItem:
+        """The open item of this kind about this thing: a new one, or the one that stands, unchanged."""
+        query = sa.select(work_items).where(
+            work_items.c.kind == kind, work_items.c.about == about, sa.text(STANDING)
+        )
+        if (row := self._connection.execute(query).one_or_none()) is not None:
+            return _item(row)
+        added = self._connection.execute(
+            sa.insert(work_items)
+            .values(
+                kind=kind,
+                role=role,
+                about=about,
+                person=person,
+                episode=episode,
+                since=now,
+                what=what,
+                details=orjson.dumps(details or {}).decode(),
+            )
+            .returning(work_items)
+        )
+        return _item(added.one())
+
+    def get(self, item: int) -> WorkItem:
+        """The item. Raises NotStored."""
+        row = self._connection.execute(sa.select(work_items).where(work_items.c.id == item)).one_or_none()
+        if row is None:
+            raise NotStored("no such work item", field="work item")
+        return _item(row)
+
+    def find_open(self, kind: str, about: str) -> WorkItem | None:
+        """The open item of this kind about this thing."""
+        found = self.list_open(kinds=[kind], about=about)
+        return found[0] if found else None
+
+    def list_open(
+        self,
+        *,
+        kinds: Iterable[str] | None = None,
+        about: str | None = None,
+        person: PersonId | None = None,
+        episode: EpisodeId | None = None,
+        limit: int = 1000,
+    ) -> list[WorkItem]:
+        """What is open, longest standing first."""
+        query = sa.select(work_items).where(sa.text(STANDING)).order_by(work_items.c.since, work_items.c.id)
+        if kinds is not None:
+            query = query.where(work_items.c.kind.in_(list(kinds)))
+        for column, value in (
+            (work_items.c.about, about),
+            (work_items.c.person, person),
+            (work_items.c.episode, episode),
+        ):
+            if value is not None:
+                query = query.where(column == value)
+        return [_item(row) for row in self._connection.execute(query.limit(limit))]
+
+    def close(self, item: int, *, by: str, how: str, now: datetime) -> WorkItem:
+        """The item, closed. Raises NotStored, ChangedMeanwhile if it was closed before."""
+        changed = self._connection.execute(
+            sa.update(work_items)
+            .where(work_items.c.id == item, work_items.c.closed_at.is_(None))
+            .values(closed_at=now, closed_by=by, closed_how=how)
+        )
+        found = self.get(item)
+        if changed.rowcount == 0:
+            raise ChangedMeanwhile("it was closed before", field="work item")
+        return found
+
+    def close_about(self, kind: str, about: str, *, by: str, how: str, now: datetime) -> bool:
+        """Closes the open item of this kind about this thing; whether there was one."""
+        changed = self._connection.execute(
+            sa.update(work_items)
+            .where(work_items.c.kind == kind, work_items.c.about == about, work_items.c.closed_at.is_(None))
+            .values(closed_at=now, closed_by=by, closed_how=how)
+        )
+        return changed.rowcount > 0
+
+
+def _item(row: sa.Row[Any]) -> WorkItem:
+    return WorkItem(
+        id=row.id,
+        kind=row.kind,
+        role=row.role,
+        about=row.about,
+        person=row.person,
+        episode=row.episode,
+        since=row.since,
+        what=row.what,
+        details=orjson.loads(row.details),
+        closed_at=row.closed_at,
+        closed_by=row.closed_by,
+        closed_how=row.closed_how,
+    )
