@@ -55,6 +55,7 @@ class ArrivedResponse:
     """One filled instrument of one person at one timepoint."""
 
     source: SourceId
+    enrolments_of: SourceId  # whose enrolment ids the source uses: its own, or another's
     enrolment: str
     response_id: str | None  # the platform's own id; None: ours follows from enrolment, instrument, timepoint
     instrument: InstrumentId

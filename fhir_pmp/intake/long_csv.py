@@ -58,9 +58,13 @@ class LongReader:
         finally:
             seen.close()
 
-    def column_of(self, name: str) -> str:
-        """The column a fault's field stands in; an item's faults stand in the value column."""
-        return self._source.columns.get(name, self._source.columns["value"])
+    def column_of(self, name: str, instrument: InstrumentId | None = None) -> str:
+        """The column that a fault's field stands in; an item's faults stand in the value column."""
+        if name == "authored":
+            return self._source.columns["answered_at"]
+        if instrument is not None and name.startswith(instrument + "-"):
+            return f"{self._source.columns['value']} of {name}"
+        return self._source.columns.get(name, name)
 
     def _groups(self) -> Iterator[list[Row]]:
         group: list[Row] = []
@@ -122,6 +126,7 @@ class LongReader:
         if not gathered.faults and moment is not None and timepoint is not None:
             gathered.response = ArrivedResponse(
                 source=self._source.id,
+                enrolments_of=self._source.enrolments_of,
                 enrolment=heading[0],
                 response_id=name,
                 instrument=InstrumentId(heading[2]),

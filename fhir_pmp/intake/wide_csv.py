@@ -57,10 +57,14 @@ class WideReader:
         for row in self.rows:
             yield self._understand(row) if row.fault is None else Understood(row, None, (), (row.fault,))
 
-    def column_of(self, field: str) -> str:
-        """The column a fault's field (a linkId, `authored`, `timepoint`, …) stands in."""
-        instrument, _, item = field.partition("-")
-        return f"{instrument}_{item}" if item else self._source.columns.get(field, field)
+    def column_of(self, name: str, instrument: InstrumentId | None = None) -> str:
+        """The column that a fault's field (a linkId, `authored`, `timepoint`, …) stands in."""
+        if instrument is not None:
+            if name.startswith(instrument + "-"):
+                return item_column(instrument, LinkId(name))
+            if name in ("authored", "answers", "response", "instrument"):
+                return instrument + self._source.date_suffix
+        return self._source.columns.get(name, name)
 
     def _form_of(self, instrument: Instrument) -> _Form | None:
         date_at = self._index.get(instrument.id + self._source.date_suffix)
@@ -218,7 +222,17 @@ def _arrived(
     amends: bool,
     answers: dict[str, object],
 ) -> ArrivedResponse:
-    return ArrivedResponse(source.id, enrolment, None, instrument, timepoint, moment, amends, answers)
+    return ArrivedResponse(
+        source=source.id,
+        enrolments_of=source.enrolments_of,
+        enrolment=enrolment,
+        response_id=None,
+        instrument=instrument,
+        timepoint=timepoint,
+        authored=moment,
+        amends=amends,
+        answers=answers,
+    )
 
 
 def _texts(item: Item) -> Mapping[str, int]:
