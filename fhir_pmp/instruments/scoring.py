@@ -72,6 +72,11 @@ def combined(scale: Scale, total: int, answered: int) -> Fraction:
     return Fraction(total * len(scale.items), answered)
 
 
+def counted_from_zero(scale: Scale, value: Fraction) -> Fraction:
+    """The score in a coding that starts at 0: the United States write the K10 as 0-40, ten less than Australia."""
+    return value - scale.lowest
+
+
 def round_half_up(value: Fraction) -> int:
     """The nearest whole number, halves upwards.
 
