@@ -27,8 +27,9 @@ def label_words(item: Item, answer: int) -> str:
 
 
 def answer_words(item: Item, answer: int) -> str:
-    """The label and the value: "not at all (0)", distinct from "not answered"; for a 0-10 item the number."""
-    return f"{label_words(item, answer)} ({answer})" if item.options else str(answer)
+    """The label and the value: "not at all (0)", distinct from "not answered"; the number alone where it is the label."""
+    label = label_words(item, answer)
+    return label if label == str(answer) else f"{label} ({answer})"
 
 
 def points_words(scale: Scale, points: Fraction) -> str:
