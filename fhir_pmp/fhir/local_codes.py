@@ -51,11 +51,11 @@ class LocalCodes:
 
     def scale(self, instrument: Instrument, scale: Scale) -> Coding:
         """The score of a scale."""
-        return Coding(self.systems.scales, f"{instrument.id}.{scale.id}", scale_title(instrument, scale))
+        return Coding(self.systems.scales, f"{instrument.id}.{scale.id}", scale.title)
 
     def change(self, instrument: Instrument, scale: Scale) -> Coding:
         """The change of a scale's score since the baseline."""
-        title = f"Change since baseline: {scale_title(instrument, scale)}"
+        title = f"Change since baseline: {scale.title}"
         return Coding(self.systems.scales, f"change.{instrument.id}.{scale.id}", title)
 
     def item(self, instrument: Instrument, item: Item) -> Coding:
@@ -89,7 +89,3 @@ class LocalCodes:
         """What a component states."""
         return Coding(self.systems.parts, part.value, PART_DISPLAYS[part])
 
-
-def scale_title(instrument: Instrument, scale: Scale) -> str:
-    """A scale's name beside others' scales."""
-    return f"{instrument.title}: {scale.title}"

@@ -14,7 +14,7 @@ from fhir_pmp.pathway.facts import Response, Sharing
 def build_safety_observations(clinic: Clinic, response: Response) -> tuple[Rendered, ...]:
     """One Observation for every safety item of the instrument, answered or not."""
     instrument = clinic.instruments[response.instrument]
-    return tuple(_build(clinic, instrument, response, safety) for safety in instrument.safety_items)
+    return tuple(build_safety_observation(clinic, response, safety) for safety in instrument.safety_items)
 
 
 def item_codings(codes: LocalCodes, instrument: Instrument, item: Item) -> tuple[Coding, ...]:
@@ -27,8 +27,10 @@ def safety_text(instrument: Instrument, item: Item) -> str:
     return f"{instrument.title}: {item.label}"
 
 
-def _build(clinic: Clinic, instrument: Instrument, response: Response, safety: SafetyItem) -> Rendered:
-    codes, item = codes_of(clinic), instrument.item(safety.item)
+def build_safety_observation(clinic: Clinic, response: Response, safety: SafetyItem) -> Rendered:
+    """The answer to one safety item."""
+    instrument, codes = clinic.instruments[response.instrument], codes_of(clinic)
+    item = instrument.item(safety.item)
     resource = open_observation(
         clinic,
         Kind.ANSWER,

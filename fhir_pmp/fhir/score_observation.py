@@ -1,13 +1,14 @@
 """A scale's score as Observation: its value or why there is none, its band, its blanks, its rules."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
 from fhir_pmp.fhir.datatypes import absent, concept, reference, score_quantity
-from fhir_pmp.fhir.local_codes import LocalCodes, Part, scale_title
+from fhir_pmp.fhir.local_codes import LocalCodes, Part
 from fhir_pmp.fhir.observation import STATUS_OF, codes_of, open_observation
 from fhir_pmp.fhir.rendered import Rendered, render
+from fhir_pmp.identifiers import ScaleId
 from fhir_pmp.instruments.definition import Band, BandSet, Coding, Instrument, Scale, Score, Status
 from fhir_pmp.instruments.scoring import decimal_text
 from fhir_pmp.pathway.clinic import Clinic, Kind
@@ -19,8 +20,9 @@ def build_score_observations(
 ) -> tuple[Rendered, ...]:
     """One Observation for every scale whose score rests on no UNCONFIRMED rule, in the instrument's order."""
     instrument = clinic.instruments[response.instrument]
-    shown = [score for score in scores if may_leave(instrument.scale(score.scale), score)]
-    return tuple(_build(clinic, instrument, response, score, shown) for score in shown)
+    leaving = [score for score in scores if may_leave(instrument.scale(score.scale), score)]
+    shown = [score.scale for score in leaving]
+    return tuple(build_score_observation(clinic, response, score, shown) for score in leaving)
 
 
 def may_leave(scale: Scale, score: Score) -> bool:
@@ -41,10 +43,12 @@ def score_codings(codes: LocalCodes, instrument: Instrument, scale: Scale) -> tu
     return (*scale.codings, codes.scale(instrument, scale))
 
 
-def _build(
-    clinic: Clinic, instrument: Instrument, response: Response, score: Score, shown: list[Score]
+def build_score_observation(
+    clinic: Clinic, response: Response, score: Score, shown: Sequence[ScaleId]
 ) -> Rendered:
-    codes, scale = codes_of(clinic), instrument.scale(score.scale)
+    """One score. `shown`: the scales of the response that are published, of which its sub-scales are its members."""
+    instrument, codes = clinic.instruments[response.instrument], codes_of(clinic)
+    scale = instrument.scale(score.scale)
     resource = open_observation(
         clinic,
         Kind.SCORE,
@@ -52,11 +56,11 @@ def _build(
         response,
         status=STATUS_OF[response.status],
         codings=score_codings(codes, instrument, scale),
-        text=scale_title(instrument, scale),
+        text=scale.title,
         performer=reference("Patient", response.person),
     )
     resource |= score_statement(codes, scale, score)
-    members = [one.scale for one in shown if instrument.scale(one.scale).part_of == scale.id]
+    members = [one for one in shown if instrument.scale(one).part_of == scale.id]
     if members:
         resource["hasMember"] = [
             reference("Observation", clinic.score_id(response.id, member)) for member in members
