@@ -76,7 +76,7 @@ def _one(records: Records, entry: Entry, client_ids: bool, written: list[Version
     elif id_:
         answer = update(records, kind, id_, resource, request.get("ifMatch"), client_ids=client_ids)
     else:
-        answer = update_where(records, kind, query, resource, request.get("ifMatch"))
+        answer = update_where(records, kind, query, resource, request.get("ifMatch"), takes_id=True)
     if answer.moved:
         written.append(answer.version)
     return {"response": _response(answer)}

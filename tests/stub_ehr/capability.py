@@ -31,7 +31,7 @@ def capability_statement(base: str, *, client_ids: bool, kinds: tuple[str, ...])
         "rest": [{
             "mode": "server",
             "resource": [_resource(kind, client_ids) for kind in kinds],
-            "interaction": [{"code": "transaction"}, {"code": "batch"}, {"code": "history-system"}],
+            "interaction": [{"code": "transaction"}, {"code": "history-system"}],
         }],
     }  # fmt: skip
 
@@ -43,7 +43,8 @@ def _resource(kind: str, client_ids: bool) -> dict[str, Any]:
         "interaction": [{"code": code} for code in _INTERACTIONS],
         "versioning": "versioned-update",
         "readHistory": True,
-        "updateCreate": client_ids,
+        # HAPI takes ids of ours and does not say so; a server that refuses them says that it does.
+        **({} if client_ids else {"updateCreate": False}),
         "conditionalCreate": True,
         "conditionalRead": "full-support",
         "conditionalUpdate": True,

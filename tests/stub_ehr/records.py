@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from tests.stub_ehr.checks import checked_references
 from tests.stub_ehr.json_text import from_json, to_json
 
 Key = tuple[str, str]
@@ -87,6 +88,12 @@ class Records:
             resource = self.get(kind, id_)
             if resource is not None:
                 yield resource
+
+    def is_referred_to(self, kind: str, id_: str) -> bool:
+        """Whether a resource as it stands refers to this one where HAPI looks."""
+        wanted = f"{kind}/{id_}"
+        newest = (versions[-1].resource for versions in self._versions.values() if versions)
+        return any(wanted in checked_references(resource) for resource in newest if resource is not None)
 
     def unused_id(self) -> str:
         """A number that no resource has."""

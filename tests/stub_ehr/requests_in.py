@@ -83,7 +83,12 @@ class Ehr:
                 written = create(self.records, kind, _json(asked.body), asked.headers.get("if-none-exist"))
             elif asked.method == "PUT" and asked.query:
                 written = update_where(
-                    self.records, kind, asked.query, _json(asked.body), asked.headers.get("if-match")
+                    self.records,
+                    kind,
+                    asked.query,
+                    _json(asked.body),
+                    asked.headers.get("if-match"),
+                    takes_id=False,
                 )
             else:
                 raise Problem(405, "HAPI-0445: Method not allowed", code="not-supported")
@@ -117,10 +122,15 @@ class Ehr:
         version = written.version
         if written.moved:
             check_targets(self.records, [version])
-        headers = {"ETag": f'W/"{version.number}"', "Last-Modified": version.updated}
+        place = f"{asked.base}/{version.kind}/{version.id}/_history/{version.number}"
+        headers = {
+            "ETag": f'W/"{version.number}"',
+            "Last-Modified": version.updated,
+            "Content-Location": place,
+        }
         # HAPI names the place of what it created by POST, and not of what a client put under its own id.
         if asked.method == "POST":
-            headers["Location"] = f"{asked.base}/{version.kind}/{version.id}/_history/{version.number}"
+            headers["Location"] = place
         return Answer(written.status, version.resource, headers)
 
     def _read(self, asked: Asked, kind: str, id_: str) -> Answer:

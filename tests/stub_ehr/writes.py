@@ -66,9 +66,18 @@ def update(
 
 
 def update_where(
-    records: Records, kind: str, query: str, resource: dict[str, Any], if_match: str | None
+    records: Records,
+    kind: str,
+    query: str,
+    resource: dict[str, Any],
+    if_match: str | None,
+    *,
+    takes_id: bool,
 ) -> Written:
-    """PUT with a search: updates the one match, creates where there is none (under the body's id if it has one)."""
+    """PUT with a search: updates the one match, creates where there is none.
+
+    `takes_id`: under the body's id if it has one, as HAPI does in a transaction and not by itself.
+    """
     _same_type(kind, resource)
     with records.group():
         matches = find(records, kind, query)
@@ -78,7 +87,7 @@ def update_where(
             )
         if matches:
             return update(records, kind, matches[0]["id"], {**resource, "id": matches[0]["id"]}, if_match)
-        if "id" in resource:
+        if takes_id and "id" in resource:
             return update(records, kind, resource["id"], resource, if_match)
         return create(records, kind, resource, None)
 
@@ -90,6 +99,11 @@ def delete(records: Records, kind: str, id_: str, if_match: str | None = None) -
         if newest is None or newest.resource is None:
             return newest
         _check_version(newest, if_match)
+        if records.is_referred_to(kind, id_):
+            raise Problem(
+                409,
+                f"HAPI-0550: Unable to delete {kind}/… because at least one resource has a reference to it",
+            )
         return records.add(kind, id_, None)
 
 

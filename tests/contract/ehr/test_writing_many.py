@@ -78,6 +78,13 @@ def test_a_place_holder_becomes_the_id_that_the_server_gives(ehr: Caller) -> Non
     assert ehr.get(subject)["identifier"] == person["identifier"]
 
 
+def test_a_conditional_update_in_a_transaction_takes_our_id_where_nothing_matches(ehr: Caller) -> None:
+    person = patient()
+    url = f"Patient?identifier=urn:test:person%7C{person['id']}"
+    response = ehr.process("transaction", entry(person) | {"request": {"method": "PUT", "url": url}})
+    assert read(response)["entry"][0]["response"]["location"] == f"Patient/{person['id']}/_history/1"
+
+
 def test_a_document_bundle_keeps_what_is_inside(ehr: Caller) -> None:
     person = patient()
     document = {

@@ -11,6 +11,7 @@ def test_a_put_with_a_new_id_creates_version_one_and_names_no_place(ehr: Caller)
     response = ehr.put(patient())
     assert (response.status_code, version_of(response)) == (201, "1")
     assert "Location" not in response.headers
+    assert response.headers["Content-Location"].endswith("/_history/1")
 
 
 @pytest.mark.parametrize("wanted", ["12345", "a" * 65])
@@ -72,11 +73,31 @@ def test_a_conditional_create_that_matches_gives_the_match(ehr: Caller) -> None:
     assert response.headers["Location"].startswith(f"{ehr.address}/Patient/{person['id']}")
 
 
-def test_a_conditional_update_that_matches_nothing_takes_our_id(ehr: Caller) -> None:
+def test_a_conditional_update_by_itself_that_matches_nothing_takes_an_id_of_the_server(ehr: Caller) -> None:
     person = patient()
     response = ehr.ask("PUT", f"Patient?identifier=urn:test:person|{person['id']}", person)
     assert response.status_code == 201
+    assert read(response)["id"].isdigit()
+
+
+def test_a_conditional_update_that_matches_keeps_the_id_of_the_match(ehr: Caller) -> None:
+    person = patient()
+    ehr.put(person)
+    changed = {name: value for name, value in person.items() if name != "id"} | {"gender": "other"}
+    response = ehr.ask("PUT", f"Patient?identifier=urn:test:person|{person['id']}", changed)
+    assert response.status_code == 200
     assert read(response)["id"] == person["id"]
+
+
+def test_an_if_match_on_what_was_never_there_creates_it(ehr: Caller) -> None:
+    assert ehr.put(patient(), If_Match='W/"3"').status_code == 201
+
+
+def test_what_others_refer_to_cannot_be_deleted(ehr: Caller) -> None:
+    person = patient()
+    ehr.put(person)
+    ehr.put(observation(f"Patient/{person['id']}"))
+    assert ehr.ask("DELETE", f"Patient/{person['id']}").status_code == 409
 
 
 def test_a_conditional_update_that_matches_several_is_412(ehr: Caller) -> None:
