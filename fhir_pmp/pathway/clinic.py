@@ -23,7 +23,7 @@ from fhir_pmp.identifiers import (
     TimepointId,
 )
 from fhir_pmp.instruments.definition import Answers, Instrument, Score
-from fhir_pmp.instruments.scoring import Scorer, compile_scorer
+from fhir_pmp.instruments.scoring import Checker, Scorer, compile_checker, compile_scorer
 from fhir_pmp.pathway.movement import Compare, compile_comparison
 from fhir_pmp.pathway.programme import Programme
 
@@ -60,17 +60,23 @@ class Clinic:
     ids: KeyedIds
     canonical_base: str  # without a slash at its end
     zone: ZoneInfo
+    _checkers: Mapping[InstrumentId, Checker] = field(init=False, repr=False, compare=False)
     _scorers: Mapping[InstrumentId, Scorer] = field(init=False, repr=False, compare=False)
     _comparisons: Mapping[InstrumentId, tuple[Compare, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # Compiled once: an import scores a hundred thousand responses.
         known = self.instruments.items()
+        object.__setattr__(self, "_checkers", {name: compile_checker(one) for name, one in known})
         object.__setattr__(self, "_scorers", {name: compile_scorer(one) for name, one in known})
         compiled = {name: tuple(compile_comparison(scale) for scale in one.scales) for name, one in known}
         object.__setattr__(self, "_comparisons", compiled)
 
     # scores
+
+    def check(self, instrument: InstrumentId, answers: Mapping[str, object]) -> Answers:
+        """The answers, checked. Raises AnswersNotUnderstood with every fault, KeyError for the instrument."""
+        return self._checkers[instrument](answers)
 
     def scorer(self, instrument: InstrumentId) -> Scorer:
         """The instrument's compiled scorer. Raises KeyError."""

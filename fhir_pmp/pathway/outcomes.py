@@ -27,6 +27,7 @@ class Baseline:
     timepoint: TimepointId
     response: Response
     score: Score
+    score_id: ResourceId
     words: str  # "Start", or which other timepoint it is and why
 
 
@@ -105,14 +106,14 @@ def find_baseline(clinic: Clinic, episode: Episode, at: At, position: int) -> Ba
     start, screening = clinic.programme.start, clinic.programme.screening
     at_start = at.get(start.id)
     if at_start is not None and _counts(clinic, episode, start, at_start, position):
-        return Baseline(start.id, at_start.response, at_start.scores[position], start.title)
+        return _baseline(clinic, start, at_start, position, start.title)
     why = f"{start.title} {_why_not(clinic, episode, start, at_start)}"
     at_screening = at.get(screening.id)
     if at_screening is not None and _counts(clinic, episode, screening, at_screening, position):
         days = (episode.started_on - day_of(at_screening.response.authored, clinic.zone)).days
         if 0 <= days <= clinic.programme.baseline.within_days:
             words = f"{screening.title}, {_days(days)} before the start, because {why}"
-            return Baseline(screening.id, at_screening.response, at_screening.scores[position], words)
+            return _baseline(clinic, screening, at_screening, position, words)
     limit = clinic.programme.baseline.within_days
     return NoBaseline(
         f"no baseline: {why}, and no {screening.title} score lies within {limit} days before it"
@@ -138,13 +139,19 @@ def change_since(
         baseline=baseline.timepoint,
         before=before,
         before_score=baseline.score,
-        before_score_id=clinic.score_id(before.id, scale),
+        before_score_id=baseline.score_id,
         after=response,
         after_score=after_score,
         after_score_id=clinic.score_id(response.id, scale),
         movement=clinic.compare(response.instrument, position)(baseline.score.value, after_score.value),
         unconfirmed=tuple(dict.fromkeys(baseline.score.unconfirmed + after_score.unconfirmed)),
     )
+
+
+def _baseline(clinic: Clinic, timepoint: Timepoint, one: Scored, position: int, words: str) -> Baseline:
+    score = one.scores[position]
+    score_id = clinic.score_id(one.response.id, score.scale)
+    return Baseline(timepoint.id, one.response, score, score_id, words)
 
 
 def _counts(clinic: Clinic, episode: Episode, timepoint: Timepoint, one: Scored, position: int) -> bool:

@@ -42,16 +42,12 @@ class Absence:
     @property
     def text(self) -> str:
         """The one wording of this absence."""
-        match self.kind:
-            case AbsenceKind.NOT_OFFERED:
-                return "not offered"
-            case AbsenceKind.NOT_YET_DUE:
-                when = plain_date(self.due_on) if self.due_on else "dated once the programme starts"
-                return f"not yet due ({when})"
-            case AbsenceKind.NOT_RECEIVED:
-                return "due and not received"
-            case AbsenceKind.NOT_SCORABLE:
-                return f"received and not scorable ({self.answered} of {self.items} answered)"
+        if self.kind is AbsenceKind.NOT_YET_DUE:
+            when = plain_date(self.due_on) if self.due_on else "dated once the programme starts"
+            return f"not yet due ({when})"
+        if self.kind is AbsenceKind.NOT_SCORABLE:
+            return f"received and not scorable ({self.answered} of {self.items} answered)"
+        return "not offered" if self.kind is AbsenceKind.NOT_OFFERED else "due and not received"
 
 
 @dataclass(frozen=True, slots=True)

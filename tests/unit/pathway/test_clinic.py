@@ -21,6 +21,7 @@ from fhir_pmp.identifiers import (
     SourceId,
     TimepointId,
 )
+from fhir_pmp.instruments.scoring import AnswerNotOffered
 from fhir_pmp.pathway.clinic import Clinic, Kind
 from tests.unit.pathway.examples import AT_START, CLINIC, MOOD, MOOD_SCALE, TOTAL, answers
 
@@ -135,6 +136,12 @@ def test_a_clinic_scores_by_its_compiled_scorers() -> None:
     (score,) = CLINIC.score(MOOD, answers("mood", "3 2 1"))
     assert (score.scale, score.published, score.band) == (MOOD_SCALE.id, "6", "high")
     assert CLINIC.scorer(MOOD) is CLINIC.scorer(MOOD)
+
+
+def test_a_clinic_checks_answers_by_its_compiled_checkers() -> None:
+    assert CLINIC.check(MOOD, {"mood-1": 3}) == answers("mood", "3 - -")
+    with pytest.raises(AnswerNotOffered, match="mood-1"):
+        CLINIC.check(MOOD, {"mood-1": 4})
 
 
 def test_a_clinic_does_not_show_its_secret() -> None:
