@@ -15,7 +15,7 @@ from fhir_pmp.web.desk import desk
 from fhir_pmp.web.errors import answer, tell
 from fhir_pmp.web.request_ids import request_id
 
-NOBODY = "nobody"
+NOBODY = "anonymous"
 """`who` in the audit for a caller we do not know."""
 
 

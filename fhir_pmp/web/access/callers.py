@@ -28,7 +28,7 @@ class ClientCaller:
     @property
     def visitor(self) -> Visitor:
         """What kind of visitor it is."""
-        return Visitor(self.client.kind)
+        return Visitor(self.client.kind.value)
 
     @property
     def name(self) -> str:
@@ -46,7 +46,7 @@ class AccountCaller:
     @property
     def visitor(self) -> Visitor:
         """What kind of visitor it is."""
-        return Visitor(self.account.role)
+        return Visitor(self.account.role.value)
 
     @property
     def name(self) -> str:

@@ -32,7 +32,7 @@ class Policy:
     """Who may call a view, what the audit calls it, and how large a body it takes."""
 
     visitors: frozenset[Visitor]
-    action: str | None = None  # at most 16 characters; None: by the method (read, create, update, delete)
+    action: str | None = None  # create, read, update, delete, query or execute; None: by the method
     largest_body: int = LARGEST_BODY  # bytes
     audited: bool = True  # only what holds nobody's data may say no: style sheets, a sign of life
 
@@ -90,4 +90,4 @@ _BY_METHOD = {
 
 def action_of(policy: Policy | None, method: str) -> str:
     """What the audit calls the request."""
-    return (policy and policy.action) or _BY_METHOD.get(method, "other")
+    return (policy and policy.action) or _BY_METHOD.get(method, "execute")

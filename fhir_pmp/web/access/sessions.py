@@ -28,11 +28,13 @@ def find_session(desk: Desk, cookies: Mapping[str, str], now: datetime) -> tuple
         return None
     with desk.store.read() as books:
         session = books.sessions.find(token_hash(token))
-        account = books.accounts.find(session.account) if session else None
-    if session is None or account is None or account.disabled or not _is_live(desk, session, now):
+        if session is None or not _is_live(desk, session, now):
+            return None
+        account = books.accounts.get(session.account)
+    if account.disabled:
         return None
     if now - session.last_seen_at >= SEEN_EVERY:
-        with desk.store.begin() as books:
+        with desk.store.begin_beside() as books:
             books.sessions.touch(session.token_hash, now=now)
     return account, session
 
@@ -42,7 +44,7 @@ def start_session(desk: Desk, account: Account, response: Response, now: datetim
     token = new_token()
     session = Session(token_hash(token), account.id, secrets.token_urlsafe(32), now, now)
     end_session(desk, response)
-    with desk.store.begin() as books:
+    with desk.store.begin_beside() as books:
         books.sessions.add(session)
     response.set_cookie(COOKIE, token, secure=True, httponly=True, samesite="Lax", path="/")
 
@@ -52,7 +54,7 @@ def end_session(desk: Desk, response: Response) -> None:
     token = request.cookies.get(COOKIE)
     g.pop("caller", None)
     if token:
-        with desk.store.begin() as books:
+        with desk.store.begin_beside() as books:
             books.sessions.remove(token_hash(token))
     response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="Lax", path="/")
 

@@ -11,6 +11,8 @@ MOST_PER_LOGIN = 5
 """Failed attempts at one login within the window; further ones are not looked at."""
 MOST_PER_ADDRESS = 20
 """Failed attempts from one address within the window: an office has one address for many people."""
+LONGEST_LOGIN = 200
+"""Characters."""
 
 
 class LoginRefused(Exception):
@@ -24,10 +26,13 @@ class LoginThrottled(Exception):
 def check_login(desk: Desk, login: str, password: str, address: str, now: datetime) -> Account:
     """The account these belong to. Raises LoginRefused, LoginThrottled.
 
-    `address` is the caller's, past the trusted proxies (`request.remote_addr`). Each attempt is counted before the password is looked at, so that attempts at the same moment count too.
+    `address` is the caller's, past the trusted proxies (`request.remote_addr`). Each attempt is counted
+    before the password is looked at, so that attempts at the same moment count too.
     """
-    login = login.strip().casefold()
-    with desk.store.begin() as books:
+    login = login.strip()
+    if not login.isprintable() or len(login) > LONGEST_LOGIN:
+        raise LoginRefused  # nobody's; and a database may not take it
+    with desk.store.begin() as books:  # one at a time, also on PostgreSQL: none slips past the count
         failed_here = books.accounts.failed_attempts(since=now - WINDOW, login=login)
         failed_there = books.accounts.failed_attempts(since=now - WINDOW, address=address)
         if failed_here >= MOST_PER_LOGIN or failed_there >= MOST_PER_ADDRESS:
@@ -40,6 +45,6 @@ def check_login(desk: Desk, login: str, password: str, address: str, now: dateti
         or account.disabled
     ):
         raise LoginRefused
-    with desk.store.begin() as books:
+    with desk.store.begin_beside() as books:
         books.accounts.attempt_succeeded(attempt)
     return account

@@ -1,0 +1,63 @@
+"""The link to a search's next page: closed, so that no identifier stands in an address, and for its caller alone."""
+
+import hashlib
+import hmac
+import json
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as NotBase64
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from fhir_pmp.errors import NotUnderstood
+from fhir_pmp.store.searches import PageKey
+
+PARAMETER = "_page"
+_NONCE = 12
+
+
+class NotALinkOfOurs(NotUnderstood):
+    """This next link was not given by us to this caller for this type. The caller begins the search again."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextPage:
+    """All a next link carries: the search as it was asked, and where its last page ended."""
+
+    query: tuple[tuple[str, str], ...]
+    after: PageKey
+
+
+def seal(page: NextPage, *, key: bytes, caller: str, type: str) -> str:
+    """The value of the link's one parameter, fit for an address."""
+    plain = json.dumps([page.query, page.after.snapshot, page.after.sorted_by, page.after.id]).encode()
+    nonce = secrets.token_bytes(_NONCE)
+    return (
+        urlsafe_b64encode(nonce + _cipher(key).encrypt(nonce, plain, _bound_to(caller, type)))
+        .decode()
+        .rstrip("=")
+    )
+
+
+def unseal(text: str, *, key: bytes, caller: str, type: str) -> NextPage:
+    """What a link carries. Raises NotALinkOfOurs for one that was made up, altered, or given to somebody else."""
+    try:
+        sealed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        plain = _cipher(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], _bound_to(caller, type))
+    except (NotBase64, InvalidTag, ValueError):
+        raise NotALinkOfOurs(
+            "is not a link we gave to this caller; begin the search again", field=PARAMETER
+        ) from None
+    query, snapshot, sorted_by, id = json.loads(plain)
+    return NextPage(tuple((name, value) for name, value in query), PageKey(snapshot, sorted_by, id))
+
+
+def _cipher(key: bytes) -> AESGCM:
+    # A key of its own: the same secret signs form tokens.
+    return AESGCM(hmac.new(key, b"next links", hashlib.sha256).digest())
+
+
+def _bound_to(caller: str, type: str) -> bytes:
+    return f"{caller}|{type}".encode()

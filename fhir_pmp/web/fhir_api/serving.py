@@ -1,0 +1,60 @@
+"""A published version as an HTTP answer: its bytes as published, its version, its moment."""
+
+from datetime import UTC
+from email.utils import format_datetime
+
+from flask import Response, request
+from werkzeug.exceptions import NotAcceptable
+
+from fhir_pmp.fhir.systems import FHIR_JSON
+from fhir_pmp.store.published import PublishedVersion
+from fhir_pmp.web.access.auditing import note_persons, note_resources
+from fhir_pmp.web.desk import desk
+from fhir_pmp.web.fhir_api.blueprint import PREFIX
+
+_SERVED = (FHIR_JSON, "application/json", "text/json")
+
+
+def base_url() -> str:
+    """Our FHIR address as others reach it."""
+    return desk().public_url + PREFIX
+
+
+def check_accept() -> None:
+    """Raises NotAcceptable (406) for a caller that takes no JSON. `_format` overrules the header."""
+    if (
+        "_format" not in request.args
+        and request.accept_mimetypes
+        and not any(request.accept_mimetypes[kind] > 0 for kind in _SERVED)
+    ):
+        raise NotAcceptable
+
+
+def note_versions(*versions: PublishedVersion) -> None:
+    """Names the versions and the people they are about for the audit."""
+    note_resources(version.reference for version in versions)
+    note_persons(version.person for version in versions if version.person is not None)
+
+
+def etag_of(version: int) -> str:
+    """The weak ETag of a version."""
+    return f'W/"{version}"'
+
+
+def serve_version(found: PublishedVersion) -> Response:
+    """The resource, or 304 where If-None-Match says that the caller has this version."""
+    note_versions(found)
+    headers = {
+        "ETag": etag_of(found.version),
+        "Last-Modified": format_datetime(
+            found.last_updated.astimezone(UTC).replace(microsecond=0), usegmt=True
+        ),
+    }
+    if request.if_none_match.contains_weak(str(found.version)):
+        return Response(status=304, headers=headers)
+    return serve(found.content, headers=headers)
+
+
+def serve(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """FHIR JSON."""
+    return Response(body, status, headers, content_type=FHIR_JSON)
