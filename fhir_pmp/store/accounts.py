@@ -1,4 +1,4 @@
-"""People who log in, their failed attempts, and their sessions. Secrets are kept as hashes only."""
+"""People who may log in, and who tried to. Passwords are kept as hashes only."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,8 +29,6 @@ class Account:
     registration: str | None  # as it stands under a letter
     password_hash: str  # argon2
     disabled: bool
-    failed_logins: int  # since the last good one
-    locked_until: datetime | None
 
 
 class Accounts:
@@ -63,7 +61,6 @@ class Accounts:
                 password_hash=password_hash,
                 disabled=False,
                 added_at=now,
-                failed_logins=0,
             )
         )
         return self.get(account)
@@ -85,9 +82,13 @@ class Accounts:
             _account(row) for row in self._connection.execute(sa.select(accounts).order_by(accounts.c.login))
         ]
 
+    def find(self, account: str) -> Account | None:
+        """The account, if there is one."""
+        return self._one(accounts.c.id == account)
+
     def set_password(self, account: str, password_hash: str) -> None:
-        """Keeps another password's hash and opens a lock."""
-        self._set(account, password_hash=password_hash, failed_logins=0, locked_until=None)
+        """Keeps another password's hash. Raises NotStored."""
+        self._set(account, password_hash=password_hash)
 
     def set_disabled(self, account: str, disabled: bool) -> None:
         """Shuts or opens the account; its sessions end with it."""
@@ -95,24 +96,26 @@ class Accounts:
         if disabled:
             self._connection.execute(sa.delete(sessions).where(sessions.c.account == account))
 
-    def note_attempt(
-        self, login: str, address: str, *, succeeded: bool, now: datetime, lock_until: datetime | None = None
-    ) -> None:
-        """Keeps a login attempt, also of an unknown login; a failed one may lock the account."""
-        self._connection.execute(
-            sa.insert(login_attempts).values(
-                login=login.casefold(), address=address, at=now, succeeded=succeeded
-            )
+    def add_attempt(self, login: str, address: str, *, now: datetime) -> int:
+        """Keeps a login attempt as failed, also one of an unknown login, until it is said to have succeeded."""
+        added = self._connection.execute(
+            sa.insert(login_attempts)
+            .values(login=login.casefold(), address=address, at=now, succeeded=False)
+            .returning(login_attempts.c.seq)
         )
-        mine = sa.update(accounts).where(accounts.c.login == login.casefold())
-        if succeeded:
-            self._connection.execute(mine.values(failed_logins=0, locked_until=None))
-        else:
-            locked = {} if lock_until is None else {"locked_until": lock_until}
-            self._connection.execute(mine.values(failed_logins=accounts.c.failed_logins + 1, **locked))
+        attempt: int = added.scalar_one()
+        return attempt
 
-    def failures_since(self, since: datetime, *, login: str | None = None, address: str | None = None) -> int:
-        """How many attempts failed since then, for a login or from an address."""
+    def attempt_succeeded(self, attempt: int) -> None:
+        """Keeps that an attempt was the right password."""
+        self._connection.execute(
+            sa.update(login_attempts).where(login_attempts.c.seq == attempt).values(succeeded=True)
+        )
+
+    def failed_attempts(
+        self, *, since: datetime, login: str | None = None, address: str | None = None
+    ) -> int:
+        """How many attempts failed since then, at a login or from an address."""
         query = sa.select(sa.func.count()).where(
             login_attempts.c.at >= since, sa.not_(login_attempts.c.succeeded)
         )
@@ -134,65 +137,6 @@ class Accounts:
         return None if row is None else _account(row)
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """One login that lasts. The cookie's token is known to us only as its hash."""
-
-    token_hash: str  # sha256 hex
-    account: str
-    csrf_secret: str
-    created_at: datetime
-    last_seen_at: datetime
-
-
-class Sessions:
-    """Sessions by the hash of their token."""
-
-    def __init__(self, connection: sa.Connection) -> None:
-        self._connection = connection
-
-    def add(self, session: Session) -> None:
-        """Keeps a new session."""
-        self._connection.execute(
-            sa.insert(sessions).values(
-                token_hash=session.token_hash,
-                account=session.account,
-                csrf_secret=session.csrf_secret,
-                created_at=session.created_at,
-                last_seen_at=session.last_seen_at,
-            )
-        )
-
-    def find(self, token_hash: str) -> Session | None:
-        """The session of this token."""
-        query = sa.select(sessions).where(sessions.c.token_hash == token_hash)
-        row = self._connection.execute(query).one_or_none()
-        return None if row is None else Session(**row._mapping)
-
-    def touch(self, token_hash: str, *, now: datetime) -> None:
-        """Keeps that somebody clicked."""
-        self._connection.execute(
-            sa.update(sessions).where(sessions.c.token_hash == token_hash).values(last_seen_at=now)
-        )
-
-    def remove(self, token_hash: str) -> None:
-        """Ends the session."""
-        self._connection.execute(sa.delete(sessions).where(sessions.c.token_hash == token_hash))
-
-    def remove_all(self, account: str) -> None:
-        """Ends every session of an account."""
-        self._connection.execute(sa.delete(sessions).where(sessions.c.account == account))
-
-    def remove_idle(self, *, seen_before: datetime, created_before: datetime) -> int:
-        """Ends what was idle or open for too long; how many that were."""
-        ended = self._connection.execute(
-            sa.delete(sessions).where(
-                sa.or_(sessions.c.last_seen_at < seen_before, sessions.c.created_at < created_before)
-            )
-        )
-        return ended.rowcount
-
-
 def _account(row: sa.Row[Any]) -> Account:
     return Account(
         id=row.id,
@@ -202,6 +146,4 @@ def _account(row: sa.Row[Any]) -> Account:
         registration=row.registration,
         password_hash=row.password_hash,
         disabled=row.disabled,
-        failed_logins=row.failed_logins,
-        locked_until=row.locked_until,
     )

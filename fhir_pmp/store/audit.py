@@ -16,14 +16,14 @@ _APPEND = BulkInsert(audit, "at", "who", "route", "action", "outcome", "request_
 
 
 @dataclass(frozen=True, slots=True)
-class AuditEntry:
+class AuditRow:
     """One access: by whom, through which door, to what, about whom, and how it ended."""
 
     at: datetime
     who: str  # "client:…", "account:…", "command:…", "anonymous"
     route: str
-    action: str  # create | read | update | delete | query | execute
-    outcome: str  # success | refused | failed
+    action: str  # create | read | update | delete | ...
+    outcome: str  # HTTP status, or what a command came to
     request_id: str
     resources: tuple[str, ...] = ()  # "Type/id/_history/n", each version returned or written
     persons: tuple[PersonId, ...] = ()
@@ -35,8 +35,8 @@ class Audit:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def append(self, entries: Sequence[AuditEntry]) -> None:
-        """Keeps the entries, in this transaction."""
+    def append(self, rows: Sequence[AuditRow]) -> None:
+        """Keeps the rows, in this transaction."""
         _APPEND(
             self._connection,
             [
@@ -50,24 +50,24 @@ class Audit:
                     " ".join(e.resources),
                     " ".join(e.persons),
                 )
-                for e in entries
+                for e in rows
             ],
         )
 
-    def list_all(self, *, after: int = 0, limit: int = 1000) -> list[tuple[int, AuditEntry]]:
+    def list_all(self, *, after: int = 0, limit: int = 1000) -> list[tuple[int, AuditRow]]:
         """Entries with their number, in order, the next `limit` after a number."""
         query = sa.select(audit).where(audit.c.seq > after).order_by(audit.c.seq).limit(limit)
         return [(row.seq, _entry(row)) for row in self._connection.execute(query)]
 
-    def of_person(self, person: PersonId, *, limit: int = 200) -> list[AuditEntry]:
+    def of_person(self, person: PersonId, *, limit: int = 200) -> list[AuditRow]:
         """The newest entries about a person, newest first."""
         about = sa.literal(" ") + audit.c.persons + " "
         query = sa.select(audit).where(about.contains(f" {person} ")).order_by(audit.c.seq.desc())
         return [_entry(row) for row in self._connection.execute(query.limit(limit))]
 
 
-def _entry(row: sa.Row[Any]) -> AuditEntry:
-    return AuditEntry(
+def _entry(row: sa.Row[Any]) -> AuditRow:
+    return AuditRow(
         at=row.at,
         who=row.who,
         route=row.route,

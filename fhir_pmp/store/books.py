@@ -4,7 +4,7 @@ from functools import cached_property
 
 import sqlalchemy as sa
 
-from fhir_pmp.store.accounts import Accounts, Sessions
+from fhir_pmp.store.accounts import Accounts
 from fhir_pmp.store.audit import Audit
 from fhir_pmp.store.clients import Clients
 from fhir_pmp.store.delivery_book import DeliveryBook
@@ -22,6 +22,7 @@ from fhir_pmp.store.published import Published
 from fhir_pmp.store.publishing_side import PublishingSide
 from fhir_pmp.store.referrals import Referrals
 from fhir_pmp.store.responses import Responses
+from fhir_pmp.store.sessions import Sessions
 from fhir_pmp.store.work_items import WorkItems
 
 

@@ -13,7 +13,7 @@ from fhir_pmp.store.deliveries import DELIVERY, Delivery, DeliveryState, deliver
 from fhir_pmp.store.errors import NotStored
 from fhir_pmp.store.outbox import Outbox
 from fhir_pmp.store.readers import is_shared
-from fhir_pmp.store.tables.delivery import outbox, outbox_lanes
+from fhir_pmp.store.tables.delivery import OPEN_STATES, SENT, outbox, outbox_lanes
 from fhir_pmp.store.tables.published import published
 
 _WAKE = BulkInsert(
@@ -189,7 +189,7 @@ class DeliveryBook:
         """When something last truly got through: health is the age of this."""
         return self._connection.execute(
             sa.select(outbox.c.sent_at)
-            .where(outbox.c.destination == destination, outbox.c.state == DeliveryState.SENT.value)
+            .where(outbox.c.destination == destination, sa.text(SENT))
             .order_by(outbox.c.sent_at.desc())
             .limit(1)
         ).scalar()
@@ -199,6 +199,7 @@ class DeliveryBook:
         return self._connection.execute(
             sa.select(sa.func.min(outbox.c.created_at)).where(
                 outbox.c.destination == destination,
-                outbox.c.state.in_([DeliveryState.PENDING.value, DeliveryState.IN_FLIGHT.value]),
+                sa.text(OPEN_STATES),
+                outbox.c.state != DeliveryState.WAITING.value,
             )
         ).scalar()

@@ -117,6 +117,11 @@ class Letters:
                 found.setdefault(letter.episode, []).append(letter)
         return found
 
+    def signed_of(self, episode: EpisodeId) -> list[Letter]:
+        """The episode's letters that were signed, also those replaced since, oldest first."""
+        found = self._select(letters.c.episode == episode, letters.c.signed_at.is_not(None))
+        return sorted(found, key=lambda letter: (letter.signed_at or letter.drafted_at, letter.number))
+
     def list_drafts(self) -> list[Letter]:
         """Every letter that waits for a signature."""
         return self._select(letters.c.state == LetterState.DRAFT.value)
@@ -275,10 +280,10 @@ class Letters:
         if changed.rowcount == 0:
             raise ChangedMeanwhile("it is not a draft", field="letter")
 
-    def _select(self, condition: sa.ColumnElement[bool]) -> list[Letter]:
+    def _select(self, *conditions: sa.ColumnElement[bool]) -> list[Letter]:
         query = (
             sa.select(*_SHOWN)
-            .where(condition)
+            .where(*conditions)
             .order_by(letters.c.drafted_at, letters.c.kind, letters.c.number)
         )
         return [_letter(row) for row in self._connection.execute(query)]

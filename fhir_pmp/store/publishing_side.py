@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from fhir_pmp.identifiers import EpisodeId, PersonId
+from fhir_pmp.identifiers import ClientId, EpisodeId, PersonId
 from fhir_pmp.pathway.facts import Sharing
 from fhir_pmp.store.batches import BulkInsert, handfuls
 from fhir_pmp.store.columns import milliseconds
@@ -42,6 +42,7 @@ class Current(NamedTuple):
     seq: int
     version: int
     content_hash: str
+    side: tuple[str, PersonId | None, EpisodeId | None, ClientId | None]  # sharing, whose it is, who owns it
 
 
 class NewVersion(NamedTuple):
@@ -53,9 +54,9 @@ class NewVersion(NamedTuple):
     version: int
     last_updated: int
     sharing: str
-    person: str | None
-    episode: str | None
-    owner: str | None
+    person: PersonId | None
+    episode: EpisodeId | None
+    owner: ClientId | None
     date_from: int | None
     date_to: int | None
     tokens: str
@@ -101,11 +102,19 @@ class PublishingSide:
         columns = published.c
         for some in handfuls(sorted({id for _, id in wanted})):
             query = sa.select(
-                columns.type, columns.id, columns.seq, columns.version, columns.content_hash
+                columns.type,
+                columns.id,
+                columns.seq,
+                columns.version,
+                columns.content_hash,
+                columns.sharing,
+                columns.person,
+                columns.episode,
+                columns.owner,
             ).where(columns.id.in_(some), columns.superseded_at.is_(None))
-            for type, id, seq, version, content_hash in self._connection.execute(query):
+            for type, id, seq, version, content_hash, *side in self._connection.execute(query):
                 if (type, id) in wanted:
-                    found[type, id] = Current(seq, version, content_hash)
+                    found[type, id] = Current(seq, version, content_hash, tuple(side))
         return found
 
     def add(
@@ -118,9 +127,9 @@ class PublishingSide:
         if not versions:
             return
         stamp = versions[0].last_updated
+        _ADD(self._connection, versions)
         if superseded:
             self._connection.execute(_SUPERSEDE, [{"at": stamp, "seq": seq} for seq in superseded])
-        _ADD(self._connection, versions)
         _ADD_TOKENS(self._connection, tokens)
         self._connection.execute(
             sa.update(publish_clock).values(last_updated=stamp, last_seq=self._next_seq - 1)

@@ -16,8 +16,6 @@ accounts = sa.Table(
     sa.Column("password_hash", sa.Text, nullable=False),
     sa.Column("disabled", sa.Boolean, nullable=False),
     sa.Column("added_at", Moment, nullable=False),
-    sa.Column("failed_logins", sa.Integer, nullable=False),
-    sa.Column("locked_until", Moment),
 )
 
 login_attempts = sa.Table(

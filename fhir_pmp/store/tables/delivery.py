@@ -6,6 +6,8 @@ from fhir_pmp.store.columns import Moment, RowId
 from fhir_pmp.store.tables.metadata import metadata
 
 OPEN_STATES = "state IN ('pending', 'in_flight', 'waiting')"
+SENT = "state = 'sent'"
+DEAD = "state = 'dead'"
 
 outbox = sa.Table(
     "outbox",
@@ -37,7 +39,17 @@ outbox = sa.Table(
         sqlite_where=sa.text(OPEN_STATES),
         postgresql_where=sa.text(OPEN_STATES),
     ),
-    sa.Index(None, "destination", "state", "sent_at"),
+    # Rows enter these only when they leave the way of the pending ones.
+    sa.Index(
+        "ix_outbox_sent",
+        "destination",
+        "sent_at",
+        sqlite_where=sa.text(SENT),
+        postgresql_where=sa.text(SENT),
+    ),
+    sa.Index(
+        "ix_outbox_dead", "destination", "seq", sqlite_where=sa.text(DEAD), postgresql_where=sa.text(DEAD)
+    ),
 )
 
 outbox_lanes = sa.Table(
