@@ -7,8 +7,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 from fhir_pmp.instruments.definition import Better
 
-WIDTH, HEIGHT = 260, 112
-_LEFT, _RIGHT, _TOP, _BOTTOM = 26, 256, 18, 80
+WIDTH, HEIGHT = 200, 88
+_LEFT, _RIGHT, _TOP, _BOTTOM = 20, 198, 12, 62
 _INK, _GREY, _FAINT, _BLUE = "#212b32", "#4c6272", "#d8dde0", "#005eb8"
 
 
@@ -54,14 +54,16 @@ def draw_chart(
     for point, x, y in zip(points, columns, heights, strict=True):
         parts.extend(_label(x, point.label))
         if y is None:
-            parts.append(_text(x, _BOTTOM - 5, "no score", "middle", 9.5, _GREY))
+            parts.append(_text(x, _BOTTOM - 4, "no score", "middle", 8, _GREY))
         else:
-            parts.append(f'<circle cx="{x}" cy="{y}" r="3.6" fill="{_BLUE}"/>')
-            parts.append(_text(x, _above(y), point.text, "middle", 11.5, _INK))
+            parts.append(f'<circle cx="{x}" cy="{y}" r="2.8" fill="{_BLUE}"/>')
+            parts.append(_text(x, _above(y), point.text, "middle", 9.5, _INK))
     return Chart("".join([*parts, "</svg>"]), alt)
 
 
-def _alt(title: str, lowest: Fraction, highest: Fraction, better: Better, points: Sequence[ChartPoint]) -> str:
+def _alt(
+    title: str, lowest: Fraction, highest: Fraction, better: Better, points: Sequence[ChartPoint]
+) -> str:
     said = "; ".join(f"{point.label}: {point.text}" for point in points)
     return f"{title}, from {lowest} to {highest}, {better.value} is better. {said}."
 
@@ -77,16 +79,16 @@ def _height(value: Fraction, lowest: Fraction, highest: Fraction) -> int:
 
 def _above(y: int) -> int:
     # A score at the very top would be cut off: its number goes below the dot.
-    return y - 7 if y > _TOP + 4 else y + 16
+    return y - 5 if y > _TOP + 3 else y + 13
 
 
 def _axis(y: int, value: Fraction) -> str:
-    line = f'<line x1="{_LEFT}" y1="{y}" x2="{_RIGHT}" y2="{y}" stroke="{_GREY}" stroke-width="0.8"/>'
-    return line + _text(_LEFT - 6, y + 4, str(value), "end", 9.5, _GREY)
+    line = f'<line x1="{_LEFT}" y1="{y}" x2="{_RIGHT}" y2="{y}" stroke="{_GREY}" stroke-width="0.6"/>'
+    return line + _text(_LEFT - 4, y + 3, str(value), "end", 8, _GREY)
 
 
 def _edge(y: int) -> str:
-    return f'<line x1="{_LEFT}" y1="{y}" x2="{_RIGHT}" y2="{y}" stroke="{_FAINT}" stroke-width="0.8" stroke-dasharray="3 3"/>'
+    return f'<line x1="{_LEFT}" y1="{y}" x2="{_RIGHT}" y2="{y}" stroke="{_FAINT}" stroke-width="0.6" stroke-dasharray="3 3"/>'
 
 
 def _joins(columns: Sequence[int], heights: Sequence[int | None]) -> list[str]:
@@ -95,16 +97,22 @@ def _joins(columns: Sequence[int], heights: Sequence[int | None]) -> list[str]:
         zip(columns, heights, strict=True), zip(columns[1:], heights[1:], strict=True), strict=False
     ):
         if y1 is not None and y2 is not None:
-            joined.append(f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{_BLUE}" stroke-width="1.6"/>')
+            joined.append(
+                f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{_BLUE}" stroke-width="1.3"/>'
+            )
     return joined
 
 
 def _label(x: int, label: str) -> list[str]:
     """The timepoint's name on at most two lines of about the same length."""
     words = label.split()
-    cut = min(range(1, len(words) + 1), key=lambda at: max(len(" ".join(words[:at])), len(" ".join(words[at:]))))
+    cut = min(
+        range(1, len(words) + 1), key=lambda at: max(len(" ".join(words[:at])), len(" ".join(words[at:])))
+    )
     lines = [" ".join(words[:cut]), " ".join(words[cut:])]
-    return [_text(x, _BOTTOM + 14 + 11 * row, line, "middle", 9.5, _GREY) for row, line in enumerate(lines) if line]
+    return [
+        _text(x, _BOTTOM + 11 + 9 * row, line, "middle", 8, _GREY) for row, line in enumerate(lines) if line
+    ]
 
 
 def _text(x: int, y: int, text: str, anchor: str, size: float, colour: str) -> str:

@@ -22,6 +22,7 @@ class Weight(StrEnum):
     PLAIN = "plain"
     STRONG = "strong"
     SMALL = "small"
+    ALERT = "alert"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from fhir_pmp.pathway.wording import plain_date
 
 
 def page_one(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summary) -> tuple[Section, ...]:
-    """Result, safety, what we ask of the GP, next contact."""
+    """Result, safety, what we ask of the GP, next contact, and what the clinician adds."""
     return _sections(
         wording,
         {
@@ -24,6 +24,7 @@ def page_one(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summ
             "safety": safety_blocks(clinic, wording, facts, summary),
             "requests": paragraphs(facts.fields.gp_actions),
             "contact": tuple(_contact(clinic, wording, facts, summary)),
+            "comment": paragraphs(facts.fields.comment),
         },
     )
 
@@ -35,11 +36,10 @@ def details(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summa
         wording,
         {
             "glance": () if table is None else (table,),
-            "comment": paragraphs(facts.fields.comment),
-            "programme": tuple(_programme(clinic, wording, facts, summary)),
             "measures": measure_blocks(clinic, wording, summary),
-            "view": tuple(_own_view(clinic, wording, summary)),
-            "provenance": tuple(_provenance(clinic, wording, summary)),
+            "programme": tuple(_programme(clinic, wording, facts, summary)),
+            "view": tuple(_own_view(wording, summary)),
+            "provenance": tuple(_provenance(wording, summary)),
         },
     )
 
@@ -47,7 +47,7 @@ def details(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summa
 def propose_fields(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summary) -> Fields:
     """What a new draft proposes; the clinician edits it before signing."""
     post = clinic.programme.post.id
-    worse = [wording.measure(one.instrument, one.scale) for one in summary.measures(post, Outcome.WORSENED)]
+    worse = [one.scale.title for one in summary.measures(post, Outcome.WORSENED)]
     asked = []
     if worse:
         asked.append(wording.request("worsened", measures=listed([lower_first(name) for name in worse])))
@@ -67,7 +67,9 @@ def paragraphs(text: str) -> tuple[Paragraph, ...]:
 
 def _sections(wording: Wording, blocks: dict[str, tuple[Block, ...]]) -> tuple[Section, ...]:
     return tuple(
-        Section(name, wording.heading(name), wording.code(name), found) for name, found in blocks.items() if found
+        Section(name, wording.heading(name), wording.code(name), found)
+        for name, found in blocks.items()
+        if found
     )
 
 
@@ -79,10 +81,11 @@ def _result(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summa
     elif reason and facts.episode.state is EpisodeState.NEVER_STARTED:
         yield Paragraph(wording.say("not_start_reason", reason=reason))
     post = clinic.programme.post
-    yield Paragraph(wording.say("result", counts=summary.result(post.id).text), Weight.STRONG)
+    result = summary.result(post.id)
+    yield Paragraph(wording.say("result", counts=result.text), Weight.STRONG)
     for timepoint in clinic.programme.later:
         worse = [
-            wording.measure(one.instrument, one.scale)
+            one.scale.title
             for one in summary.measures(timepoint.id, Outcome.WORSENED)
             if one in named_scales(summary)
         ]
@@ -92,7 +95,8 @@ def _result(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summa
             title = lower_first(timepoint.title)
             said = wording.say("worsened_later", timepoint=title, measures=", ".join(worse))
             yield Paragraph(said, Weight.STRONG)
-    yield Paragraph(wording.say("counted", timepoint=lower_first(post.title)), Weight.SMALL)
+    if result.improved or result.unchanged or result.worsened:
+        yield Paragraph(wording.say("counted", timepoint=lower_first(post.title)), Weight.SMALL)
 
 
 def _ending(wording: Wording, facts: LetterFacts, summary: Summary) -> str:
@@ -138,7 +142,12 @@ def _programme(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Su
 
 
 def _status_line(
-    clinic: Clinic, wording: Wording, sentence: str, facts: LetterFacts, summary: Summary, timepoint: Timepoint
+    clinic: Clinic,
+    wording: Wording,
+    sentence: str,
+    facts: LetterFacts,
+    summary: Summary,
+    timepoint: Timepoint,
 ) -> str:
     answered = _answered(summary, timepoint)
     if answered:
@@ -151,7 +160,9 @@ def _status_line(
 
 def _answered(summary: Summary, timepoint: Timepoint) -> set[str]:
     scored = {one.instrument.id for one in summary.scales if one.at(timepoint.id).response is not None}
-    told = {line.instrument for line in summary.categories if line.timepoint == timepoint.id and not line.absence}
+    told = {
+        line.instrument for line in summary.categories if line.timepoint == timepoint.id and not line.absence
+    }
     return scored | told
 
 
@@ -159,19 +170,17 @@ def _absence(clinic: Clinic, facts: LetterFacts, timepoint: Timepoint) -> Absenc
     return absence_of_response(timepoint, facts.episode, timepoint.instruments[0], facts.made_at, clinic.zone)
 
 
-def _own_view(clinic: Clinic, wording: Wording, summary: Summary) -> Iterator[Bullets]:
-    lines = []
-    for line in summary.categories:
-        if line.answer is not None:
-            item = clinic.instruments[line.instrument].item(line.item)
-            label = next((option.label for option in item.options if option.value == line.answer), line.text)
-            title = wording.category(line.item, line.title)
-            lines.append(wording.say("own_view", title=title, answer=lower_first(label)))
+def _own_view(wording: Wording, summary: Summary) -> Iterator[Bullets]:
+    lines = tuple(
+        wording.say("own_view", title=line.title, answer=line.text)
+        for line in summary.categories
+        if line.answer is not None
+    )
     if lines:
-        yield Bullets(None, tuple(lines))
+        yield Bullets(None, lines)
 
 
-def _provenance(clinic: Clinic, wording: Wording, summary: Summary) -> Iterator[Block]:
+def _provenance(wording: Wording, summary: Summary) -> Iterator[Block]:
     yield Paragraph(wording.say("screening_not_diagnosis"))
     yield Paragraph(wording.say("not_collected"))
     yield Bullets(None, tuple(_versions(wording, summary)))
@@ -189,7 +198,7 @@ def _versions(wording: Wording, summary: Summary) -> Iterator[str]:
         rules += [verdict.rule.rule for verdict in changed[0].confirmed] if changed else []
         yield wording.say(
             "versions",
-            measure=wording.measure(one.instrument, scale),
+            measure=one.scale.title,
             instrument=one.instrument.title,
             version=one.instrument.version,
             rules=_rules(wording, [(rule.rule_id, rule.version) for rule in rules]),
@@ -197,4 +206,6 @@ def _versions(wording: Wording, summary: Summary) -> Iterator[str]:
 
 
 def _rules(wording: Wording, rules: Sequence[tuple[str, int]]) -> str:
-    return ", ".join(wording.say("rule", rule_id=name, version=version) for name, version in dict.fromkeys(rules))
+    return ", ".join(
+        wording.say("rule", rule_id=name, version=version) for name, version in dict.fromkeys(rules)
+    )

@@ -15,7 +15,9 @@ from fhir_pmp.pathway.wording import plain_date
 
 def named_scales(summary: Summary) -> tuple[ScaleOutcome, ...]:
     """The scales a letter names: whole ones, and none that rests anywhere on an UNCONFIRMED rule."""
-    return tuple(one for one in summary.scales if one.scale.part_of is None and not _rests_on_unconfirmed(one))
+    return tuple(
+        one for one in summary.scales if one.scale.part_of is None and not _rests_on_unconfirmed(one)
+    )
 
 
 def _rests_on_unconfirmed(outcome: ScaleOutcome) -> bool:
@@ -55,7 +57,7 @@ def _row(clinic: Clinic, wording: Wording, outcome: ScaleOutcome) -> tuple[str, 
         change = cell.change.movement.words + (f" ({percent})" if percent else "")
     verdict = cell.headline.outcome.value if cell.headline is not None else wording.say("not_known")
     return (
-        wording.measure(outcome.instrument, outcome.scale),
+        outcome.scale.title,
         _baseline_text(clinic, wording, outcome),
         _score_text(cell.score) if cell.absence is None else cell.absence.text,
         change,
@@ -90,7 +92,7 @@ def measure_blocks(clinic: Clinic, wording: Wording, summary: Summary) -> tuple[
             blocks.append(_measure(clinic, wording, outcome, cells))
         elif cells:
             absences = "; ".join(f"{lower_first(cell.title)} {cell.text}" for cell in cells)
-            name = wording.measure(outcome.instrument, outcome.scale)
+            name = outcome.scale.title
             silent.append(wording.say("nothing_received", measure=name, absences=absences))
     if silent:
         blocks.append(Bullets(wording.say("nothing_received_title"), tuple(silent)))
@@ -101,7 +103,7 @@ def _measure(
     clinic: Clinic, wording: Wording, outcome: ScaleOutcome, cells: Sequence[TimepointCell]
 ) -> MeasureBlock:
     scale = outcome.scale
-    title = wording.measure(outcome.instrument, scale)
+    title = outcome.scale.title
     better = scale.better.value
     return MeasureBlock(
         title=title,
@@ -149,7 +151,11 @@ def _change_lines(clinic: Clinic, wording: Wording, outcome: ScaleOutcome) -> It
         elif cell.headline is not None and cell.timepoint == clinic.programme.post.id:
             start = lower_first(clinic.programme.start.title)
             yield wording.say("change_not_known", baseline=start, timepoint=lower_first(cell.title))
-    if changed and isinstance(outcome.baseline, Baseline) and changed[0].baseline != clinic.programme.start.id:
+    if (
+        changed
+        and isinstance(outcome.baseline, Baseline)
+        and changed[0].baseline != clinic.programme.start.id
+    ):
         yield wording.say("baseline", words=outcome.baseline.words)
 
 
@@ -177,12 +183,20 @@ def _verdict_lines(clinic: Clinic, wording: Wording, outcome: ScaleOutcome) -> I
             at_post = cell.timepoint == clinic.programme.post.id
             counted = at_post and verdict.rule.rule.rule_id == outcome.scale.headline_rule
             said = _verdict_text(wording, verdict)
-            line = wording.say("verdict_counted" if counted else "verdict", rule=verdict.rule.title, verdict=said)
-            yield line if at_post else wording.say("verdict_at", timepoint=cell.title, verdict=lower_first(line))
+            line = wording.say(
+                "verdict_counted" if counted else "verdict", rule=verdict.rule.title, verdict=said
+            )
+            yield (
+                line
+                if at_post
+                else wording.say("verdict_at", timepoint=cell.title, verdict=lower_first(line))
+            )
 
 
 def _verdict_text(wording: Wording, verdict: RuleVerdict) -> str:
-    said = wording.say("not_assessable") if verdict.verdict is Verdict.NOT_ASSESSABLE else verdict.verdict.value
+    said = (
+        wording.say("not_assessable") if verdict.verdict is Verdict.NOT_ASSESSABLE else verdict.verdict.value
+    )
     if verdict.grade is not None:
         said = wording.say("graded", verdict=said, grade=verdict.grade)
     return wording.say("because", verdict=said, reason=verdict.reason) if verdict.reason is not None else said

@@ -10,7 +10,9 @@ from fhir_pmp.pathway.timepoints import today
 from fhir_pmp.pathway.wording import plain_date
 
 
-def receipt_sections(clinic: Clinic, wording: Wording, facts: LetterFacts, referral: Referral) -> tuple[Section, ...]:
+def receipt_sections(
+    clinic: Clinic, wording: Wording, facts: LetterFacts, referral: Referral
+) -> tuple[Section, ...]:
     """That the referral arrived, its number, and what happens next. Nobody signs it."""
     words = {
         "person": full_name(facts),
@@ -31,7 +33,9 @@ def receipt_sections(clinic: Clinic, wording: Wording, facts: LetterFacts, refer
     )
 
 
-def decline_sections(clinic: Clinic, wording: Wording, facts: LetterFacts, referral: Referral) -> tuple[Section, ...]:
+def decline_sections(
+    clinic: Clinic, wording: Wording, facts: LetterFacts, referral: Referral
+) -> tuple[Section, ...]:
     """That the referral is declined, why, and what we ask of the GP."""
     words = {"person": full_name(facts), "number": referral.number, "date": plain_date(facts.dated_on)}
     if referral.authored_on is None:
@@ -51,7 +55,9 @@ def decline_sections(clinic: Clinic, wording: Wording, facts: LetterFacts, refer
         "contact": (again,),
     }
     return tuple(
-        Section(name, wording.heading(name), wording.code(name), blocks) for name, blocks in found.items() if blocks
+        Section(name, wording.heading(name), wording.code(name), blocks)
+        for name, blocks in found.items()
+        if blocks
     )
 
 

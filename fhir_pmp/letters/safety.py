@@ -12,7 +12,9 @@ from fhir_pmp.pathway.timepoints import today
 from fhir_pmp.pathway.wording import plain_date
 
 
-def safety_blocks(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summary) -> tuple[Block, ...]:
+def safety_blocks(
+    clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summary
+) -> tuple[Block, ...]:
     """The safety section, independent of every total."""
     blocks: list[Block] = []
     by_item = list(_by_item(wording, summary))
@@ -21,10 +23,10 @@ def safety_blocks(clinic: Clinic, wording: Wording, facts: LetterFacts, summary:
     if facts.fields.safety_actions.strip():
         actions = wording.say("actions_taken", actions=facts.fields.safety_actions.strip())
         blocks.append(Paragraph(actions))
-    blocks.extend(Bullets(name, tuple(_line(wording, line) for line in lines)) for name, lines in by_item)
     if summary.flags:
         flags = tuple(_flag(clinic, wording, line) for line in summary.flags)
         blocks.append(Bullets(wording.say("flags_title"), flags))
+    blocks.extend(Bullets(name, tuple(_line(wording, line) for line in lines)) for name, lines in by_item)
     return tuple(blocks)
 
 
@@ -37,10 +39,10 @@ def _by_item(wording: Wording, summary: Summary) -> Iterator[tuple[str, list[Saf
 def _warnings(wording: Wording, name: str, lines: list[SafetyLine]) -> Iterator[Paragraph]:
     alerts = [lower_first(line.timepoint_title) for line in lines if line.alert]
     if alerts:
-        yield Paragraph(wording.say("alert", item=name, timepoints=listed(alerts)), Weight.STRONG)
+        yield Paragraph(wording.say("alert", item=name, timepoints=listed(alerts)), Weight.ALERT)
     unanswered = [lower_first(line.timepoint_title) for line in lines if line.unanswered]
     if unanswered:
-        yield Paragraph(wording.say("unanswered", item=name, timepoints=listed(unanswered)), Weight.STRONG)
+        yield Paragraph(wording.say("unanswered", item=name, timepoints=listed(unanswered)), Weight.ALERT)
 
 
 def _line(wording: Wording, line: SafetyLine) -> str:

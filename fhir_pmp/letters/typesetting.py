@@ -53,7 +53,9 @@ class Typesetter:
         with self._lock:
             kind, answer = self._ask(json.dumps(request, ensure_ascii=False).encode())
         if kind != b"P" or not answer.startswith(b"%PDF-"):
-            raise LetterNotSet(f"the layout was refused: {answer[:300].decode(errors='replace')}", field="layout")
+            raise LetterNotSet(
+                f"the layout was refused: {answer[:300].decode(errors='replace')}", field="layout"
+            )
         return answer
 
     def close(self) -> None:

@@ -48,7 +48,9 @@ def _set(compiler: typst.Compiler, letter: str, timestamp: int) -> bytes:
     for _ in range(MOST_STAND_INS):
         inputs = {"letter": letter, "stand_in": STAND_IN if STAND_IN in letter else ""}
         try:
-            pdf = compiler.compile(format="pdf", sys_inputs=inputs, pdf_standards=STANDARDS, timestamp=timestamp)
+            pdf = compiler.compile(
+                format="pdf", sys_inputs=inputs, pdf_standards=STANDARDS, timestamp=timestamp
+            )
         except typst.TypstError as error:
             missing = _NO_GLYPH.search(error.message)
             if missing is None:

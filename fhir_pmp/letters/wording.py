@@ -6,7 +6,7 @@ from pathlib import Path
 from string import Formatter
 
 from fhir_pmp.identifiers import LinkId
-from fhir_pmp.instruments.definition import Instrument, Instruments, Scale
+from fhir_pmp.instruments.definition import Instruments
 from fhir_pmp.mapping_file import Table, load_mapping
 
 _HEADINGS = {
@@ -93,6 +93,7 @@ _SENTENCES = {
     "not_collected": "",
     "versions": "measure instrument version rules",
     "rule": "rule_id version",
+    "sincerely": "",
     "registration": "registration",
     "unsigned": "",
     "footer": "person birth_date letter",
@@ -128,9 +129,7 @@ class Wording:
     _subject: Mapping[str, str]
     _requests: Mapping[str, str]
     _codes: Mapping[str, str]
-    _measures: Mapping[str, str]
     _safety_items: Mapping[str, str]
-    _categories: Mapping[str, str]
     _identifiers: Mapping[str, str]
 
     def say(self, sentence: str, **words: object) -> str:
@@ -153,17 +152,9 @@ class Wording:
         """The LOINC code of a section, where one is verified."""
         return self._codes.get(section)
 
-    def measure(self, instrument: Instrument, scale: Scale) -> str:
-        """What letters call a scale."""
-        return self._measures.get(f"{instrument.id}.{scale.id}", f"{instrument.title}: {scale.title}")
-
     def safety_item(self, item: LinkId, title: str) -> str:
         """What letters call a safety item; `title` is its own label."""
         return self._safety_items.get(item, title)
-
-    def category(self, item: LinkId, title: str) -> str:
-        """What letters call an item that has no scale."""
-        return self._categories.get(item, title)
 
     def identifier(self, system: str) -> str | None:
         """The label of an identifier system; None: letters do not print such identifiers."""
@@ -181,9 +172,7 @@ def load_wording(path: Path, instruments: Instruments) -> Wording:
             _subject=_templates(table.table("subject"), _SUBJECT),
             _requests=_templates(table.table("requests"), _REQUESTS),
             _codes=_named(table, "codes", set(_HEADINGS), "is no section of a letter"),
-            _measures=_named(table, "measures", _scale_names(instruments), "is no scale of an instrument"),
             _safety_items=_named(table, "safety_items", _safety_names(instruments), "is no safety item"),
-            _categories=_named(table, "categories", _item_names(instruments), "is no item of an instrument"),
             _identifiers=table.texts_by_name("identifiers"),
         )
 
@@ -223,16 +212,8 @@ def _named(table: Table, key: str, known: set[str], what: str) -> dict[str, str]
     return named
 
 
-def _scale_names(instruments: Instruments) -> set[str]:
-    return {f"{one.id}.{scale.id}" for one in instruments.values() for scale in one.scales}
-
-
 def _safety_names(instruments: Instruments) -> set[str]:
     return {safety.item for one in instruments.values() for safety in one.safety_items}
-
-
-def _item_names(instruments: Instruments) -> set[str]:
-    return {item.link_id for one in instruments.values() for item in one.items}
 
 
 def listed(words: Sequence[str]) -> str:

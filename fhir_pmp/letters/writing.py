@@ -51,7 +51,9 @@ def write_letter(clinic: Clinic, wording: Wording, facts: LetterFacts) -> Letter
 
 def propose_fields(clinic: Clinic, wording: Wording, facts: LetterFacts) -> Fields:
     """What the four fields of a new draft hold before a clinician has touched them."""
-    return Fields() if facts.summary is None else discharge.propose_fields(clinic, wording, facts, facts.summary)
+    return (
+        Fields() if facts.summary is None else discharge.propose_fields(clinic, wording, facts, facts.summary)
+    )
 
 
 def _sections_of(
@@ -130,4 +132,4 @@ def _closing(wording: Wording, facts: LetterFacts) -> tuple[str, ...]:
         return (wording.say("unsigned"),) if facts.kind is LetterKind.RECEIPT else ()
     registration = facts.signer.registration
     said = (wording.say("registration", registration=registration),) if registration else ()
-    return (facts.signer.name, *said, plain_date(facts.dated_on))
+    return (wording.say("sincerely"), facts.signer.name, *said)
