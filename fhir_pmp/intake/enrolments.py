@@ -15,13 +15,13 @@ from fhir_pmp.pathway.timepoints import today
 from fhir_pmp.publishing.care import publish_care
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.store import Books
+from fhir_pmp.store.letters import LetterKind
 
 _EVENTS = {
     Ending.FINISHED: Event.FINISH,
     Ending.STOPPED: Event.STOP,
     Ending.NEVER_STARTED: Event.NEVER_START,
 }
-DISCHARGE = "discharge"
 
 
 def record_enrolments(
@@ -220,7 +220,10 @@ def _update_episode(
         episode = books.episodes.update(said, now=now)
     if arrival.share_with_ehr != episode.share_with_ehr:
         episode = books.episodes.set_consent(episode, arrival.share_with_ehr, by=by, now=now)
-        publisher.consent_changed(books, episode, now=now)
+        if episode.share_with_ehr:
+            publisher.publish_again(books, episode, now=now)
+        else:
+            publisher.withhold(books, episode)
     return _move(books, clinic, episode, arrival, by, now)
 
 
@@ -257,7 +260,7 @@ def end_episode(
         episode = books.episodes.update(dated, now=now)
     ended = books.episodes.move(episode, after, event=event, by=by, now=now, reason=why)
     if event in ENDINGS:
-        books.letters_due.add(ended.id, DISCHARGE, now=now)
+        books.letters_due.add(ended.id, LetterKind.DISCHARGE, now=now)
     return ended
 
 

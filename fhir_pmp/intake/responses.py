@@ -10,7 +10,7 @@ import orjson
 from fhir_pmp.errors import FhirPmpError, NotAllowed, NotFound, NotUnderstood
 from fhir_pmp.fhir.flag import build_flag
 from fhir_pmp.fhir.rendered import Rendered
-from fhir_pmp.fhir.response_renderer import compile_response_renderer
+from fhir_pmp.fhir.renderers import renderers_of
 from fhir_pmp.identifiers import EpisodeId, InstrumentId, ResponseId, TimepointId
 from fhir_pmp.intake.arrivals import ArrivedResponse, Fate, Receipt
 from fhir_pmp.intake.changes import Ground, change_resources, lost_scores
@@ -223,9 +223,9 @@ def _publishable(batch: _Batch) -> dict[EpisodeId, Episode]:
 
 def _render(clinic: Clinic, taken: Iterable[NewResponse]) -> list[Rendered]:
     resources: list[Rendered] = []
+    renderers = renderers_of(clinic)
     for new in taken:
-        render = compile_response_renderer(clinic, clinic.instruments[new.response.instrument])
-        resources += render(new.response, new.scores)
+        resources += renderers[new.response.instrument](new.response, new.scores)
     return resources
 
 

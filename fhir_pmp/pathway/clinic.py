@@ -51,9 +51,12 @@ class Kind(StrEnum):
     ROLE = "role"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Clinic:
-    """What everything that decides or renders is given. Its methods are the only place where an id is made."""
+    """What everything that decides or renders is given. Its methods are the only place where an id is made.
+
+    Two clinics are never equal: what is compiled for one (renderers, code tables) is kept by which one it is.
+    """
 
     instruments: Mapping[InstrumentId, Instrument]
     programme: Programme

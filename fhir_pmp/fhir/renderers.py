@@ -1,0 +1,19 @@
+"""The compiled renderers of a clinic's instruments, each made once."""
+
+from collections.abc import Mapping
+from weakref import WeakKeyDictionary
+
+from fhir_pmp.fhir.compiled_renderer import Renderer, compile_response_renderer
+from fhir_pmp.identifiers import InstrumentId
+from fhir_pmp.pathway.clinic import Clinic
+
+_COMPILED: WeakKeyDictionary[Clinic, Mapping[InstrumentId, Renderer]] = WeakKeyDictionary()
+
+
+def renderers_of(clinic: Clinic) -> Mapping[InstrumentId, Renderer]:
+    """The renderer of each instrument's responses."""
+    found = _COMPILED.get(clinic)
+    if found is None:
+        known = clinic.instruments.items()
+        found = _COMPILED[clinic] = {name: compile_response_renderer(clinic, one) for name, one in known}
+    return found

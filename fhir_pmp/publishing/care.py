@@ -1,0 +1,121 @@
+"""What the outside sees of an episode as it stands now: Patient, EpisodeOfCare, the practice, and the referral's Task."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from fhir_pmp.fhir.episode_of_care import build_episode_of_care
+from fhir_pmp.fhir.json_reader import read_strict
+from fhir_pmp.fhir.organization import build_practice
+from fhir_pmp.fhir.patient import build_patient
+from fhir_pmp.fhir.practitioner import build_practice_practitioner
+from fhir_pmp.fhir.rendered import Rendered, Resource
+from fhir_pmp.fhir.task import build_task
+from fhir_pmp.identifiers import EpisodeId, ResourceId
+from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.episodes import TaskStatus, task_status, task_steps
+from fhir_pmp.pathway.facts import Episode, EpisodeState, Person, Referral, Sharing
+from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.store import Books
+from fhir_pmp.store.letters import LetterKind
+from fhir_pmp.store.readers import Reader
+
+_SAYS_WHY = frozenset({TaskStatus.REJECTED, TaskStatus.FAILED})
+
+
+def publish_care(
+    books: Books, clinic: Clinic, publisher: Publisher, episodes: Sequence[EpisodeId], now: datetime
+) -> None:
+    """Publishes what these episodes say now; what is unchanged stays as it is.
+
+    An episode in doubt publishes nothing of its record; the referral side is published whatever the doubt.
+    """
+    found = books.episodes.find_many(episodes)
+    people = books.people.find_many(episode.person for episode in found.values())
+    referrals = books.referrals.of_episodes(found)
+    resources: list[Rendered] = []
+    for episode in found.values():
+        person, referral = people[episode.person], referrals.get(episode.id)
+        if not episode.doubtful:
+            resources += _record(books, clinic, episode, person)
+    publisher.publish(books, resources, now=now)
+    for episode in found.values():
+        if (referral := referrals.get(episode.id)) is not None:
+            _publish_task(books, clinic, publisher, episode, referral, now)
+
+
+def published_resources(books: Books, kind: str, ids: Iterable[ResourceId]) -> dict[ResourceId, Resource]:
+    """The current versions of what we published, as JSON values, by id; what was never published is absent."""
+    wanted = {f"{kind}/{resource_id}": resource_id for resource_id in ids}
+    found = books.published.find_many(Reader.house(), wanted) if wanted else {}
+    return {wanted[reference]: read_published(version.content) for reference, version in found.items()}
+
+
+def read_published(content: bytes) -> Resource:
+    """Our own bytes as JSON values, decimals digit by digit."""
+    return read_strict(content, max_bytes=len(content))
+
+
+def _record(books: Books, clinic: Clinic, episode: Episode, person: Person) -> list[Rendered]:
+    resources = [build_episode_of_care(clinic, episode)]
+    if person.registered_by.startswith("source:"):
+        resources.insert(0, build_patient(clinic, person, sharing=Sharing.RECORD))
+    if episode.practice is not None and episode.referral is None:
+        resources.append(build_practice(episode.practice, sharing=Sharing.DEFINITION))
+        resources += build_practice_practitioner(clinic, episode.practice, sharing=Sharing.DEFINITION)
+    return resources
+
+
+def _publish_task(
+    books: Books,
+    clinic: Clinic,
+    publisher: Publisher,
+    episode: Episode,
+    referral: Referral,
+    now: datetime,
+) -> None:
+    current = published_resources(books, "Task", [referral.task_id]).get(referral.task_id)
+    if current is None:
+        return
+    closing, outputs = _signed_letters(books, episode)
+    before, after = TaskStatus(current["status"]), task_status(episode, closing)
+    # Each listed step is a version of its own: an EHR that follows the Task sees no move that is not listed.
+    for status in task_steps(before, after) or (after,):
+        task = build_task(
+            clinic,
+            referral,
+            current,
+            status=status,
+            reason=_reason(episode, status),
+            outputs=outputs,
+            modified=_modified(current, status, outputs, clinic, now),
+        )
+        publisher.publish(books, [task], now=now)
+
+
+def _signed_letters(books: Books, episode: Episode) -> tuple[bool, list[ResourceId]]:
+    """Whether the discharge letter is signed, and the documents the Task may point to, oldest first."""
+    signed = books.letters.signed_of(episode.id)
+    closing = any(letter.kind is LetterKind.DISCHARGE for letter in signed)
+    # Without consent the Task still ends, without the outcome letter; receipt and decline are the referral's own.
+    shown = [x for x in signed if episode.share_with_ehr or x.kind is not LetterKind.DISCHARGE]
+    return closing, [x.document_reference_id for x in shown if x.document_reference_id is not None]
+
+
+def _reason(episode: Episode, status: TaskStatus) -> str | None:
+    if status not in _SAYS_WHY:
+        return None
+    if episode.state is EpisodeState.NEVER_STARTED:
+        return episode.end_reason or "the person never started the programme"
+    return episode.end_reason or "declined; the letter says why"
+
+
+def _modified(
+    current: Resource, status: TaskStatus, outputs: Sequence[ResourceId], clinic: Clinic, now: datetime
+) -> str | None:
+    """Task.lastModified: now where this version says something new, else as it was, so that a repeat is one."""
+    said = [one["valueReference"]["reference"] for one in current.get("output", [])]
+    same = current["status"] == status.value and said == [f"DocumentReference/{o}" for o in outputs]
+    if same:
+        kept: str | None = current.get("lastModified")
+        return kept
+    return now.astimezone(clinic.zone).isoformat(timespec="seconds")
