@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from fhir_pmp.identifiers import InstrumentId, LinkId, ScaleId
+from fhir_pmp.instruments.change import judge_all
 from fhir_pmp.instruments.definition import Answers, Instrument, Instruments, Scale, Score
 from fhir_pmp.instruments.loading import load_instruments
 from fhir_pmp.instruments.scoring import Scorer, compile_scorer
@@ -50,7 +51,7 @@ def score_row(name: str, of: str, row: str) -> Score:
 
     Where a table needs a 10, it separates the answers by blanks: "10 9 - 8".
     """
-    cells = row.split() if " " in row else list(row)
+    cells = row.split() if " " in row or len(scale(name, of).items) == 1 else list(row)
     given = [None if cell == "-" else int(cell) for cell in cells]
     return score(name, of, answer(scale(name, of).items, given))
 
@@ -59,3 +60,12 @@ def band_label(name: str, of: str, band_set: str, value: Fraction | int) -> str:
     """The label of the band that holds this exact score."""
     sets = {found.id: found for found in scale(name, of).band_sets}
     return sets[band_set].band_of(Fraction(value)).label
+
+
+def verdicts(name: str, of: str, before: Fraction | int, after: Fraction | int) -> dict[str, str]:
+    """What each change rule of the scale says, by rule_id; the grade stands in brackets where there is one."""
+    found = judge_all(scale(name, of), Fraction(before), Fraction(after))
+    return {
+        one.rule.rule.rule_id: f"{one.verdict} ({one.grade})" if one.grade else str(one.verdict)
+        for one in found
+    }
