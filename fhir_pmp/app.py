@@ -1,0 +1,121 @@
+"""The web process: settings become a desk, a desk becomes an app, and granian serves it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from flask import Flask
+from granian.constants import HTTPModes, Interfaces
+from granian.log import LogLevels
+from granian.server import Server
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from fhir_pmp.identifiers import DestinationId
+from fhir_pmp.logs import start_logging
+from fhir_pmp.pathway.opening import open_clinic
+from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.publishing.starting import start_publishing
+from fhir_pmp.settings import Settings
+from fhir_pmp.store.audit_writer import AuditWriter
+from fhir_pmp.store.store import Store
+from fhir_pmp.web.access.gate import install_access
+from fhir_pmp.web.access.policy import LARGEST_BODY
+from fhir_pmp.web.alive import alive
+from fhir_pmp.web.desk import Desk, set_desk
+from fhir_pmp.web.errors import install_errors
+from fhir_pmp.web.fhir_api.routes import install_fhir_api
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+MOST_FORM_PARTS = 500
+SECONDS_TO_STOP = 30
+"""Requests that still run this long after SIGTERM are given up."""
+
+
+def utc_now() -> datetime:
+    """The clock of the process."""
+    return datetime.now(UTC)
+
+
+def desk_from(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Desk:
+    """The desk that the settings describe, its database checked and the definitions published.
+
+    Raises MappingFaults, NotDurable, NotMigrated, AnotherIdSecret, StoreBusy.
+    """
+    clinic = open_clinic(
+        settings.mappings,
+        wording=settings.wording,
+        id_secret=settings.id_secret,
+        canonical_base=settings.canonical_base,
+        zone=settings.clinic_zone,
+    )
+    store = Store(settings.database_url)
+    publisher = Publisher([DestinationId(name) for name in settings.destinations], zone=settings.clinic_zone)
+    start_publishing(store, publisher, clinic, now=clock())
+    return Desk(
+        store=store,
+        clinic=clinic,
+        publisher=publisher,
+        audit=AuditWriter(store),
+        clock=clock,
+        public_url=settings.public_url,
+        secret_key=settings.secret_key,
+        idle_minutes=settings.idle_minutes,
+        proxy_hops=settings.proxy_hops,
+    )
+
+
+def create_app(desk: Desk) -> Flask:
+    """The app over a desk: the gate first, then the doors, the translator of errors last."""
+    app = Flask("fhir_pmp.web", static_folder=None)
+    app.config.update(
+        MAX_CONTENT_LENGTH=LARGEST_BODY,
+        MAX_FORM_MEMORY_SIZE=LARGEST_BODY,
+        MAX_FORM_PARTS=MOST_FORM_PARTS,
+        TRUSTED_HOSTS=list(_trusted_hosts(desk.public_url)),
+        PROVIDE_AUTOMATIC_OPTIONS=False,  # a route answers the methods it has a policy for
+    )
+    app.url_map.strict_slashes = False
+    set_desk(app, desk)
+    install_access(app)
+    app.register_blueprint(alive)
+    install_fhir_api(app)
+    install_errors(app)
+    if desk.proxy_hops:
+        # Exactly as many as stand in front: one more, and a caller could name its own address.
+        hops = desk.proxy_hops
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    return app
+
+
+def application() -> Flask:
+    """The app of the environment's settings. A server's worker calls this, so that no connection is shared."""
+    settings = Settings.from_environment()
+    start_logging(settings.log_level)
+    return create_app(desk_from(settings))
+
+
+def serve(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT; requests that run then are finished first.
+
+    Everything that would keep the worker from starting is found here first, and raised as `desk_from` says.
+    """
+    desk_from(settings).store.close()
+    host, port = settings.listen
+    Server(
+        "fhir_pmp.app:application",
+        factory=True,
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        http=HTTPModes.http1,
+        workers=1,  # more than one would take turns at SQLite and starve one another
+        blocking_threads=settings.threads,
+        websockets=False,
+        log_level=LogLevels(settings.log_level),
+        workers_kill_timeout=SECONDS_TO_STOP,
+    ).serve()
+
+
+def _trusted_hosts(public_url: str) -> tuple[str, ...]:
+    host = urlsplit(public_url).hostname or ""
+    return LOOPBACK if host in LOOPBACK else (host,)

@@ -1,0 +1,34 @@
+"""What is done before a process serves or sends: the id secret is proven, the definitions are published."""
+
+from datetime import datetime
+
+from fhir_pmp.errors import NotAllowed
+from fhir_pmp.fhir.definitions import build_definitions
+from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.publishing.publisher import PublishedResource, Publisher
+from fhir_pmp.store.id_proof import IdProof
+from fhir_pmp.store.store import Store
+
+_PROOF = ("proof", ("of the id secret",))
+
+
+class AnotherIdSecret(NotAllowed):
+    """The id secret is not the one this database's ids were computed with. The operator restores that one."""
+
+
+def start_publishing(
+    store: Store, publisher: Publisher, clinic: Clinic, *, now: datetime
+) -> list[PublishedResource]:
+    """Checks the database and the id secret, then publishes the definitions; safe to repeat.
+
+    Raises NotDurable, NotMigrated, AnotherIdSecret, StoreBusy.
+    """
+    store.check()
+    with store.begin() as books:
+        kind, key = _PROOF
+        proof = books.id_proofs.find()
+        if proof is None:
+            books.id_proofs.keep(IdProof(clinic.ids.compute(kind, *key), kind, key))
+        elif clinic.ids.compute(proof.kind, *proof.key) != proof.id:
+            raise AnotherIdSecret
+        return publisher.publish(books, build_definitions(clinic), now=now)
