@@ -85,10 +85,12 @@ class _Shape:
         """All resources of one response of this shape."""
         values = (response.person.encode(), response.id.encode(), orjson.dumps(response.authored.text)[1:-1])
         rendered = [self._render_response(response, values, items)]
-        shown = [shape.scale for shape, score in zip(self._scales, scores, strict=True) if shape.shows(score)]
-        for shape, score in zip(self._scales, scores, strict=True):
-            if shape.scale in shown:
-                rendered.append(shape.render(response, values, score, shown))
+        scales = list(zip(self._scales, scores, strict=True))
+        # Every id first: a scale that has sub-scales refers to theirs.
+        ids = [shape.id_of(response.id, score) for shape, score in scales]
+        for (shape, score), own in zip(scales, ids, strict=True):
+            if own is not None:
+                rendered.append(shape.render(response, values, score, own, ids))
         for safety in self._safety:
             rendered.append(safety.render(response, values))
         return tuple(rendered)
@@ -96,7 +98,7 @@ class _Shape:
     def _render_response(self, response: Response, values: tuple[bytes, ...], items: bytes) -> Rendered:
         template, key = self._response, response.identifier.value
         # A source spells its keys as it likes: JSON's own escapes, without the quotation marks.
-        tail = template.fill((*values, orjson.dumps(key)[1:-1]))
+        tail = template.text % template.take((*values, orjson.dumps(key)[1:-1]))
         return Rendered(
             "QuestionnaireResponse",
             ResourceId(response.id),
@@ -116,37 +118,44 @@ class _ScaleShape:
     """The templates of one scale's score in responses of one shape, by what is published of the score."""
 
     def __init__(self, clinic: Clinic, marked: Response, instrument: Instrument, scale: Scale) -> None:
-        self.scale = scale.id
         self._clinic = clinic
         self._marked = marked
         self._scale = scale
-        self._members = frozenset(one.id for one in instrument.scales if one.part_of == scale.id)
-        # A score shows nothing but what follows from these (and, with sub-scales, which of them are published).
-        self._shows: dict[tuple[str | None, int], bool] = {}
+        self._id_of = clinic.score_ids(scale.id)
+        self._scales = instrument.scales
+        self._members = [at for at, one in enumerate(instrument.scales) if one.part_of == scale.id]
+        # By the published number and the count of answers, and by the sub-scales that are published beside it:
+        # nothing else shows in a score.
+        self._leaves: dict[tuple[str | None, int], bool] = {}
         self._templates: dict[tuple[object, ...], Template] = {}
 
-    def shows(self, score: Score) -> bool:
-        """Whether the score is published."""
+    def id_of(self, response: ResponseId, score: Score) -> ResourceId | None:
+        """The Observation's id; None for a score that rests on an UNCONFIRMED rule and is not published."""
         key = (score.published, score.answered)
-        shows = self._shows.get(key)
-        if shows is None:
-            shows = self._shows[key] = may_leave(self._scale, score)
-        return shows
+        leaves = self._leaves.get(key)
+        if leaves is None:
+            leaves = self._leaves[key] = may_leave(self._scale, score)
+        return self._id_of(response) if leaves else None
 
     def render(
-        self, response: Response, values: tuple[bytes, ...], score: Score, shown: list[ScaleId]
+        self,
+        response: Response,
+        values: tuple[bytes, ...],
+        score: Score,
+        own: ResourceId,
+        ids: list[ResourceId | None],
     ) -> Rendered:
-        """The score as Observation."""
-        score_id = self._clinic.score_id
-        own = score_id(response.id, self.scale)
-        members = [one for one in shown if one in self._members] if self._members else []
+        """The score as Observation. `ids`: of all the scales' Observations, None for one that is not published."""
+        members = [at for at in self._members if ids[at] is not None] if self._members else ()
         key = (score.published, score.answered, *members)
         template = self._templates.get(key)
         if template is None:
-            template = self._templates[key] = self._template(score, members)
-        ids = [score_id(response.id, member) for member in members]
-        refs = [f"Observation/{member}" for member in ids]
-        return _observation(response, own, template, (*values, *[one.encode() for one in ids]), refs)
+            template = self._templates[key] = self._template(score, [self._scales[at].id for at in members])
+        if not members:
+            return _observation(response, own, template, values, ())
+        shown = [ids[at] or "" for at in members]
+        refs = tuple(["Observation/" + member for member in shown])
+        return _observation(response, own, template, (*values, *[one.encode() for one in shown]), refs)
 
     def _template(self, score: Score, members: list[ScaleId]) -> Template:
         rendered = build_score_observation(self._clinic, self._marked, score, members)
@@ -161,6 +170,7 @@ class _SafetyShape:
         self._clinic = clinic
         self._marked = marked
         self._safety = safety
+        self._id_of = clinic.answer_ids(safety.item)
         self._templates: dict[int | None, Template] = {}
 
     def render(self, response: Response, values: tuple[bytes, ...]) -> Rendered:
@@ -170,7 +180,7 @@ class _SafetyShape:
         template = self._templates.get(answer)
         if template is None:
             template = self._templates[answer] = self._template(answer)
-        return _observation(response, self._clinic.answer_id(response.id, item), template, values, [])
+        return _observation(response, self._id_of(response.id), template, values, ())
 
     def _template(self, answer: int | None) -> Template:
         marked = replace(self._marked, answers={} if answer is None else {self._safety.item: answer})
@@ -179,19 +189,23 @@ class _SafetyShape:
 
 
 def _observation(
-    response: Response, own: ResourceId, template: Template, values: tuple[bytes, ...], members: list[str]
+    response: Response,
+    own: ResourceId,
+    template: Template,
+    values: tuple[bytes, ...],
+    members: tuple[str, ...],
 ) -> Rendered:
     written = own.encode()
     return Rendered(
         "Observation",
         own,
         b'{"resourceType":"Observation","id":"%b",' % written,
-        template.fill((written, *values)),
+        template.text % template.take((written, *values)),
         _RECORD,
         response.person,
         response.episode,
         None,
         response.authored.text,
-        (("identifier", template.identifier_system, own), *template.tokens),
+        (("identifier", template.identifier_system, own),) + template.tokens,
         ("Patient/" + response.person, *members, "QuestionnaireResponse/" + response.id),
     )

@@ -88,4 +88,3 @@ class LocalCodes:
     def part(self, part: Part) -> Coding:
         """What a component states."""
         return Coding(self.systems.parts, part.value, PART_DISPLAYS[part])
-

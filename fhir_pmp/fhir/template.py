@@ -14,9 +14,8 @@ from fhir_pmp.pathway.facts import Moment
 class Template(NamedTuple):
     """A resource of one shape."""
 
-    fill: Callable[
-        [tuple[bytes, ...]], bytes
-    ]  # the tail; values in the order of the marks, JSON text unquoted
+    text: bytes  # the tail, a %b for each hole: `text % take(values)` fills it
+    take: Callable[[tuple[bytes, ...]], tuple[bytes, ...]]  # values in the marks' order; JSON text, unquoted
     identifier_system: str
     tokens: tuple[Token, ...]  # all but the identifier, which is the first
 
@@ -28,9 +27,8 @@ def template_of(rendered: Rendered, marks: Sequence[str]) -> Template:
     holes = [marks.index(mark.decode()) for mark in pattern.findall(rendered.tail)]
     # Filled by %: one pass over the pieces, many times faster than building and writing the resource again.
     text = b"%b".join(piece.replace(b"%", b"%%") for piece in pieces)
-    take = itemgetter(*holes)
     identifier, *tokens = rendered.tokens
-    return Template(lambda values: text % take(values), identifier[1], tuple(tokens))
+    return Template(text, itemgetter(*holes), identifier[1], tuple(tokens))
 
 
 def marked_moment(mark: str, dated_only: bool) -> Moment:

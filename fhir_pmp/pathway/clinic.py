@@ -1,8 +1,9 @@
 """One clinic: its instruments, its programme, its zone, and every business key with the id that follows from it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import cast
 from zoneinfo import ZoneInfo
 
 from fhir_pmp.identifiers import (
@@ -177,6 +178,14 @@ class Clinic:
     def answer_id(self, response: ResponseId, item: LinkId) -> ResourceId:
         """The id of the Observation of one safety answer."""
         return ResourceId(self.ids.compute(Kind.ANSWER, response, item))
+
+    def score_ids(self, scale: ScaleId) -> Callable[[ResponseId], ResourceId]:
+        """`score_id` for one scale, its part of the key hashed once."""
+        return cast(Callable[[ResponseId], ResourceId], self.ids.compile(Kind.SCORE, scale))
+
+    def answer_ids(self, item: LinkId) -> Callable[[ResponseId], ResourceId]:
+        """`answer_id` for one item, its part of the key hashed once."""
+        return cast(Callable[[ResponseId], ResourceId], self.ids.compile(Kind.ANSWER, item))
 
     def flag_id(self, response: ResponseId, item: LinkId) -> FlagId:
         """The id of the flag that one safety answer raised."""
