@@ -10,14 +10,10 @@ from granian.log import LogLevels
 from granian.server import Server
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.logs import start_logging
-from fhir_pmp.pathway.opening import open_clinic
-from fhir_pmp.publishing.publisher import Publisher
-from fhir_pmp.publishing.starting import start_publishing
+from fhir_pmp.opening import open_house
 from fhir_pmp.settings import Settings
 from fhir_pmp.store.audit_writer import AuditWriter
-from fhir_pmp.store.store import Store
 from fhir_pmp.web.access.gate import install_access
 from fhir_pmp.web.access.policy import LARGEST_BODY
 from fhir_pmp.web.alive import alive
@@ -39,23 +35,14 @@ def utc_now() -> datetime:
 def desk_from(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Desk:
     """The desk that the settings describe, its database checked and the definitions published.
 
-    Raises MappingFaults, NotDurable, NotMigrated, AnotherIdSecret, StoreBusy.
+    Raises MappingFaults, SettingsWrong, NotDurable, NotMigrated, AnotherIdSecret, StoreBusy.
     """
-    clinic = open_clinic(
-        settings.mappings,
-        wording=settings.wording,
-        id_secret=settings.id_secret,
-        canonical_base=settings.canonical_base,
-        zone=settings.clinic_zone,
-    )
-    store = Store(settings.database_url)
-    publisher = Publisher([DestinationId(name) for name in settings.destinations], zone=settings.clinic_zone)
-    start_publishing(store, publisher, clinic, now=clock())
+    house = open_house(settings, clock())
     return Desk(
-        store=store,
-        clinic=clinic,
-        publisher=publisher,
-        audit=AuditWriter(store),
+        store=house.store,
+        clinic=house.clinic,
+        publisher=house.publisher,
+        audit=AuditWriter(house.store),
         clock=clock,
         public_url=settings.public_url,
         secret_key=settings.secret_key,

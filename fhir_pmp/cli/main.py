@@ -1,0 +1,47 @@
+"""The `fhir-pmp` command and its families."""
+
+import sys
+
+import click
+
+from fhir_pmp.cli.checking import check_mappings, settings
+from fhir_pmp.cli.deliveries import deliveries
+from fhir_pmp.cli.handing_in import import_file, responses
+from fhir_pmp.cli.people import clients, users
+from fhir_pmp.cli.running import migrate, serve, sync
+from fhir_pmp.cli.summary import summary
+from fhir_pmp.errors import FhirPmpError
+from fhir_pmp.logs import place_of
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="fhir_pmp")
+def commands() -> None:
+    """Joins a pain-management programme to the electronic health record by FHIR."""
+
+
+for command in (
+    *(serve, sync, migrate, settings, check_mappings),
+    *(import_file, responses, summary, deliveries, clients, users),
+):
+    commands.add_command(command)
+
+
+def main() -> None:
+    """Runs one command. What is wrong is said in lines, never as a traceback; the exit status is then 1."""
+    try:
+        commands(standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as wrong:
+        wrong.show()
+        sys.exit(wrong.exit_code)
+    except FhirPmpError as wrong:
+        for fault in wrong.faults:
+            click.echo(str(fault), err=True)
+        sys.exit(1)
+    except Exception as unexpected:  # noqa: BLE001 - the last net: a person's words may stand in the traceback
+        click.echo(f"Something went wrong that we did not foresee: {place_of(unexpected)}", err=True)
+        sys.exit(70)

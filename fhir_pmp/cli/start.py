@@ -1,0 +1,24 @@
+"""What every command does first: read the settings, start the log, open the house."""
+
+from datetime import UTC, datetime
+
+from fhir_pmp.logs import start_logging
+from fhir_pmp.opening import House, open_house
+from fhir_pmp.settings import Settings
+
+
+def now() -> datetime:
+    """The moment, aware, UTC."""
+    return datetime.now(UTC)
+
+
+def read_settings() -> Settings:
+    """The settings, with the log started as they say. Raises SettingsWrong."""
+    settings = Settings.from_environment()
+    start_logging(settings.log_level)
+    return settings
+
+
+def start() -> House:
+    """The open house. Raises what is wrong with settings, mappings or database."""
+    return open_house(read_settings(), now())

@@ -1,0 +1,80 @@
+"""Opens the house from its settings: mappings checked, database checked, the secret proven, definitions published."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from fhir_pmp.ehr.destinations import Destination, load_destinations
+from fhir_pmp.errors import Fault, FhirPmpError
+from fhir_pmp.identifiers import DestinationId, SourceId
+from fhir_pmp.instruments.loading import check_mappings as check_instruments
+from fhir_pmp.instruments.loading import load_instruments
+from fhir_pmp.intake.source_files import load_sources
+from fhir_pmp.intake.sources import Source
+from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.loading import load_programme
+from fhir_pmp.pathway.opening import open_clinic
+from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.publishing.starting import start_publishing
+from fhir_pmp.settings import Settings, SettingsWrong
+from fhir_pmp.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What every process works with."""
+
+    store: Store
+    clinic: Clinic
+    publisher: Publisher
+    sources: Mapping[SourceId, Source]
+    destinations: Mapping[DestinationId, Destination]
+    mappings: Path
+
+
+def open_house(settings: Settings, now: datetime) -> House:
+    """Opens everything, or raises what is wrong: MappingFaults, SettingsWrong, AnotherIdSecret, NotMigrated, NotDurable."""
+    clinic = open_clinic(
+        settings.mappings,
+        wording=settings.wording,
+        id_secret=settings.id_secret,
+        canonical_base=settings.canonical_base,
+        zone=settings.clinic_zone,
+    )
+    destinations = open_destinations(settings)
+    sources = load_sources(settings.mappings / "sources", clinic.programme)
+    store = Store(settings.database_url)
+    publisher = Publisher(tuple(destinations), zone=clinic.zone)
+    start_publishing(store, publisher, clinic, now=now)
+    return House(store, clinic, publisher, sources, destinations, settings.mappings)
+
+
+def open_destinations(settings: Settings) -> Mapping[DestinationId, Destination]:
+    """The destinations that the settings name. Raises MappingFaults, SettingsWrong for one without a file."""
+    known = load_destinations(settings.mappings / "destinations")
+    unknown = [name for name in settings.destinations if DestinationId(name) not in known]
+    if unknown:
+        faults = [
+            Fault("FHIR_PMP_DESTINATIONS", f"{name} has no file in mappings/destinations") for name in unknown
+        ]
+        raise SettingsWrong(faults=faults)
+    return {DestinationId(name): known[DestinationId(name)] for name in settings.destinations}
+
+
+def check_all_mappings(mappings: Path, wording: Path | None) -> list[Fault]:
+    """Everything that is wrong with the mappings of a folder, in one run."""
+    faults = list(check_instruments(mappings / "instruments", wording))
+    if faults:
+        # Programme and sources name instruments: what they say is judged once those are right.
+        return faults
+    instruments = load_instruments(mappings / "instruments", wording)
+    for check in (
+        lambda: load_sources(mappings / "sources", load_programme(mappings / "programme.yaml", instruments)),
+        lambda: load_destinations(mappings / "destinations"),
+    ):
+        try:
+            check()
+        except FhirPmpError as wrong:
+            faults += wrong.faults
+    return faults
