@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from fhir_pmp.store.errors import AlreadyStored
+
 T = TypeVar("T")
 
 MOST_IN_ONE_LOOKUP = 1000
@@ -24,9 +26,17 @@ class BulkInsert:
         self._spelt: dict[str, str] = {}
 
     def __call__(self, connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Inserts the rows; none is fine."""
-        if rows:
+        """Inserts the rows; none is fine. Raises AlreadyStored where a key is taken or points to nothing.
+
+        PostgreSQL refuses everything that follows in that transaction: let it end.
+        """
+        if not rows:
+            return
+        try:
             connection.exec_driver_sql(self._sql(connection.dialect), list(rows))
+        except sa.exc.IntegrityError:
+            # The driver's words quote the values.
+            raise AlreadyStored(field=self._table.name) from None
 
     def _sql(self, dialect: sa.Dialect) -> str:
         if dialect.name not in self._spelt:

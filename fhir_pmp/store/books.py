@@ -8,6 +8,7 @@ from fhir_pmp.store.accounts import Accounts
 from fhir_pmp.store.audit import Audit
 from fhir_pmp.store.clients import Clients
 from fhir_pmp.store.delivery_book import DeliveryBook
+from fhir_pmp.store.delivery_checks import DeliveryChecks
 from fhir_pmp.store.episodes import Episodes
 from fhir_pmp.store.flags import Flags
 from fhir_pmp.store.id_proof import IdProofs
@@ -77,6 +78,11 @@ class Books:
     def deliveries(self) -> DeliveryBook:
         """Deliveries, as people and commands see them."""
         return DeliveryBook(self._connection)
+
+    @cached_property
+    def delivery_checks(self) -> DeliveryChecks:
+        """What a push asks before and after it sends."""
+        return DeliveryChecks(self._connection)
 
     @cached_property
     def destination_ids(self) -> DestinationIds:

@@ -26,7 +26,8 @@ def open_engines(url: str) -> tuple[sa.Engine, sa.Engine]:
         pool_size=8,
         max_overflow=64,
         pool_pre_ping=True,
-        connect_args={"options": f"-c lock_timeout={BUSY_SECONDS}s -c timezone=UTC"},
+        hide_parameters=True,
+        connect_args={"options": f"-c lock_timeout={BUSY_SECONDS}s -c synchronous_commit=on"},
     )
     # One snapshot for the whole of a read, as SQLite gives it: a page and its clock belong together.
     reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -34,7 +35,7 @@ def open_engines(url: str) -> tuple[sa.Engine, sa.Engine]:
 
 
 def _sqlite(url: str, pragmas: tuple[str, ...], begin: str) -> sa.Engine:
-    engine = sa.create_engine(url, pool_size=8, max_overflow=64)
+    engine = sa.create_engine(url, pool_size=8, max_overflow=64, hide_parameters=True)
 
     def prepare(connection: Any, _record: object) -> None:
         # The driver's own transactions begin late and deferred: ours begin when we say so.

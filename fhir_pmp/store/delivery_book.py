@@ -126,7 +126,10 @@ class DeliveryBook:
             at = milliseconds(now)
             _WAKE(
                 self._connection,
-                [(to, lane, at, 0) for to, lane in sorted(self._connection.execute(lanes).tuples())],
+                [
+                    (to, lane, at, 0)
+                    for to, lane in sorted(tuple(row) for row in self._connection.execute(lanes))
+                ],
             )
             changed = self._connection.execute(
                 sa.update(outbox)

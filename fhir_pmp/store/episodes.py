@@ -98,7 +98,7 @@ class Episodes:
     def count_by_state(self) -> dict[EpisodeState, int]:
         """How many episodes stand where."""
         query = sa.select(episodes.c.state, sa.func.count()).group_by(episodes.c.state)
-        return {EpisodeState(state): count for state, count in self._connection.execute(query).tuples()}
+        return {EpisodeState(state): count for state, count in self._connection.execute(query)}
 
     def add(self, episode: Episode, *, event: str, by: str, now: datetime) -> None:
         """Keeps a new episode with its first move and lessons."""

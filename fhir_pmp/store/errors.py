@@ -16,7 +16,7 @@ class ChangedMeanwhile(NotAllowed):
 
 
 class AlreadyStored(NotAllowed):
-    """Something is kept under that key already."""
+    """The key is taken already, or what it refers to is not kept."""
 
 
 class NotDurable(NotAllowed):

@@ -124,7 +124,8 @@ class Published:
     def counts_by_type(self) -> dict[str, int]:
         """How many current resources of each type there are."""
         query = sa.select(published.c.type, sa.func.count()).where(published.c.superseded_at.is_(None))
-        return dict(self._connection.execute(query.group_by(published.c.type)).tuples().all())
+        rows = self._connection.execute(query.group_by(published.c.type))
+        return {type: count for type, count in rows}  # noqa: C416 - rows are not tuples to mypy
 
     def clock(self) -> int:
         """The newest `lastUpdated` that is committed, milliseconds since 1970 UTC. Nothing older can appear."""

@@ -23,7 +23,7 @@ from fhir_pmp.instruments.definition import Score
 from fhir_pmp.pathway.facts import Moment, Response, ResponseStatus
 from fhir_pmp.store.batches import BulkInsert, handfuls
 from fhir_pmp.store.columns import milliseconds
-from fhir_pmp.store.errors import AlreadyStored, ChangedMeanwhile, NotStored
+from fhir_pmp.store.errors import ChangedMeanwhile, NotStored
 from fhir_pmp.store.tables.responses import responses, scores
 
 _COLUMNS = (
@@ -144,10 +144,7 @@ class Responses:
     def add_many(self, new: Sequence[NewResponse], *, now: datetime) -> None:
         """Keeps new responses with their scores. Raises AlreadyStored when an id is known; nothing is kept then."""
         at = milliseconds(now)
-        try:
-            _ADD(self._connection, [_row(n.response, n.content_hash, at) for n in new])
-        except sa.exc.IntegrityError:
-            raise AlreadyStored("a response of this id is kept already", field="response") from None
+        _ADD(self._connection, [_row(n.response, n.content_hash, at) for n in new])
         _ADD_SCORES(self._connection, [row for n in new for row in _score_rows(n.response.id, n.scores)])
 
     def replace(self, new: NewResponse, *, was: int, now: datetime) -> None:

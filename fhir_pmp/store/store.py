@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from fhir_pmp.store.books import Books
 from fhir_pmp.store.connecting import BUSY_SECONDS, open_engines
 from fhir_pmp.store.durability import check_durable
-from fhir_pmp.store.errors import StoreBusy
+from fhir_pmp.store.errors import AlreadyStored, StoreBusy
 from fhir_pmp.store.migrating import check_migrated
 from fhir_pmp.store.tables.published import publish_clock
 
@@ -50,7 +50,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Books]:
         """Reads one state of everything; waits for nobody. Raises StoreBusy when the database is out of reach."""
-        with _as_store_busy(), self._reader.connect() as connection, connection.begin():
+        with _in_our_words(), self._reader.connect() as connection, connection.begin():
             yield Books(connection, publishing=False)
 
     def check(self) -> None:
@@ -58,7 +58,7 @@ class Store:
 
         Raises NotDurable, NotMigrated, StoreBusy.
         """
-        with _as_store_busy(), self._writer.connect() as connection:
+        with _in_our_words(), self._writer.connect() as connection:
             check_durable(connection)
             check_migrated(connection)
 
@@ -77,7 +77,7 @@ class Store:
         if self._turn is not None and not self._turn.acquire(timeout=BUSY_SECONDS):
             raise StoreBusy(after_seconds=1)
         try:
-            with _as_store_busy(), self._writer.connect() as connection, connection.begin():
+            with _in_our_words(), self._writer.connect() as connection, connection.begin():
                 yield connection
         finally:
             if self._turn is not None:
@@ -85,9 +85,11 @@ class Store:
 
 
 @contextmanager
-def _as_store_busy() -> Iterator[None]:
+def _in_our_words() -> Iterator[None]:
     try:
         yield
+    except sa.exc.IntegrityError:
+        raise AlreadyStored from None
     except sa.exc.OperationalError:
         # Locked, full, out of reach, a deadlock: the same request may succeed later. Its words may quote values.
         raise StoreBusy(after_seconds=1) from None

@@ -1,0 +1,102 @@
+"""What a push asks of the books before and after it sends: consent, renderings, who waits, and what is in doubt."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from fhir_pmp.identifiers import DestinationId
+from fhir_pmp.pathway.facts import Sharing
+from fhir_pmp.store.batches import handfuls
+from fhir_pmp.store.columns import Moment
+from fhir_pmp.store.deliveries import DeliveryState
+from fhir_pmp.store.readers import is_shared
+from fhir_pmp.store.tables.delivery import outbox, outbox_lanes
+from fhir_pmp.store.tables.published import published
+
+_JOINED = sa.join(outbox, published, published.c.seq == outbox.c.published)
+
+
+class DeliveryChecks:
+    """Questions about deliveries that are asked by whoever holds or held their lane."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def no_longer_shared(self, seqs: Collection[int]) -> set[int]:
+        """Those of these deliveries that carry a record which the person's consent does not cover now."""
+        found: set[int] = set()
+        for some in handfuls(sorted(seqs)):
+            query = sa.select(outbox.c.seq).select_from(_JOINED)
+            query = query.where(
+                outbox.c.seq.in_(some),
+                published.c.sharing == Sharing.RECORD.value,
+                sa.not_(is_shared()),
+            )
+            found.update(self._connection.execute(query).scalars())
+        return found
+
+    def renderings(self, destination: DestinationId, reference: str) -> list[tuple[int, bytes, bytes | None]]:
+        """Every version of a resource, newest first: its number, its published bytes, and those once sent there."""
+        kind, _, id_ = reference.partition("/")
+        query = sa.select(published.c.version, published.c.content, outbox.c.sent_bytes)
+        query = query.select_from(
+            sa.outerjoin(
+                published,
+                outbox,
+                sa.and_(outbox.c.published == published.c.seq, outbox.c.destination == destination),
+            )
+        )
+        query = query.where(published.c.id == id_, published.c.type == kind)
+        rows = self._connection.execute(query.order_by(published.c.version.desc()))
+        return [(version, content, sent) for version, content, sent in rows]
+
+    def waiting_lanes(
+        self, destination: DestinationId, referring_to: Collection[str] | None = None
+    ) -> list[str]:
+        """Lanes in which something waits; with `referring_to`, for one of these `Type/id`."""
+        query = sa.select(outbox.c.lane, published.c.refs).select_from(_JOINED)
+        query = query.where(
+            outbox.c.destination == destination, outbox.c.state == DeliveryState.WAITING.value
+        )
+        wanted = None if referring_to is None else set(referring_to)
+        rows = self._connection.execute(query).all()
+        return sorted({lane for lane, refs in rows if wanted is None or not wanted.isdisjoint(refs.split())})
+
+    def doubt(self, destination: DestinationId, references: Iterable[str], *, now: datetime) -> int:
+        """Makes what was last sent of these `Type/id` pending again, as unknown; how many that were.
+
+        For a worker that wrote after it had lost its lease: what it wrote may stand above what is newer.
+        """
+        woken = 0
+        for reference in sorted(set(references)):
+            kind, _, id_ = reference.partition("/")
+            newest = self._connection.execute(
+                sa.select(outbox.c.seq, outbox.c.lane)
+                .select_from(_JOINED)
+                .where(
+                    outbox.c.destination == destination,
+                    published.c.type == kind,
+                    published.c.id == id_,
+                    outbox.c.state == DeliveryState.SENT.value,
+                )
+                .order_by(published.c.version.desc())
+                .limit(1)
+            ).one_or_none()
+            if newest is not None:
+                woken += self._wake(destination, newest.lane, newest.seq, now)
+        return woken
+
+    def _wake(self, destination: DestinationId, lane: str, seq: int, now: datetime) -> int:
+        due = sa.func.coalesce(outbox_lanes.c.due_at, sa.literal(now, Moment()))
+        self._connection.execute(
+            sa.update(outbox_lanes)
+            .where(outbox_lanes.c.destination == destination, outbox_lanes.c.lane == lane)
+            .values(due_at=due)
+        )
+        changed = self._connection.execute(
+            sa.update(outbox)
+            .where(outbox.c.seq == seq, outbox.c.state == DeliveryState.SENT.value)
+            .values(state=DeliveryState.PENDING.value, unknown=True, next_at=now)
+        )
+        return changed.rowcount

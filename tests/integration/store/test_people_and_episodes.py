@@ -1,0 +1,143 @@
+"""People, episodes and referrals are kept as they were told, found by exact identifiers, and keep their history."""
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from fhir_pmp.identifiers import ClientId, EpisodeId, Identifier, PersonId, ReferralId
+from fhir_pmp.pathway.facts import EpisodeState, Lesson
+from fhir_pmp.store import Store
+from fhir_pmp.store.errors import AlreadyStored, ChangedMeanwhile, NotStored
+from fhir_pmp.store.referrals import ReferralEntry
+from tests.integration.store.sample import (
+    MINUTE,
+    NOW,
+    SOURCE,
+    add_person,
+    episode,
+    person,
+    recorded,
+    referral,
+)
+
+
+def test_a_person_comes_back_as_registered(store: Store) -> None:
+    ann = person(1, Identifier("urn:medicare", "2"), Identifier("urn:a", "1"))
+    with store.begin() as books:
+        books.people.add(ann, now=NOW)
+    with store.read() as books:
+        assert books.people.get(ann.id) == ann
+        assert books.people.find(PersonId("patient-none")) is None
+        with pytest.raises(NotStored):
+            books.people.get(PersonId("patient-none"))
+
+
+def test_an_identifier_finds_those_who_bear_exactly_it(store: Store) -> None:
+    shared = Identifier("urn:medicare", "2")
+    with store.begin() as books:
+        books.people.add_many(
+            [person(1, shared), person(2, shared), person(3, Identifier("urn:other", "2"))], now=NOW
+        )
+    with store.read() as books:
+        assert [p.id for p in books.people.find_by_identifier(shared)] == ["patient-1", "patient-2"]
+        assert books.people.find_by_identifier(Identifier("urn:medicare", "2 ")) == []
+
+
+def test_a_double_is_no_longer_found_by_identifier(store: Store) -> None:
+    shared = Identifier("urn:medicare", "2")
+    with store.begin() as books:
+        books.people.add_many([person(1, shared), person(2, shared)], now=NOW)
+        books.people.mark_same(PersonId("patient-2"), PersonId("patient-1"))
+    with store.read() as books:
+        assert [p.id for p in books.people.find_by_identifier(shared)] == ["patient-1"]
+        assert books.people.same_as(PersonId("patient-2")) == "patient-1"
+
+
+def test_an_update_replaces_name_and_identifiers(store: Store) -> None:
+    renamed = replace(person(1, Identifier("urn:b", "9")), family="Other", birth_date=date(1971, 1, 1))
+    with store.begin() as books:
+        books.people.add(person(1), now=NOW)
+        books.people.update(renamed)
+        assert books.people.get(renamed.id) == renamed
+
+
+def test_an_episode_comes_back_as_added_with_lessons_and_practice(store: Store) -> None:
+    without = replace(episode(2, of=1), practice=None, lessons=(), source=None, enrolment=None)
+    with store.begin() as books:
+        add_person(books, 1)
+        books.episodes.add(without, event="refer", by="test", now=NOW)
+    with store.read() as books:
+        assert books.episodes.get(EpisodeId("episode-1")) == episode(1)
+        assert books.episodes.get(EpisodeId("episode-2")) == without
+        assert books.episodes.find_by_enrolment(SOURCE, "e1") == episode(1)
+        assert books.episodes.of_person(PersonId("patient-1")) == [episode(1), without]
+        assert books.episodes.count_by_state() == {EpisodeState.ENROLLED: 2}
+
+
+def test_an_enrolment_is_one_episode(store: Store) -> None:
+    with store.begin() as books:
+        add_person(books, 1)
+    again = replace(episode(1), id=EpisodeId("episode-9"))
+    with pytest.raises(AlreadyStored), store.begin() as books:
+        books.episodes.add(again, event="enrol", by="test", now=NOW)
+
+
+def test_a_move_is_kept_with_who_when_and_why(store: Store) -> None:
+    with store.begin() as books:
+        add_person(books, 1)
+        known = books.episodes.get(EpisodeId("episode-1"))
+        moved = books.episodes.move(
+            known, EpisodeState.STOPPED, event="stop", by="redcap", now=NOW + MINUTE, reason="moved away"
+        )
+        assert moved.state is EpisodeState.STOPPED
+        first, second = books.episodes.history(known.id)
+        assert (first.event, first.before, first.after) == ("enrol", None, "enrolled")
+        assert (second.before, second.after, second.by) == ("enrolled", "stopped", "redcap")
+        assert (second.at, second.reason) == (NOW + MINUTE, "moved away")
+        with pytest.raises(ChangedMeanwhile):
+            books.episodes.move(known, EpisodeState.FINISHED, event="finish", by="x", now=NOW)
+
+
+def test_consent_and_doubt_change_by_doors_of_their_own(store: Store) -> None:
+    with store.begin() as books:
+        add_person(books, 1)
+        known = books.episodes.get(EpisodeId("episode-1"))
+        quiet = books.episodes.set_consent(known, False, by="redcap", now=NOW)
+        unsure = books.episodes.set_doubtful(quiet, True, by="intake", now=NOW)
+        lessons = (Lesson(1, date(2026, 1, 6)),)
+        books.episodes.update(
+            replace(unsure, share_with_ehr=True, doubtful=False, lessons=lessons, end_reason="x"), now=NOW
+        )
+        assert books.episodes.get(known.id) == replace(unsure, lessons=lessons, end_reason="x")
+        assert [m.event for m in books.episodes.history(known.id)] == ["enrol", "share_with_ehr", "doubt"]
+
+
+def test_an_episode_under_another_person_takes_its_responses_along(store: Store) -> None:
+    with store.begin() as books:
+        add_person(books, 1)
+        add_person(books, 2)
+        books.responses.add(recorded(1), now=NOW)
+        known = books.episodes.get(EpisodeId("episode-1"))
+        books.episodes.repoint(known, PersonId("patient-2"), by="clinician", now=NOW)
+        assert {e.id for e in books.episodes.of_person(PersonId("patient-2"))} == {"episode-1", "episode-2"}
+        assert books.responses.of_episode(known.id)[0].response.person == "patient-2"
+
+
+def test_a_referral_is_found_by_number_task_and_the_senders_identifier(store: Store) -> None:
+    sent = referral(1)
+    entries = [ReferralEntry(3, "Condition", sent.task_id, "urn:uuid:1")]
+    with store.begin() as books:
+        add_person(books, 1)
+        books.referrals.add(sent, fingerprint="f1", entries=entries, inbox=None)
+        assert books.referrals.get(sent.id) == sent
+        assert books.referrals.find_by_number("R-1") == sent
+        assert books.referrals.find_by_task(sent.task_id) == sent
+        known = books.referrals.find_by_service_request(sent.client, sent.service_request_identifier)
+        assert known is not None and (known.referral, known.fingerprint) == (sent, "f1")
+        other = books.referrals.find_by_service_request(ClientId("x"), sent.service_request_identifier)
+        assert other is None
+        assert books.referrals.entries(sent.id) == entries
+        assert books.referrals.of_episodes([sent.episode]) == {sent.episode: sent}
+        joined = books.episodes.set_referral(books.episodes.get(sent.episode), ReferralId("referral-1"))
+        assert books.episodes.get(sent.episode) == joined
