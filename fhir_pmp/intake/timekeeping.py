@@ -1,0 +1,43 @@
+"""What time alone brings about: a commenced episode ends when the window of its last questionnaires has closed."""
+
+from datetime import datetime
+
+from fhir_pmp.identifiers import EpisodeId
+from fhir_pmp.intake.enrolments import end_episode
+from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.episodes import By, Event
+from fhir_pmp.pathway.facts import Episode, EpisodeState
+from fhir_pmp.pathway.timepoints import has_closed, today
+from fhir_pmp.publishing.care import publish_care
+from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.store import Store
+
+_PAGE = 500
+BY = "system: the window of the last questionnaires has closed"
+
+
+def finish_closed_episodes(store: Store, clinic: Clinic, publisher: Publisher, now: datetime) -> int:
+    """Finishes every commenced episode whose post window has closed; returns how many. Safe to repeat."""
+    finished = 0
+    for episode in _closed(store, clinic, now):
+        with store.begin() as books:
+            current = books.episodes.get(episode.id)
+            # Read again under the lock: the platform may have ended it meanwhile.
+            if current.state is EpisodeState.COMMENCED and has_closed(
+                clinic.programme.post, current, now, clinic.zone
+            ):
+                on = today(now, clinic.zone)
+                end_episode(books, current, Event.FINISH, By.PLATFORM, BY, now, on=on)
+                publish_care(books, clinic, publisher, [episode.id], now)
+                finished += 1
+    return finished
+
+
+def _closed(store: Store, clinic: Clinic, now: datetime) -> list[Episode]:
+    found: list[Episode] = []
+    after: EpisodeId | None = None
+    with store.read() as books:
+        while page := books.episodes.list_all([EpisodeState.COMMENCED], after=after, limit=_PAGE):
+            found += [e for e in page if has_closed(clinic.programme.post, e, now, clinic.zone)]
+            after = page[-1].id
+    return found
