@@ -13,6 +13,8 @@ from fhir_pmp.identifiers import EpisodeId, LetterId, ResourceId
 from fhir_pmp.store.batches import handfuls
 from fhir_pmp.store.errors import ChangedMeanwhile, NotStored
 from fhir_pmp.store.tables.letters import letters
+from fhir_pmp.store.tables.people import episodes
+from fhir_pmp.store.tables.published import published
 
 
 class LetterKind(StrEnum):
@@ -37,7 +39,6 @@ class Preview:
 
     hash: str  # sha256 hex of the PDF
     pdf: bytes
-    bundle: bytes  # the FHIR document as rendered with it
     by: str  # account id
     on: date  # in the clinic's zone; it expires at midnight
     pinned: str  # JSON: the facts it shows
@@ -63,6 +64,9 @@ class Letter:
     signed_by: str | None  # account id; "automatic" for a receipt
     signed_at: datetime | None
 
+
+_STATED = ("QuestionnaireResponse", "Patient", "EpisodeOfCare")
+"""The types whose new versions may contradict a letter."""
 
 _SHOWN = [
     letters.c[name]
@@ -175,7 +179,6 @@ class Letters:
             "changed_at": now,
             "preview_hash": None,
             "preview_pdf": None,
-            "preview_bundle": None,
         }
         if fields is not None:
             values["fields"] = orjson.dumps(fields).decode()
@@ -191,7 +194,6 @@ class Letters:
             {
                 "preview_hash": preview.hash,
                 "preview_pdf": preview.pdf,
-                "preview_bundle": preview.bundle,
                 "preview_by": preview.by,
                 "preview_on": preview.on,
                 "preview_pinned": preview.pinned,
@@ -206,7 +208,6 @@ class Letters:
         return Preview(
             row.preview_hash,
             row.preview_pdf,
-            row.preview_bundle,
             row.preview_by,
             row.preview_on,
             row.preview_pinned,
@@ -238,7 +239,6 @@ class Letters:
                 "signed_at": now,
                 "changed_at": now,
                 "preview_pdf": None,
-                "preview_bundle": None,
             },
         )
         return self.get(letter)
@@ -270,6 +270,33 @@ class Letters:
         if found is None:
             raise NotStored("no signed letter of that id", field="letter")
         return found
+
+    def list_to_review(self, *, limit: int = 100) -> list[Letter]:
+        """Signed discharge letters, not replaced, about people of whom something was published since the last review."""
+        reviewed = sa.func.coalesce(letters.c.reviewed_up_to, 0)
+        news = sa.exists().where(
+            published.c.person == episodes.c.person,
+            published.c.type.in_(_STATED),
+            published.c.last_updated > reviewed,
+        )
+        query = (
+            sa.select(*_SHOWN)
+            .join(episodes, episodes.c.id == letters.c.episode)
+            .where(
+                letters.c.state == LetterState.SIGNED.value,
+                letters.c.kind == LetterKind.DISCHARGE.value,
+                news,
+            )
+            .order_by(letters.c.signed_at)
+            .limit(limit)
+        )
+        return [_letter(row) for row in self._connection.execute(query)]
+
+    def reviewed(self, letter: LetterId, up_to: int) -> None:
+        """Keeps that everything published up to this `lastUpdated` (milliseconds) was compared with the letter."""
+        self._connection.execute(
+            sa.update(letters).where(letters.c.id == letter).values(reviewed_up_to=up_to)
+        )
 
     def _change_draft(self, letter: LetterId, values: Mapping[str, Any]) -> None:
         changed = self._connection.execute(

@@ -20,7 +20,6 @@ letters = sa.Table(
     sa.Column("changed_at", Moment, nullable=False),
     sa.Column("preview_hash", sa.String(64)),
     sa.Column("preview_pdf", sa.LargeBinary),
-    sa.Column("preview_bundle", sa.LargeBinary),
     sa.Column("preview_by", sa.String(64)),
     sa.Column("preview_on", Day),
     sa.Column("preview_pinned", sa.Text),
@@ -30,6 +29,9 @@ letters = sa.Table(
     sa.Column("bundle_id", sa.String(64)),
     sa.Column("signed_by", sa.String(64)),
     sa.Column("signed_at", Moment),
+    sa.Column(
+        "reviewed_up_to", sa.BigInteger
+    ),  # published.last_updated: what came later is still to be looked at
     sa.UniqueConstraint("episode", "kind", "number"),
 )
 
