@@ -1,19 +1,11 @@
 """What a letter says, as typed data: the PDF and the FHIR document are both made from this one value."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
 from fhir_pmp.letters.charts import Chart
-
-
-class LetterKind(StrEnum):
-    """The three letters. Finished, stopped and never started share the discharge letter."""
-
-    RECEIPT = "receipt"  # automatic
-    DECLINE = "decline"
-    DISCHARGE = "discharge"
+from fhir_pmp.store.letters import LetterKind
 
 
 class Weight(StrEnum):
@@ -71,6 +63,7 @@ class Section:
     title: str
     code: str | None  # LOINC, where one is verified
     blocks: tuple[Block, ...]
+    entries: tuple[str, ...] = ()  # "Type/id" of the published resources it was written from
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +88,3 @@ class LetterContent:
     def sections(self) -> tuple[Section, ...]:
         """Every section, in the order of reading."""
         return self.page_one + self.details
-
-
-def plain_lines(section: Section) -> Iterator[str]:
-    """Every line of a section as plain text, in the order of reading; charts say nothing that is not in a line."""
-    for block in section.blocks:
-        match block:
-            case Paragraph(text=text):
-                yield text
-            case Bullets(title=title, lines=lines):
-                yield from ([title] if title else [])
-                yield from lines
-            case Grid(head=head, rows=rows):
-                yield " | ".join(head)
-                yield from (" | ".join(row) for row in rows)
-            case MeasureBlock():
-                yield f"{block.title} ({block.range_text})"
-                yield from block.lines + block.verdicts

@@ -1,11 +1,12 @@
 """The discharge letter: one layout for those who finished, who stopped and who never started."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from fhir_pmp.letters.content import Block, Bullets, Paragraph, Section, Weight
 from fhir_pmp.letters.facts import Fields, LetterFacts
-from fhir_pmp.letters.measures import glance, measure_blocks, named_scales
-from fhir_pmp.letters.safety import safety_blocks
+from fhir_pmp.letters.measures import glance, measure_blocks, measure_entries, named_scales
+from fhir_pmp.letters.safety import safety_blocks, safety_entries
 from fhir_pmp.letters.wording import Wording, listed, lower_first
 from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.facts import EpisodeState
@@ -17,7 +18,7 @@ from fhir_pmp.pathway.wording import plain_date
 
 def page_one(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summary) -> tuple[Section, ...]:
     """Result, safety, what we ask of the GP, next contact, and what the clinician adds."""
-    return _sections(
+    return made_sections(
         wording,
         {
             "result": tuple(_result(clinic, wording, facts, summary)),
@@ -26,13 +27,14 @@ def page_one(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summ
             "contact": tuple(_contact(clinic, wording, facts, summary)),
             "comment": paragraphs(facts.fields.comment),
         },
+        {"safety": safety_entries(clinic, summary)},
     )
 
 
 def details(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summary) -> tuple[Section, ...]:
     """What stands behind page one."""
     table = glance(clinic, wording, summary)
-    return _sections(
+    return made_sections(
         wording,
         {
             "glance": () if table is None else (table,),
@@ -41,6 +43,20 @@ def details(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summa
             "view": tuple(_own_view(wording, summary)),
             "provenance": tuple(_provenance(wording, summary)),
         },
+        {"measures": measure_entries(clinic, summary), "programme": (f"EpisodeOfCare/{facts.episode.id}",)},
+    )
+
+
+def made_sections(
+    wording: Wording,
+    blocks: Mapping[str, tuple[Block, ...]],
+    entries: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> tuple[Section, ...]:
+    """The sections that have something to say, with their headings and codes."""
+    return tuple(
+        Section(name, wording.heading(name), wording.code(name), found, entries.get(name, ()))
+        for name, found in blocks.items()
+        if found
     )
 
 
@@ -63,14 +79,6 @@ def propose_fields(clinic: Clinic, wording: Wording, facts: LetterFacts, summary
 def paragraphs(text: str) -> tuple[Paragraph, ...]:
     """What a clinician wrote, one paragraph a line."""
     return tuple(Paragraph(line.strip()) for line in text.splitlines() if line.strip())
-
-
-def _sections(wording: Wording, blocks: dict[str, tuple[Block, ...]]) -> tuple[Section, ...]:
-    return tuple(
-        Section(name, wording.heading(name), wording.code(name), found)
-        for name, found in blocks.items()
-        if found
-    )
 
 
 def _result(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summary) -> Iterator[Paragraph]:

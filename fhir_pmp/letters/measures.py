@@ -99,6 +99,18 @@ def measure_blocks(clinic: Clinic, wording: Wording, summary: Summary) -> tuple[
     return tuple(blocks)
 
 
+def measure_entries(clinic: Clinic, summary: Summary) -> tuple[str, ...]:
+    """The Observations of the scores and changes that the measure blocks state."""
+    entries = []
+    for outcome in named_scales(summary):
+        for cell in outcome.cells:
+            if cell.response is not None:
+                entries.append(f"Observation/{clinic.score_id(cell.response, outcome.scale.id)}")
+            if cell.change is not None:
+                entries.append(f"Observation/{cell.change.id}")
+    return tuple(entries)
+
+
 def _measure(
     clinic: Clinic, wording: Wording, outcome: ScaleOutcome, cells: Sequence[TimepointCell]
 ) -> MeasureBlock:

@@ -1,7 +1,7 @@
 """The two short letters about a referral: it has arrived, and it is declined."""
 
 from fhir_pmp.letters.content import Paragraph, Section, Weight
-from fhir_pmp.letters.discharge import paragraphs
+from fhir_pmp.letters.discharge import made_sections, paragraphs
 from fhir_pmp.letters.facts import LetterFacts
 from fhir_pmp.letters.wording import Wording
 from fhir_pmp.pathway.clinic import Clinic
@@ -27,10 +27,7 @@ def receipt_sections(
         Paragraph(wording.say("number", number=referral.number)),
     )
     contact = (Paragraph(wording.say("receipt_next")), Paragraph(wording.say("receipt_urgent")))
-    return (
-        Section("result", wording.heading("result"), wording.code("result"), result),
-        Section("contact", wording.heading("contact"), wording.code("contact"), contact),
-    )
+    return made_sections(wording, {"result": result, "contact": contact})
 
 
 def decline_sections(
@@ -48,16 +45,14 @@ def decline_sections(
         result.append(Paragraph(wording.say("decline_reason", reason=reason)))
     provider = clinic.programme.provider
     again = Paragraph(wording.say("back", provider=provider.name, phone=provider.phone))
-    found = {
-        "result": tuple(result),
-        "requests": paragraphs(facts.fields.gp_actions),
-        "comment": paragraphs(facts.fields.comment),
-        "contact": (again,),
-    }
-    return tuple(
-        Section(name, wording.heading(name), wording.code(name), blocks)
-        for name, blocks in found.items()
-        if blocks
+    return made_sections(
+        wording,
+        {
+            "result": tuple(result),
+            "requests": paragraphs(facts.fields.gp_actions),
+            "comment": paragraphs(facts.fields.comment),
+            "contact": (again,),
+        },
     )
 
 

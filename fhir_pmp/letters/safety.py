@@ -30,6 +30,16 @@ def safety_blocks(
     return tuple(blocks)
 
 
+def safety_entries(clinic: Clinic, summary: Summary) -> tuple[str, ...]:
+    """The Observations of the safety answers, and the Flags."""
+    answers = [
+        f"Observation/{clinic.answer_id(line.response, line.item)}"
+        for line in summary.safety
+        if line.response is not None
+    ]
+    return (*answers, *(f"Flag/{line.flag.id}" for line in summary.flags))
+
+
 def _by_item(wording: Wording, summary: Summary) -> Iterator[tuple[str, list[SafetyLine]]]:
     for item in dict.fromkeys(line.item for line in summary.safety):
         lines = [line for line in summary.safety if line.item == item]

@@ -172,10 +172,14 @@ def _block(block: Block) -> dict[str, Any]:
             return {"kind": "measure", **shown, "verdicts": block.verdicts, "chart": chart}
 
 
-def _printable(value: Any) -> Any:
+def printable(text: str) -> str:
     """Control characters have no shape on paper and would stop the whole letter: each becomes U+FFFD, in plain sight."""
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+
+
+def _printable(value: Any) -> Any:
     if isinstance(value, str):
-        return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in value)
+        return printable(value)
     if isinstance(value, dict):
         return {key: _printable(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

@@ -2,7 +2,7 @@
 
 from fhir_pmp.errors import NotAllowed
 from fhir_pmp.letters import discharge
-from fhir_pmp.letters.content import LetterContent, LetterKind, Section
+from fhir_pmp.letters.content import LetterContent, Section
 from fhir_pmp.letters.facts import Fields, LetterFacts
 from fhir_pmp.letters.referral_letters import decline_sections, full_name, receipt_sections
 from fhir_pmp.letters.wording import Wording
@@ -11,10 +11,7 @@ from fhir_pmp.pathway.facts import Referral
 from fhir_pmp.pathway.programme import Provider
 from fhir_pmp.pathway.summary import Summary
 from fhir_pmp.pathway.wording import plain_date
-
-
-class NoRecipient(NotAllowed):
-    """The letter has nobody to go to: the episode names no practice. A practice is recorded first."""
+from fhir_pmp.store.letters import LetterKind
 
 
 class NothingToWriteAbout(NotAllowed):
@@ -24,7 +21,9 @@ class NothingToWriteAbout(NotAllowed):
 def write_letter(clinic: Clinic, wording: Wording, facts: LetterFacts) -> LetterContent:
     """The whole content of a letter; equal facts give an equal letter.
 
-    Raises NoRecipient without a practice, NothingToWriteAbout when the kind does not fit the episode.
+    Without a practice it has no recipient yet, and cannot be signed.
+
+    Raises NothingToWriteAbout when the kind does not fit the episode.
     """
     page_one, details = _sections_of(clinic, wording, facts)
     return LetterContent(
@@ -93,7 +92,7 @@ def _provider_lines(provider: Provider) -> tuple[str, ...]:
 def _recipient_lines(facts: LetterFacts) -> tuple[str, ...]:
     practice = facts.episode.practice
     if practice is None:
-        raise NoRecipient(field="practice")
+        return ()
     return tuple(filter(None, (practice.practitioner_name, practice.organization_name)))
 
 
