@@ -47,18 +47,21 @@ def test_a_zero_is_no_answer_in_this_coding() -> None:
         check_answers(shipped.instrument("k10"), {"k10-1": 0})
 
 
+RULES = [
+    "measurely.k10.reliable_change",
+]
 CHANGES = {
-    "7 points are reliable": (30, 23, {"measurely.k10.reliable_change": "improved"}),
-    "6 points are not": (30, 24, {"measurely.k10.reliable_change": "unchanged"}),
-    "7 points up are worse": (23, 30, {"measurely.k10.reliable_change": "worsened"}),
+    "7 points are reliable": (30, 23, "improved"),
+    "6 points are not": (30, 24, "unchanged"),
+    "7 points up are worse": (23, 30, "worsened"),
 }
 
 
 @pytest.mark.parametrize(("before", "after", "expected"), CHANGES.values(), ids=CHANGES.keys())
-def test_each_rule_judges_the_change_under_its_own_name(
-    before: int, after: int, expected: dict[str, str]
-) -> None:
-    assert shipped.verdicts("k10", "total", before, after) == expected
+def test_each_rule_judges_the_change_under_its_own_name(before: int, after: int, expected: str) -> None:
+    found = shipped.verdicts("k10", "total", before, after)
+    assert list(found) == RULES
+    assert ", ".join(found.values()) == expected
 
 
 def test_item_4_is_shown_and_raises_no_flag() -> None:
