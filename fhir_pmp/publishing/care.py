@@ -32,11 +32,13 @@ def publish_care(
     found = books.episodes.find_many(episodes)
     people = books.people.find_many(episode.person for episode in found.values())
     referrals = books.referrals.of_episodes(found)
+    referred = books.referrals.referred_people(people)
     resources: list[Rendered] = []
     for episode in found.values():
-        person, referral = people[episode.person], referrals.get(episode.id)
         if not episode.doubtful:
-            resources += _record(books, clinic, episode, person)
+            person = people[episode.person]
+            side = Sharing.REFERRAL if person.id in referred else Sharing.RECORD
+            resources += _record(clinic, episode, person, side)
     publisher.publish(books, resources, now=now)
     for episode in found.values():
         if (referral := referrals.get(episode.id)) is not None:
@@ -55,10 +57,11 @@ def read_published(content: bytes) -> Resource:
     return read_strict(content, max_bytes=len(content))
 
 
-def _record(books: Books, clinic: Clinic, episode: Episode, person: Person) -> list[Rendered]:
+def _record(clinic: Clinic, episode: Episode, person: Person, side: Sharing) -> list[Rendered]:
     resources = [build_episode_of_care(clinic, episode)]
+    # Whom a practice registered is published as it wrote them, with the referral.
     if person.registered_by.startswith("source:"):
-        resources.insert(0, build_patient(clinic, person, sharing=Sharing.RECORD))
+        resources.insert(0, build_patient(clinic, person, sharing=side))
     if episode.practice is not None and episode.referral is None:
         resources.append(build_practice(episode.practice, sharing=Sharing.DEFINITION))
         resources += build_practice_practitioner(clinic, episode.practice, sharing=Sharing.DEFINITION)

@@ -102,6 +102,14 @@ class Referrals:
         rows = self._connection.execute(query.order_by(referrals.c.received_at, referrals.c.id))
         return [_referral(row) for row in rows]
 
+    def referred_people(self, persons: Iterable[PersonId]) -> set[PersonId]:
+        """Those of these people whom somebody referred: their Patient stands on the referral's side."""
+        found: set[PersonId] = set()
+        for some in handfuls(list(dict.fromkeys(persons))):
+            query = sa.select(referrals.c.person).where(referrals.c.person.in_(some))
+            found |= {PersonId(person) for person in self._connection.execute(query).scalars()}
+        return found
+
     def add(
         self,
         referral: Referral,
