@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 from uuid import NAMESPACE_URL, uuid5
 
 from fhir_pmp.ehr.content import LARGEST_RESOURCE, without_stamp
@@ -43,14 +44,13 @@ def place_holder(reference: str) -> str:
     return f"urn:uuid:{uuid5(NAMESPACE_URL, reference)}"
 
 
-def settled(content: bytes, kind: str, own_reference: str, place: str, replaced: Mapping[str, str]) -> bytes:
-    """What the server holds once it has named its ids: place-holders and the own id filled in."""
-    if own_reference == place and not replaced:
-        return content
-    for holder, known in replaced.items():
+def settled(content: bytes, place: str, named: Mapping[str, str], *, had_place: bool) -> bytes:
+    """What the server holds once it has named its ids: place-holders (`named`) and the own id filled in."""
+    for holder, known in named.items():
         content = content.replace(holder.encode(), known.encode())
-    resource = read_json(content, max_bytes=LARGEST_RESOURCE)
-    return write_canonical(_named(resource, place.partition("/")[2]))
+    if had_place:
+        return content
+    return write_canonical(_named(read_json(content, max_bytes=LARGEST_RESOURCE), place.partition("/")[2]))
 
 
 def business_identifier(resource: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -60,6 +60,22 @@ def business_identifier(resource: Mapping[str, Any]) -> Mapping[str, Any] | None
         if isinstance(identifier, dict) and "system" in identifier and "value" in identifier:
             return {"system": identifier["system"], "value": identifier["value"]}
     return None
+
+
+def found_by(content: bytes) -> str | None:
+    """The search parameters by which a server finds the resource, for conditional writes; None where nothing would."""
+    resource = read_json(without_stamp(content), max_bytes=LARGEST_RESOURCE)
+    identifier = business_identifier(resource)
+    if identifier is not None:
+        return identifier_query(identifier["system"], identifier["value"])
+    if "url" in resource and "version" in resource:
+        return f"url={quote(resource['url'], safe='')}&version={quote(resource['version'], safe='')}"
+    return None
+
+
+def identifier_query(system: str, value: str) -> str:
+    """Bare search parameters for one identifier."""
+    return f"identifier={quote(system, safe='')}%7C{quote(value, safe='')}"
 
 
 def _named(resource: dict[str, Any], id_: str | None) -> dict[str, Any]:

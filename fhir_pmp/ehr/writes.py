@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from fhir_pmp.ehr.client import Answer, EhrClient
 from fhir_pmp.ehr.destinations import WriteStrategy
@@ -54,17 +53,12 @@ class Written:
     etag: str | None = None
 
 
-def identifier_query(system: str, value: str) -> str:
-    """The bare search parameters of a conditional write."""
-    return f"identifier={quote(system, safe='')}%7C{quote(value, safe='')}"
-
-
 def transaction(writes: Sequence[Write]) -> bytes:
     """A transaction Bundle of these writes, in their order."""
     return b'{"resourceType":"Bundle","type":"transaction","entry":[' + b",".join(map(_entry, writes)) + b"]}"
 
 
-def read_transaction_answer(answer: Answer, writes: Sequence[Write], now: datetime) -> list[Written]:
+def read_transaction_answer(answer: Answer, writes: Sequence[Write]) -> list[Written]:
     """What came of each write of a transaction that was answered with success. Raises NotReadable.
 
     A status is read for each entry: some servers answer 200 and refuse inside.

@@ -63,6 +63,13 @@ class DeliveryChecks:
         rows = self._connection.execute(query).all()
         return sorted({lane for lane, refs in rows if wanted is None or not wanted.isdisjoint(refs.split())})
 
+    def is_due(self, destination: DestinationId, *, now: datetime) -> bool:
+        """Whether a lane may be claimed now. It asks without taking the lock that a claim takes."""
+        c = outbox_lanes.c
+        free = sa.or_(c.lease_until.is_(None), c.lease_until <= now)
+        query = sa.select(sa.true()).where(c.destination == destination, c.due_at <= now, free).limit(1)
+        return self._connection.execute(query).first() is not None
+
     def doubt(self, destination: DestinationId, references: Iterable[str], *, now: datetime) -> int:
         """Makes what was last sent of these `Type/id` pending again, as unknown; how many that were.
 

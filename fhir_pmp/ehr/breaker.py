@@ -1,0 +1,99 @@
+"""Whether a destination is called at all: five failures in a row open the breaker, one probe at a time closes it."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from random import Random
+
+from fhir_pmp.ehr.retry_after import delay
+from fhir_pmp.identifiers import DestinationId
+from fhir_pmp.store import Store
+from fhir_pmp.store.neighbours import Breaker
+
+OPENS_AFTER = 5
+"""Transient failures in a row."""
+PAUSED_LOOKS_AGAIN_AFTER = timedelta(hours=1)
+"""A refused sign-in or a certificate is for a person to mend; once an hour we see whether that was done."""
+LEAST_BETWEEN_PROBES = 1.0
+"""Seconds. Full jitter may say nothing at all; a sick server gets at least this long."""
+
+CLOSED, OPEN, HALF_OPEN, PAUSED = "closed", "open", "half_open", "paused"
+
+
+def may_call(breaker: Breaker, now: datetime) -> bool:
+    """Whether a call may be made now; where the breaker is not closed, that call is the probe."""
+    return breaker.state == CLOSED or (breaker.probe_at is not None and breaker.probe_at <= now)
+
+
+def probing(breaker: Breaker, now: datetime, longest: timedelta) -> Breaker:
+    """One has gone to probe; the next may go when it has had its time."""
+    return replace(
+        breaker, state=HALF_OPEN if breaker.state == OPEN else breaker.state, probe_at=now + longest
+    )
+
+
+def succeeded(breaker: Breaker) -> Breaker:
+    """The destination answered as one that works, whatever it thought of the data."""
+    return Breaker()
+
+
+def failed(
+    breaker: Breaker, now: datetime, reason: str, after_seconds: float | None, chance: Random
+) -> Breaker:
+    """A transient failure. What Retry-After asks for holds for everybody, so it opens the breaker at once."""
+    failures = breaker.failures + 1
+    if failures < OPENS_AFTER and breaker.state == CLOSED and after_seconds is None:
+        return replace(breaker, failures=failures, reason=reason)
+    waits = max(delay(max(failures - OPENS_AFTER + 1, 1), after_seconds, chance), LEAST_BETWEEN_PROBES)
+    opened = breaker.opened_at or now
+    return Breaker(OPEN, failures, opened, now + timedelta(seconds=waits), reason)
+
+
+def paused(breaker: Breaker, now: datetime, reason: str) -> Breaker:
+    """Not the data but the way in is refused: nobody knocks until a person has looked, or an hour has passed."""
+    opened = breaker.opened_at or now
+    return Breaker(PAUSED, breaker.failures, opened, now + PAUSED_LOOKS_AGAIN_AFTER, reason)
+
+
+class KeptBreaker:
+    """The breaker of one destination in the store, where every process sees it."""
+
+    def __init__(self, store: Store, destination: DestinationId, chance: Random) -> None:
+        self._store = store
+        self._destination = destination
+        self._chance = chance
+
+    def has_succeeded(self, now: datetime) -> None:
+        """Closes it, and the work item of a pause."""
+        with self._store.read() as books:
+            if books.breakers.get(self._destination) == Breaker():
+                return
+        with self._store.begin_beside() as books:
+            books.breakers.put(self._destination, succeeded(books.breakers.get(self._destination)))
+            books.work_items.close_about(
+                "destination_paused", self._about, by="sync", how="the destination answers again", now=now
+            )
+
+    def has_failed(self, now: datetime, reason: str, after_seconds: float | None) -> None:
+        """Counts a transient failure."""
+        with self._store.begin_beside() as books:
+            before = books.breakers.get(self._destination)
+            after = failed(before, now, reason, after_seconds, self._chance)
+            books.breakers.put(self._destination, after)
+
+    def pause(self, now: datetime, reason: str, status: int | None) -> None:
+        """Stops calling, and calls a person."""
+        with self._store.begin_beside() as books:
+            before = books.breakers.get(self._destination)
+            books.breakers.put(self._destination, paused(before, now, reason))
+            books.work_items.open(
+                "destination_paused",
+                about=self._about,
+                role="administrator",
+                what="The destination refuses us, not the data: look at address, certificate and sign-in.",
+                now=now,
+                details={"destination": self._destination, "status": status, "reason": reason},
+            )
+
+    @property
+    def _about(self) -> str:
+        return f"destination/{self._destination}"

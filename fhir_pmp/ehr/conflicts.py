@@ -1,0 +1,41 @@
+"""What stands at the destination, held against every version of ours: ours, older, newer, or somebody else's."""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from fhir_pmp.ehr.content import read_content, same_content
+
+
+class Stands(StrEnum):
+    """Whose content it is."""
+
+    THIS = "this"  # what we are sending: it had arrived
+    OLDER = "older"  # a version of ours before it: send once more, over what is there
+    NEWER = "newer"  # a version of ours after it: nothing to do
+    FOREIGN = "foreign"  # somebody else wrote there: never written over, a person merges
+
+
+def whose(
+    standing: Mapping[str, Any],
+    version: int,
+    content: bytes,
+    others: Iterable[tuple[int, bytes]],
+    *,
+    by_id: bool,
+) -> Stands:
+    """Judges what stands there. `others`: our other versions as rendered for this destination, newest first.
+
+    `by_id` False leaves the id out of the comparison: the server named it.
+    """
+    there = _compared(standing, by_id)
+    if same_content(_compared(read_content(content), by_id), there):
+        return Stands.THIS
+    for number, other in others:
+        if number != version and same_content(_compared(read_content(other), by_id), there):
+            return Stands.NEWER if number > version else Stands.OLDER
+    return Stands.FOREIGN
+
+
+def _compared(resource: Mapping[str, Any], by_id: bool) -> Mapping[str, Any]:
+    return resource if by_id else {name: value for name, value in resource.items() if name != "id"}

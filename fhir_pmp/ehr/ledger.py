@@ -1,0 +1,233 @@
+"""What became of a claimed lane, written down while the lease holds; every method is one transaction."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from random import Random
+
+from fhir_pmp.ehr.crash_points import reach
+from fhir_pmp.ehr.outcomes import Meaning, Verdict
+from fhir_pmp.ehr.retry_after import delay
+from fhir_pmp.identifiers import PersonId
+from fhir_pmp.store import Books, Store
+from fhir_pmp.store.deliveries import (
+    DEFINITIONS_LANE,
+    ClaimedLane,
+    Delivery,
+    DeliveryState,
+    Ended,
+    PutBack,
+    Sent,
+)
+from fhir_pmp.store.neighbours import RemoteVersion
+
+OLDEST = timedelta(hours=72)
+"""After its first attempt a delivery that still fails is dead: a person has to know."""
+BEHIND_ANOTHER = timedelta(seconds=30)
+
+REFUSED = "delivery_refused"
+EDITED = "edited_at_destination"
+NOT_LINKED = "patient_not_linked"
+DELIVERY_KINDS = (REFUSED, EDITED)
+
+_WHAT = {
+    REFUSED: "The destination does not take this resource. Find out why, correct it or what it rests on, then replay it.",
+    EDITED: "Somebody changed our resource at the destination. Compare both and decide which stands, then replay it.",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A delivery that the destination has: where, under which version tag, in which bytes."""
+
+    delivery: Delivery
+    place: str
+    etag: str | None
+    status: int
+    content: bytes
+    content_hash: str
+
+
+class Ledger:
+    """The books of one claim. Raises LeaseLost wherever the lane was claimed anew since."""
+
+    def __init__(
+        self,
+        store: Store,
+        claim: ClaimedLane,
+        clock: Callable[[], datetime],
+        chance: Random,
+        lease: timedelta,
+    ) -> None:
+        self._store = store
+        self._claim = claim
+        self._clock = clock
+        self._chance = chance
+        self._lease = lease
+        self._unanswered = {delivery.seq: delivery for delivery in claim.deliveries}
+        self.counts: dict[str, int] = {}
+
+    def keep_lease(self, needed: timedelta) -> None:
+        """Makes sure that the lane stays ours for so long: what is sent after a lost lease may undo newer work."""
+        now = self._clock()
+        if self._claim.lease_until - now >= needed:
+            return
+        until = now + max(self._lease, needed)
+        with self._store.begin_beside() as books:
+            books.outbox.extend(self._claim, until)
+        self._claim = replace(self._claim, lease_until=until)
+
+    def settle(self, taken: Sequence[Taken]) -> None:
+        """These are there. Their work items close; what waited for them goes on."""
+        if not taken:
+            return
+        now, to = self._clock(), self._claim.destination
+        with self._store.begin_beside() as books:
+            books.outbox.settle(self._claim, [_sent(t) for t in taken], now=now)
+            books.remote_versions.put_many(to, [_remote(t) for t in taken], now=now)
+            for t in taken:
+                if t.place != t.delivery.reference:
+                    books.destination_ids.link(
+                        to, t.delivery.reference, t.place, how="named by the server", by="sync", now=now
+                    )
+            self._close_items(books, {t.delivery.reference for t in taken}, now)
+            self._wake_waiting(books, {t.delivery.reference for t in taken}, now)
+        self._answered("sent", (t.delivery.seq for t in taken))
+        reach("delivery settled")
+
+    def end(self, ended: Sequence[Ended]) -> None:
+        """These are not sent, without anybody having to look: not wanted, withheld, superseded, waiting."""
+        if not ended:
+            return
+        with self._store.begin_beside() as books:
+            books.outbox.end(self._claim, ended)
+        for one in ended:
+            self._answered(one.state.value, [one.seq])
+
+    def bury(self, delivery: Delivery, verdict: Verdict, kind: str = REFUSED) -> None:
+        """This one is dead, and a person is told."""
+        with self._store.begin_beside() as books:
+            self._bury(books, delivery, verdict, kind, self._clock())
+        self._answered("dead", [delivery.seq])
+
+    def put_back(self, verdict: Verdict, maybe_there: Iterable[int]) -> None:
+        """All that is unanswered is tried again later, the same bytes; what has failed for too long is dead."""
+        now, unknown = self._clock(), set(maybe_there)
+        back, old = [], []
+        attempts = max((d.attempts for d in self._unanswered.values()), default=0) + 1
+        later = now + timedelta(seconds=delay(attempts, verdict.after_seconds, self._chance))
+        for d in self._unanswered.values():
+            if d.tried_at is not None and now - d.tried_at >= OLDEST:
+                old.append(d)
+            else:
+                back.append(PutBack(d.seq, later, d.seq in unknown, verdict.status, verdict.reason))
+        with self._store.begin_beside() as books:
+            books.outbox.put_back(self._claim, back, now=now)
+            for d in old:
+                self._bury(books, d, replace(verdict, reason=f"failing for {OLDEST.days} days"), REFUSED, now)
+            books.outbox.release(self._claim)
+        self._answered("put_back", [b.seq for b in back])
+        self._answered("dead", [d.seq for d in old])
+
+    def park(self, reason: str, what: str, details: dict[str, object]) -> None:
+        """Nobody at the destination is this person yet: the whole lane waits, and a person is told."""
+        now = self._clock()
+        with self._store.begin_beside() as books:
+            books.outbox.park(self._claim, reason)
+            books.work_items.open(
+                NOT_LINKED,
+                about=about_patient(self._claim),
+                role="clinician",
+                what=what,
+                now=now,
+                person=PersonId(self._claim.lane),
+                details={"destination": self._claim.destination, "reason": reason, **details},
+            )
+            books.outbox.release(self._claim)
+        self._answered("waiting", list(self._unanswered))
+
+    def link(self, ours: str, theirs: str, how: str) -> None:
+        """This is who it is at the destination; remembered, and the work item closes."""
+        now = self._clock()
+        with self._store.begin_beside() as books:
+            books.destination_ids.link(self._claim.destination, ours, theirs, how=how, by="sync", now=now)
+            books.work_items.close_about(NOT_LINKED, about_patient(self._claim), by="sync", how=how, now=now)
+
+    def close(self, behind: Sequence[Delivery] = ()) -> None:
+        """The lane is done with. What is behind another delivery looks again in a while."""
+        now = self._clock()
+        with self._store.begin_beside() as books:
+            reason = "what it refers to is on its way"
+            back = [PutBack(d.seq, now + BEHIND_ANOTHER, d.unknown, None, reason) for d in behind]
+            books.outbox.put_back(self._claim, back, now=now)
+            books.outbox.release(self._claim)
+        self._answered("put_back", [d.seq for d in behind])
+        reach("lane released")
+
+    def forget(self, reference: str) -> None:
+        """The destination does not have it any more."""
+        with self._store.begin_beside() as books:
+            books.remote_versions.forget(self._claim.destination, reference)
+
+    def doubt(self, references: Iterable[str]) -> None:
+        """We wrote after our lease had ended: what stands there now must be read and compared by whoever comes next."""
+        with self._store.begin_beside() as books:
+            books.delivery_checks.doubt(self._claim.destination, references, now=self._clock())
+
+    def _bury(self, books: Books, delivery: Delivery, verdict: Verdict, kind: str, now: datetime) -> None:
+        reason = verdict.reason or "refused without a reason that we read"
+        books.outbox.end(self._claim, [Ended(delivery.seq, DeliveryState.DEAD, verdict.status, reason)])
+        books.work_items.open(
+            kind,
+            about=about_delivery(delivery),
+            role="administrator",
+            what=_WHAT[kind],
+            now=now,
+            person=delivery.person,
+            episode=delivery.episode,
+            details={
+                "destination": delivery.destination,
+                "delivery": delivery.seq,
+                "resource": f"{delivery.reference}/_history/{delivery.version}",
+                "status": verdict.status,
+                "reason": reason,
+            },
+        )
+
+    def _close_items(self, books: Books, references: set[str], now: datetime) -> None:
+        person = None if self._claim.lane == DEFINITIONS_LANE else PersonId(self._claim.lane)
+        mine = {f"delivery/{self._claim.destination}/{reference}" for reference in references}
+        for item in books.work_items.list_open(kinds=DELIVERY_KINDS, person=person):
+            if item.about in mine:
+                books.work_items.close(item.id, by="sync", how="it was delivered", now=now)
+
+    def _wake_waiting(self, books: Books, references: set[str], now: datetime) -> None:
+        for lane in books.delivery_checks.waiting_lanes(self._claim.destination, references):
+            books.outbox.resume(self._claim.destination, lane, now=now)
+
+    def _answered(self, how: str, seqs: Iterable[int]) -> None:
+        for seq in seqs:
+            if self._unanswered.pop(seq, None) is not None:
+                self.counts[how] = self.counts.get(how, 0) + 1
+
+
+def about_delivery(delivery: Delivery) -> str:
+    """What a work item about a delivery is about: the resource at the destination, whichever version."""
+    return f"delivery/{delivery.destination}/{delivery.reference}"
+
+
+def about_patient(claim: ClaimedLane) -> str:
+    """What a work item about a link is about."""
+    return f"destination/{claim.destination}/person/{claim.lane}"
+
+
+def _sent(taken: Taken) -> Sent:
+    return Sent(taken.delivery.seq, taken.status, taken.etag, taken.content_hash, taken.content)
+
+
+def _remote(taken: Taken) -> RemoteVersion:
+    d = taken.delivery
+    return RemoteVersion(d.type, d.id, d.version, taken.etag, taken.content_hash)
+
+
+PAUSES = frozenset({Meaning.PAUSE, Meaning.RENEW})

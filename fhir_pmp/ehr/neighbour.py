@@ -1,0 +1,47 @@
+"""One destination as it stands before us: its file, the wire to it, and what its server says it can do."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Lock
+
+from fhir_pmp.ehr.capability import Capability, fetch_capability
+from fhir_pmp.ehr.client import EhrClient
+from fhir_pmp.ehr.destinations import Destination, WriteStrategy
+from fhir_pmp.identifiers import DestinationId
+
+
+@dataclass
+class Neighbour:
+    """A destination that can be called. Its CapabilityStatement is read once, and again a day later."""
+
+    destination: Destination
+    client: EhrClient
+    _capability: Capability | None = None
+    _lock: Lock = field(default_factory=Lock)
+
+    @property
+    def id(self) -> DestinationId:
+        """The destination's id."""
+        return self.destination.id
+
+    @property
+    def connections(self) -> int:
+        """How many connections we open to it at most."""
+        return min(self.client.connections, self.destination.connections or self.client.connections)
+
+    def capability(self, now: datetime) -> Capability:
+        """What the server can do. Raises what `fetch_capability` raises."""
+        with self._lock:
+            if self._capability is None or self._capability.is_old(now):
+                self._capability = fetch_capability(self.client, now)
+            return self._capability
+
+    def forget_capability(self) -> None:
+        """Reads it anew before the next push: the way of writing turned out to be wrong."""
+        with self._lock:
+            self._capability = None
+
+
+def takes(destination: Destination, capability: Capability, kind: str) -> bool:
+    """Whether resources of this type go there."""
+    return destination.takes(kind) and capability.strategy(destination, kind) is not WriteStrategy.NONE

@@ -1,0 +1,237 @@
+"""Sends what is due to one destination: the definitions' lane first, then one lane a person, several at a time."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+from uuid import uuid4
+
+import structlog
+
+from fhir_pmp.ehr import breaker as breakers
+from fhir_pmp.ehr.capability import Capability
+from fhir_pmp.ehr.crash_points import reach
+from fhir_pmp.ehr.destinations import Patients
+from fhir_pmp.ehr.lane import MARGIN, Halt, LaneOnItsWay
+from fhir_pmp.ehr.ledger import PAUSES, Ledger
+from fhir_pmp.ehr.neighbour import Neighbour
+from fhir_pmp.ehr.outcomes import TRANSIENT, Meaning, Untrusted, Verdict, WireFailure
+from fhir_pmp.ehr.patients import look_for_patient
+from fhir_pmp.ehr.sorting import Knowledge, gather, sort_out
+from fhir_pmp.errors import Refused
+from fhir_pmp.identifiers import DestinationId, PersonId
+from fhir_pmp.store import Store
+from fhir_pmp.store.deliveries import DEFINITIONS_LANE, ClaimedLane, LeaseLost
+
+LOOKS_AGAIN_AFTER = timedelta(hours=1)
+"""What waits for a link or for another resource is looked at again."""
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much is taken at once and for how long. The lease outlasts every single call; a longer lane renews it."""
+
+    lease: timedelta = timedelta(minutes=3)
+    per_lane: int = 1000
+
+
+@dataclass
+class Pushed:
+    """What one push came to, by state: sent, superseded, waiting, not_wanted, withheld, dead, put_back."""
+
+    destination: DestinationId
+    counts: Counter[str] = field(default_factory=Counter)
+    lanes: int = 0
+
+    def __str__(self) -> str:
+        return ", ".join(f"{count} {state}" for state, count in sorted(self.counts.items())) or "nothing due"
+
+
+class Push:
+    """Pushes to one destination. Safe to run in several threads and processes: lanes are claimed under a lease."""
+
+    def __init__(
+        self,
+        store: Store,
+        neighbour: Neighbour,
+        clock: Clock,
+        *,
+        pace: Pace | None = None,
+        chance: Random | None = None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        self._store = store
+        self._neighbour = neighbour
+        self._clock = clock
+        self._pace = pace or Pace()
+        self._chance = chance or Random()
+        self._stop = stop or threading.Event()
+        self._breaker = breakers.KeptBreaker(store, neighbour.id, self._chance)
+        self._lock = threading.Lock()
+        limits = neighbour.client.limits
+        self._one_call = timedelta(seconds=limits.whole_call + limits.connect) + MARGIN
+
+    def run(self) -> Pushed:
+        """Sends until nothing is due, the destination fails, or `stop` is set."""
+        pushed = Pushed(self._neighbour.id)
+        self._wake_what_waits()
+        if not self._something_due() or (capability := self._capability()) is None:
+            return pushed
+        while self._work(capability, pushed, only_lane=DEFINITIONS_LANE):
+            pass
+        workers = self._neighbour.connections
+        with ThreadPoolExecutor(workers, thread_name_prefix=f"push-{self._neighbour.id}") as pool:
+            for done in [pool.submit(self._work_on, capability, pushed) for _ in range(workers)]:
+                done.result()
+        if pushed.counts:
+            structlog.get_logger().info(
+                "pushed",
+                destination=pushed.destination,
+                count=pushed.lanes,
+                sent=pushed.counts["sent"],
+                waiting=pushed.counts["waiting"],
+                dead=pushed.counts["dead"],
+            )
+        return pushed
+
+    def _work_on(self, capability: Capability, pushed: Pushed) -> None:
+        while self._work(capability, pushed):
+            pass
+
+    def _work(self, capability: Capability, pushed: Pushed, only_lane: str | None = None) -> bool:
+        """Takes one lane and sends it. False when there is none to take, or the destination does not work."""
+        claim = None if self._stop.is_set() else self._claim(only_lane)
+        if claim is None:
+            return False
+        reach("lane claimed")
+        ledger = Ledger(self._store, claim, self._clock, self._chance, self._pace.lease)
+        goes_on = self._send(capability, claim, ledger)
+        with self._lock:
+            pushed.counts.update(ledger.counts)
+            pushed.lanes += 1
+        return goes_on
+
+    def _claim(self, only_lane: str | None) -> ClaimedLane | None:
+        now, to = self._clock(), self._neighbour.id
+        with self._store.begin_beside() as books:
+            breaker = books.breakers.get(to)
+            if not breakers.may_call(breaker, now):
+                return None
+            claims = books.outbox.claim_due(
+                to,
+                now=now,
+                lease=max(self._pace.lease, self._one_call),
+                lanes=1,
+                per_lane=self._pace.per_lane,
+                only_lane=only_lane,
+            )
+            if claims and breaker.state != breakers.CLOSED:
+                books.breakers.put(to, breakers.probing(breaker, now, self._one_call))
+        return claims[0] if claims else None
+
+    def _send(self, capability: Capability, claim: ClaimedLane, ledger: Ledger) -> bool:
+        with self._store.read() as books:
+            known = gather(books, self._neighbour.destination, capability, claim)
+        lane = LaneOnItsWay(self._store, self._neighbour, capability, ledger, known, self._clock)
+        try:
+            if self._is_somebody_unlinked(claim, known) and not self._link(claim, known, ledger):
+                self._breaker.has_succeeded(self._clock())
+                return True
+            found = sort_out(self._neighbour.destination, capability, claim, known)
+            ledger.end(found.ended)
+            lane.send(found.ready)
+            ledger.close(found.behind)
+        except Halt as halt:
+            return self._halt(halt, ledger)
+        except LeaseLost:
+            # Somebody slower than the lease: the one who has it now decides. What we wrote after all is looked at.
+            if lane.wrote:
+                ledger.doubt(lane.wrote)
+            return True
+        if found.ready:
+            self._breaker.has_succeeded(self._clock())
+        return True
+
+    def _halt(self, halt: Halt, ledger: Ledger) -> bool:
+        now, verdict = self._clock(), halt.verdict
+        try:
+            if verdict.meaning in PAUSES:
+                ledger.close()
+                self._breaker.pause(now, verdict.reason or "the destination refuses us", verdict.status)
+                return False
+            ledger.put_back(verdict, [d.seq for d in halt.maybe_there])
+        except LeaseLost:
+            return True
+        if verdict.status == 409:
+            return True  # a race about one resource says nothing about the destination's health
+        self._breaker.has_failed(now, verdict.reason or f"status {verdict.status}", verdict.after_seconds)
+        return True
+
+    def _is_somebody_unlinked(self, claim: ClaimedLane, known: Knowledge) -> bool:
+        if self._neighbour.destination.patients is not Patients.THEIRS or claim.lane == DEFINITIONS_LANE:
+            return False
+        return f"Patient/{claim.lane}" not in known.links
+
+    def _link(self, claim: ClaimedLane, known: Knowledge, ledger: Ledger) -> bool:
+        """Whether the destination has exactly one active patient who is this person. Else the lane waits."""
+        person_id = PersonId(claim.lane)
+        with self._store.read() as books:
+            person = books.people.get(person_id)
+        ledger.keep_lease(self._one_call * max(len(person.identifiers), 1))
+        client, destination = self._neighbour.client, self._neighbour.destination
+        try:
+            looked = look_for_patient(client, destination, person, self._clock())
+        except (WireFailure, Untrusted) as failure:
+            raise Halt(Verdict(failure.meaning, None, str(failure))) from None
+        if looked.verdict.meaning is not Meaning.DONE:
+            final = looked.verdict.meaning not in TRANSIENT
+            raise Halt(
+                Verdict(Meaning.PAUSE, looked.verdict.status, "it does not let us search")
+                if final
+                else looked.verdict
+            )
+        ours = f"Patient/{person_id}"
+        if looked.place is None:
+            details: dict[str, object] = {
+                "matches": looked.matches,
+                "other_birth_date": looked.other_birth_date,
+                "not_active": looked.not_active,
+            }
+            ledger.park(
+                looked.reason,
+                "Find out who this person is at the destination, or that they are not there.",
+                details,
+            )
+            return False
+        ledger.link(ours, looked.place, looked.reason)
+        known.links[ours] = looked.place
+        return True
+
+    def _capability(self) -> Capability | None:
+        try:
+            return self._neighbour.capability(self._clock())
+        except WireFailure as failure:
+            self._breaker.has_failed(self._clock(), str(failure), None)
+        except Refused as refusal:
+            self._breaker.pause(self._clock(), str(refusal), None)
+        return None
+
+    def _something_due(self) -> bool:
+        now = self._clock()
+        with self._store.read() as books:
+            if not breakers.may_call(books.breakers.get(self._neighbour.id), now):
+                return False
+            return books.delivery_checks.is_due(self._neighbour.id, now=now)
+
+    def _wake_what_waits(self) -> None:
+        now, to = self._clock(), self._neighbour.id
+        with self._store.begin_beside() as books:
+            # Taken by a holder that nobody is again, it is free once it has run out: for one process, once an hour.
+            if books.leases.take(f"waiting {to}", uuid4().hex, now=now, lasts=LOOKS_AGAIN_AFTER):
+                for lane in books.delivery_checks.waiting_lanes(to):
+                    books.outbox.resume(to, lane, now=now)

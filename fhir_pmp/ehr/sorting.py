@@ -1,0 +1,149 @@
+"""What of a claimed lane goes, in which order, and what does not: not wanted, withheld, or waiting for another."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fhir_pmp.ehr.capability import Capability
+from fhir_pmp.ehr.content import read_content
+from fhir_pmp.ehr.destinations import Destination, WriteStrategy
+from fhir_pmp.ehr.neighbour import takes
+from fhir_pmp.ehr.order import dependants, targets_first
+from fhir_pmp.ehr.rendering import ByIdentifier, business_identifier, found_by
+from fhir_pmp.store import Books
+from fhir_pmp.store.deliveries import ClaimedLane, Delivery, DeliveryState, Ended
+from fhir_pmp.store.neighbours import RemoteVersion
+from fhir_pmp.store.readers import Reader
+
+PARKED = frozenset({DeliveryState.DEAD, DeliveryState.WAITING})
+ON_ITS_WAY = frozenset({DeliveryState.PENDING, DeliveryState.IN_FLIGHT})
+
+
+@dataclass
+class Knowledge:
+    """What we know of a lane's resources and of what they refer to, at one destination; it grows as answers come."""
+
+    links: dict[str, str] = field(default_factory=dict)  # ours: what the destination calls it
+    held: dict[str, RemoteVersion] = field(default_factory=dict)  # what of ours it holds
+    undelivered: Mapping[str, DeliveryState | None] = field(default_factory=dict)  # targets never sent there
+    logical: Mapping[str, ByIdentifier] = field(default_factory=dict)  # targets it will not hold
+    withheld: frozenset[int] = frozenset()  # deliveries that the consent does not cover any more
+
+    def note(self, delivery: Delivery, place: str, etag: str | None) -> None:
+        """The destination holds a version of ours there, under this version tag."""
+        held = RemoteVersion(delivery.type, delivery.id, delivery.version, etag, delivery.content_hash)
+        self.held[delivery.reference] = held
+        if place != delivery.reference:
+            self.links[delivery.reference] = place
+
+
+@dataclass
+class Sorted:
+    """A lane, sorted out."""
+
+    ready: list[Delivery] = field(default_factory=list)  # targets first
+    ended: list[Ended] = field(default_factory=list)
+    behind: list[Delivery] = field(default_factory=list)  # what they refer to is still on its way
+
+
+def gather(books: Books, destination: Destination, capability: Capability, claim: ClaimedLane) -> Knowledge:
+    """Asks the books once for everything about a claimed lane."""
+    withheld = books.delivery_checks.no_longer_shared([d.seq for d in claim.deliveries])
+    staying = {delivery.reference for delivery in claim.deliveries if delivery.seq in withheld}
+    own = {delivery.reference for delivery in claim.deliveries} - staying
+    targets = {target for delivery in claim.deliveries for target in _targets(delivery)}
+    everything = own | targets
+    held = books.remote_versions.find_many(destination.id, everything)
+    links = books.destination_ids.find_many(destination.id, everything)
+    strange = {
+        target
+        for target in targets
+        if target not in links and not takes(destination, capability, _kind(target))
+    }
+    absent = targets - own - staying - set(held) - set(links) - strange
+    undelivered = books.deliveries.undelivered(destination.id, absent) if absent else {}
+    never = {target for target, state in undelivered.items() if state not in PARKED | ON_ITS_WAY}
+    return Knowledge(
+        links={ours: link.theirs for ours, link in links.items()},
+        held=dict(held),
+        undelivered=undelivered,
+        logical=_logical(books, strange | never | (staying & targets) - set(held)),
+        withheld=frozenset(withheld),
+    )
+
+
+def sort_out(
+    destination: Destination, capability: Capability, claim: ClaimedLane, known: Knowledge
+) -> Sorted:
+    """Decides about every delivery of the lane."""
+    found = Sorted()
+    going: dict[str, Delivery] = {}
+    for delivery in claim.deliveries:
+        ended = _not_sent(destination, capability, delivery, known)
+        if ended is not None:
+            found.ended.append(ended)
+        else:
+            going[delivery.reference] = delivery
+    refers = {reference: _targets(delivery) for reference, delivery in going.items()}
+    waits = {reference: _parked_target(delivery, known) for reference, delivery in going.items()}
+    parked = {reference for reference, target in waits.items() if target is not None}
+    for reference in parked | dependants(parked, refers):
+        found.ended.append(waiting_for(going.pop(reference), waits[reference]))
+    behind = {r for r, d in going.items() if any(known.undelivered.get(t) in ON_ITS_WAY for t in _targets(d))}
+    for reference in behind | dependants(behind, refers):
+        if reference in going:
+            found.behind.append(going.pop(reference))
+    found.ready = [going[reference] for reference in targets_first(list(going), refers)]
+    return found
+
+
+def waiting_for(delivery: Delivery, target: str | None) -> Ended:
+    """A delivery that waits until what it refers to is there."""
+    reason = f"waits for {target}, which is not there" if target else "waits for what it refers to"
+    return Ended(delivery.seq, DeliveryState.WAITING, None, reason)
+
+
+def _not_sent(
+    destination: Destination, capability: Capability, delivery: Delivery, known: Knowledge
+) -> Ended | None:
+    if delivery.seq in known.withheld:
+        return Ended(delivery.seq, DeliveryState.WITHHELD, None, "the consent does not cover it any more")
+    if not destination.takes(delivery.type):
+        reason = "the destination file does not name this type"
+        if delivery.type == "Patient":
+            reason = "the destination keeps its own patients"
+        return Ended(delivery.seq, DeliveryState.NOT_WANTED, None, reason)
+    if not takes(destination, capability, delivery.type):
+        return Ended(
+            delivery.seq, DeliveryState.NOT_WANTED, None, "the server offers no way to write this type"
+        )
+    by_our_id = capability.strategy(destination, delivery.type) is WriteStrategy.OUR_ID
+    if not by_our_id and found_by(delivery.content) is None:
+        return Ended(
+            delivery.seq, DeliveryState.NOT_WANTED, None, "the server would have nothing to find it by"
+        )
+    return None
+
+
+def _targets(delivery: Delivery) -> tuple[str, ...]:
+    # A document Bundle holds what it refers to.
+    return () if delivery.type == "Bundle" else delivery.refs
+
+
+def _parked_target(delivery: Delivery, known: Knowledge) -> str | None:
+    return next((t for t in _targets(delivery) if known.undelivered.get(t) in PARKED), None)
+
+
+def _logical(books: Books, references: set[str]) -> dict[str, ByIdentifier]:
+    if not references:
+        return {}
+    targets = books.published.find_many(Reader.house(), references)
+    found = {}
+    for reference in references:
+        target = targets.get(reference)
+        identifier = business_identifier(read_content(target.content)) if target is not None else None
+        found[reference] = ByIdentifier(_kind(reference), identifier)
+    return found
+
+
+def _kind(reference: str) -> str:
+    return reference.partition("/")[0]
