@@ -41,6 +41,7 @@ def desk_from(settings: Settings, *, clock: Callable[[], datetime] = utc_now) ->
     return Desk(
         store=house.store,
         clinic=house.clinic,
+        sources=house.sources,
         publisher=house.publisher,
         audit=AuditWriter(house.store),
         clock=clock,

@@ -45,6 +45,7 @@ def open_house(settings: Settings, now: datetime) -> House:
     destinations = open_destinations(settings)
     sources = load_sources(settings.mappings / "sources", clinic.programme)
     store = Store(settings.database_url)
+    store.check()
     publisher = Publisher(tuple(destinations), zone=clinic.zone)
     start_publishing(store, publisher, clinic, now=now)
     return House(store, clinic, publisher, sources, destinations, settings.mappings)

@@ -19,11 +19,10 @@ class AnotherIdSecret(NotAllowed):
 def start_publishing(
     store: Store, publisher: Publisher, clinic: Clinic, *, now: datetime
 ) -> list[PublishedResource]:
-    """Checks the database and the id secret, then publishes the definitions; safe to repeat.
+    """Checks the id secret, then publishes the definitions; safe to repeat. `store.check()` comes before.
 
-    Raises NotDurable, NotMigrated, AnotherIdSecret, StoreBusy.
+    Raises AnotherIdSecret, StoreBusy.
     """
-    store.check()
     with store.begin() as books:
         kind, key = _PROOF
         proof = books.id_proofs.find()

@@ -1,11 +1,13 @@
 """What every view is given: the one object of the web process, found through the running app."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from flask import Flask, current_app
 
+from fhir_pmp.identifiers import SourceId
+from fhir_pmp.intake.sources import Source
 from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.store.audit_writer import AuditWriter
@@ -20,6 +22,7 @@ class Desk:
 
     store: Store
     clinic: Clinic
+    sources: Mapping[SourceId, Source]
     publisher: Publisher
     audit: AuditWriter
     clock: Callable[[], datetime]  # aware, UTC

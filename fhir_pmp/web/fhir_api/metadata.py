@@ -9,7 +9,7 @@ from fhir_pmp.fhir.json_writer import write_canonical
 from fhir_pmp.web.access.policy import Visitor, may
 from fhir_pmp.web.desk import desk
 from fhir_pmp.web.fhir_api.blueprint import fhir_api
-from fhir_pmp.web.fhir_api.parameters import only
+from fhir_pmp.web.fhir_api.parameters import only, read_pairs
 from fhir_pmp.web.fhir_api.served import STATED_ON, served_types
 from fhir_pmp.web.fhir_api.serving import base_url, check_accept, serve
 
@@ -18,7 +18,7 @@ from fhir_pmp.web.fhir_api.serving import base_url, check_accept, serve
 @may(Visitor.ANYONE)
 def metadata() -> Response:
     """The CapabilityStatement."""
-    only(list(request.args.items(multi=True)))
+    only(read_pairs(request.query_string))
     check_accept()
     statement = capability_statement(
         desk().clinic,

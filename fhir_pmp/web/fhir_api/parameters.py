@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from urllib.parse import parse_qsl
 
 from fhir_pmp.errors import Fault, NotUnderstood
 from fhir_pmp.identifiers import PersonId, ResourceId
@@ -27,6 +28,19 @@ _ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")
 _PREFIX = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
 
 Pairs = Sequence[tuple[str, str]]
+MOST_PAIRS = 100
+"""Parameters in one request."""
+
+
+def read_pairs(encoded: bytes) -> list[tuple[str, str]]:
+    """The parameters of an address or a form, in order. Raises SearchNotUnderstood for other than UTF-8."""
+    try:
+        text = encoded.decode("ascii")
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_PAIRS)
+    except UnicodeDecodeError:
+        raise SearchNotUnderstood("hold what is not UTF-8", field="parameters") from None
+    except ValueError:
+        raise SearchNotUnderstood(f"are more than {MOST_PAIRS}", field="parameters") from None
 
 
 class SearchNotUnderstood(NotUnderstood):

@@ -8,7 +8,7 @@ from fhir_pmp.web.access.callers import reader
 from fhir_pmp.web.access.policy import Visitor, may
 from fhir_pmp.web.desk import desk
 from fhir_pmp.web.fhir_api.blueprint import fhir_api
-from fhir_pmp.web.fhir_api.parameters import only
+from fhir_pmp.web.fhir_api.parameters import only, read_pairs
 from fhir_pmp.web.fhir_api.serving import check_accept, serve_version
 
 
@@ -37,7 +37,7 @@ def vread(type: str, id: str, version: str) -> Response:
 
 
 def _check_request() -> None:
-    only(list(request.args.items(multi=True)))
+    only(read_pairs(request.query_string))
     check_accept()
 
 

@@ -15,7 +15,7 @@ from fhir_pmp.web.access.policy import Visitor, may
 from fhir_pmp.web.desk import desk
 from fhir_pmp.web.fhir_api.blueprint import fhir_api
 from fhir_pmp.web.fhir_api.next_links import PARAMETER, NextPage, seal, unseal
-from fhir_pmp.web.fhir_api.parameters import Pairs, only, read_search
+from fhir_pmp.web.fhir_api.parameters import Pairs, only, read_pairs, read_search
 from fhir_pmp.web.fhir_api.served import SEARCHED
 from fhir_pmp.web.fhir_api.serving import base_url, check_accept, note_versions, serve
 
@@ -30,7 +30,7 @@ class NotSearched(NotFound):
 @may(Visitor.EHR, Visitor.PRACTICE, action="query")
 def search(type: str) -> Response:
     """A search by the parameters of the address."""
-    return _answer(type, list(request.args.items(multi=True)))
+    return _answer(type, read_pairs(request.query_string))
 
 
 @fhir_api.post("/<fhir_type:type>/_search")
@@ -39,7 +39,7 @@ def search_by_post(type: str) -> Response:
     """A search by the parameters of the body and of the address: identifiers in addresses end up in logs."""
     if request.mimetype != FORM:
         raise UnsupportedMediaType
-    return _answer(type, [*request.args.items(multi=True), *request.form.items(multi=True)])
+    return _answer(type, [*read_pairs(request.query_string), *read_pairs(request.get_data())])
 
 
 def _answer(type: str, asked: Pairs) -> Response:

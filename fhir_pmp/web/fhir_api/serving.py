@@ -12,7 +12,7 @@ from fhir_pmp.web.access.auditing import note_persons, note_resources
 from fhir_pmp.web.desk import desk
 from fhir_pmp.web.fhir_api.blueprint import PREFIX
 
-_SERVED = (FHIR_JSON, "application/json", "text/json")
+_SERVED = frozenset({FHIR_JSON, "application/json", "text/json", "application/*", "*/*"})
 
 
 def base_url() -> str:
@@ -22,11 +22,13 @@ def base_url() -> str:
 
 def check_accept() -> None:
     """Raises NotAcceptable (406) for a caller that takes no JSON. `_format` overrules the header."""
-    if (
-        "_format" not in request.args
-        and request.accept_mimetypes
-        and not any(request.accept_mimetypes[kind] > 0 for kind in _SERVED)
-    ):
+    if "_format" in request.args or not request.accept_mimetypes:
+        return
+    # A type's parameters (fhirVersion=4.0) say nothing against it.
+    wanted = {
+        kind.partition(";")[0].strip().lower() for kind, quality in request.accept_mimetypes if quality > 0
+    }
+    if wanted.isdisjoint(_SERVED):
         raise NotAcceptable
 
 

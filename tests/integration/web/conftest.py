@@ -1,7 +1,6 @@
 """The web process over each database."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,9 +8,7 @@ import pytest
 from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.opening import open_clinic
 from fhir_pmp.store import Store
-from tests.integration.web.house import House, open_house
-
-MAPPINGS = Path(__file__).parents[3] / "mappings"
+from tests.integration.web.house import MAPPINGS, House, open_house
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ from werkzeug.test import TestResponse
 from fhir_pmp.app import create_app
 from fhir_pmp.fhir.rendered import Rendered, render
 from fhir_pmp.identifiers import ClientId, EpisodeId, Identifier, PersonId, SourceId
+from fhir_pmp.intake.source_files import load_sources
 from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.episodes import Event
 from fhir_pmp.pathway.facts import Episode, EpisodeState, Person, Sex, Sharing
@@ -27,6 +29,7 @@ from fhir_pmp.web.access.passwords import hash_password
 from fhir_pmp.web.access.tokens import new_token, token_hash
 from fhir_pmp.web.desk import Desk
 
+MAPPINGS = Path(__file__).parents[3] / "mappings"
 BASE = "http://localhost"
 START = datetime(2026, 4, 5, 2, 59, 59, 123000, tzinfo=UTC)  # the night Sydney's clocks go back
 PASSWORD = "correct horse battery"
@@ -145,6 +148,7 @@ def open_house(store: Store, clinic: Clinic) -> House:
     desk = Desk(
         store=store,
         clinic=clinic,
+        sources=load_sources(MAPPINGS / "sources", clinic.programme),
         publisher=publisher,
         audit=AuditWriter(store),
         clock=clock,
