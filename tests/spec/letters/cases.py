@@ -23,7 +23,7 @@ from fhir_pmp.identifiers import (
 )
 from fhir_pmp.instruments.definition import Answers
 from fhir_pmp.instruments.loading import load_instruments
-from fhir_pmp.letters.content import LetterContent, LetterKind
+from fhir_pmp.letters.content import LetterContent
 from fhir_pmp.letters.facts import Fields, LetterFacts, Signer
 from fhir_pmp.letters.wording import Wording, load_wording
 from fhir_pmp.letters.writing import write_letter
@@ -45,6 +45,7 @@ from fhir_pmp.pathway.facts import (
 from fhir_pmp.pathway.loading import load_programme
 from fhir_pmp.pathway.safety import raised_by
 from fhir_pmp.pathway.summary import Summary, summarise
+from fhir_pmp.store.letters import LetterKind
 
 ROOT = Path(__file__).parents[3]
 MAPPINGS = ROOT / "mappings"
