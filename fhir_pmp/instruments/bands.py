@@ -62,12 +62,11 @@ def _overlap(before: Band, after: Band) -> bool:
 
 
 def _gap(before: Band, after: Band, *, whole: bool) -> bool:
-    if before.highest == after.lowest:
-        # Between "below 5" and "above 5" the 5 itself has no band.
-        return not (before.highest_included or after.lowest_included)
-    if not whole:
-        return before.highest < after.lowest
-    return _first_whole_after(before) < _first_whole_of(after)
+    if whole:
+        return _first_whole_after(before) < _first_whole_of(after)
+    # Between "below 5" and "above 5" the 5 itself has no band.
+    lost_edge = not (before.highest_included or after.lowest_included)
+    return before.highest < after.lowest or (before.highest == after.lowest and lost_edge)
 
 
 def _first_whole_after(band: Band) -> int:

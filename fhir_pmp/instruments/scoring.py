@@ -114,17 +114,18 @@ class _Finished(dict[int, Score]):
 
 
 def _compile_scale(instrument: Instrument, scale: Scale) -> Callable[[Answers], Score]:
-    items = tuple(instrument.item(link_id) for link_id in scale.items)
-    finished = tuple(_Finished(scale, answered) for answered in range(len(items) + 1))
-    complete = finished[-1]
+    link_ids = scale.items
+    finished = tuple(_Finished(scale, answered) for answered in range(len(link_ids) + 1))
 
     def score_any(answers: Answers) -> Score:
-        points = [_points(scale, item, answers[item.link_id]) for item in items if item.link_id in answers]
+        points = [answers[link_id] for link_id in link_ids if link_id in answers]
         return finished[len(points)][sum(points)]
 
-    if scale.reversed or len(items) < 2:
+    if scale.reversed:
+        return _turned(instrument, scale, score_any)
+    if len(link_ids) < 2:
         return score_any
-    take = itemgetter(*scale.items)
+    take, complete = itemgetter(*link_ids), finished[-1]
 
     def score(answers: Answers) -> Score:
         try:
@@ -136,8 +137,18 @@ def _compile_scale(instrument: Instrument, scale: Scale) -> Callable[[Answers], 
     return score
 
 
-def _points(scale: Scale, item: Item, answer: int) -> int:
-    return item.lowest + item.highest - answer if item.link_id in scale.reversed else answer
+def _turned(
+    instrument: Instrument, scale: Scale, score: Callable[[Answers], Score]
+) -> Callable[[Answers], Score]:
+    """Scores the answers with the reversed items' answers turned round: the highest becomes the lowest."""
+    turn = {link_id: item.lowest + item.highest for link_id, item in instrument.items_by_id.items()}
+
+    def score_turned(answers: Answers) -> Score:
+        return score(
+            {**answers, **{key: turn[key] - answers[key] for key in scale.reversed if key in answers}}
+        )
+
+    return score_turned
 
 
 def _finish(scale: Scale, total: int, answered: int) -> Score:

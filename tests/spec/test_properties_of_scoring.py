@@ -5,7 +5,7 @@ from fractions import Fraction
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fhir_pmp.identifiers import LinkId
@@ -16,6 +16,7 @@ from tests.spec.cpaq8 import CPAQ8
 
 SCALES = [(instrument, scale) for instrument in shipped.shipped().values() for scale in instrument.scales]
 NAMES = [f"{instrument.id}.{scale.id}" for instrument, scale in SCALES]
+few = settings(max_examples=40)  # for each of the scales
 each_scale = pytest.mark.parametrize(("instrument", "scale"), SCALES, ids=NAMES)
 
 
@@ -26,6 +27,7 @@ def any_answers(instrument: Instrument) -> st.SearchStrategy[dict[LinkId, int]]:
 
 
 @each_scale
+@few
 @given(data=st.data())
 def test_the_order_of_answers_is_irrelevant(
     instrument: Instrument, scale: Scale, data: st.DataObject
@@ -36,6 +38,7 @@ def test_the_order_of_answers_is_irrelevant(
 
 
 @each_scale
+@few
 @given(data=st.data())
 def test_a_score_counts_its_blanks_and_lies_in_the_range(
     instrument: Instrument, scale: Scale, data: st.DataObject
@@ -53,6 +56,7 @@ def test_a_score_counts_its_blanks_and_lies_in_the_range(
 
 
 @each_scale
+@few
 @given(data=st.data())
 def test_a_complete_scale_equals_its_prorated_self(
     instrument: Instrument, scale: Scale, data: st.DataObject
@@ -68,6 +72,7 @@ def test_a_complete_scale_equals_its_prorated_self(
 
 
 @each_scale
+@few
 @given(data=st.data())
 def test_a_worse_answer_never_makes_a_complete_score_better(
     instrument: Instrument, scale: Scale, data: st.DataObject
@@ -103,6 +108,7 @@ def test_reversing_twice_is_nothing(data: st.DataObject) -> None:
 
 
 @each_scale
+@few
 @given(data=st.data())
 def test_a_change_there_and_back_gives_mirrored_verdicts(
     instrument: Instrument, scale: Scale, data: st.DataObject
@@ -118,6 +124,7 @@ def test_a_change_there_and_back_gives_mirrored_verdicts(
 
 
 @each_scale
+@few
 @given(data=st.data())
 def test_improved_always_means_the_better_direction(
     instrument: Instrument, scale: Scale, data: st.DataObject
