@@ -19,6 +19,9 @@ LARGEST_FILE = 256 * 1024
 Built = TypeVar("Built")
 Member = TypeVar("Member", bound=StrEnum)
 
+Keyed = tuple[int, Node]
+"""What stands under a key, and the line of the key: a person looks for the key, not for where its value starts."""
+
 _TAG = "tag:yaml.org,2002:"
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
@@ -74,7 +77,7 @@ class Table:
 
     __slots__ = ("_asked", "_children", "_document", "_line", "_nodes", "_path")
 
-    def __init__(self, document: Document, path: str, line: int, nodes: Mapping[str, Node] | None) -> None:
+    def __init__(self, document: Document, path: str, line: int, nodes: Mapping[str, Keyed] | None) -> None:
         self._document = document
         self._path = path
         self._line = line
@@ -92,14 +95,14 @@ class Table:
 
     def fault(self, what: str, key: str | None = None) -> None:
         """Note that this table, or what stands under the key, is wrong."""
-        node = self._nodes.get(key) if key is not None else None
-        self._document.fault(_line(node) if node is not None else self._line, self._at(key), what)
+        line = self._nodes[key][0] if key is not None and key in self._nodes else self._line
+        self._document.fault(line, self._at(key), what)
 
     def refuse_keys_not_asked_for(self) -> None:
         """Note every key, here and below, that nobody asked for."""
-        for key, node in self._nodes.items():
+        for key in self._nodes:
             if key not in (self._asked or ()):
-                self._document.fault(_line(node), self._at(key), "is not a key we know")
+                self.fault("is not a key we know", key)
         for child in self._children.values():
             child.refuse_keys_not_asked_for()
 
@@ -109,8 +112,7 @@ class Table:
         """Whether the key is there and not null. It counts as asked for."""
         if self._asked is not None:
             self._asked.add(key)
-        node = self._nodes.get(key)
-        return node is not None and node.tag != _TAG + "null"
+        return key in self._nodes and self._nodes[key][1].tag != _TAG + "null"
 
     def text(self, key: str) -> str:
         """Text that is not empty."""
@@ -174,7 +176,7 @@ class Table:
         node = self._wanted(key)
         if node is None:
             return Table(self._document, self._at(key), self._line, None)
-        return self._child(self._at(key), node)
+        return self._child(self._at(key), self._nodes[key][0], node)
 
     def table_or_none(self, key: str) -> "Table | None":
         """The table under the key, or None where the key is absent or null."""
@@ -182,7 +184,7 @@ class Table:
 
     def tables(self, key: str) -> list["Table"]:
         """The list of tables under the key; it must be there, and may be empty."""
-        return [self._child(path, node) for path, node in self._listed(key)]
+        return [self._child(path, _line(node), node) for path, node in self._listed(key)]
 
     def tables_or_none(self, key: str) -> list["Table"]:
         """The list of tables under the key; none where the key is absent or null."""
@@ -230,7 +232,7 @@ class Table:
 
     def _wanted(self, key: str) -> Node | None:
         if self.has(key):
-            return self._nodes[key]
+            return self._nodes[key][1]
         if self._asked is not None:
             self.fault("is missing", key)
         return None
@@ -252,10 +254,10 @@ class Table:
         elif node is not None:
             self.fault("must be a list", key)
 
-    def _child(self, path: str, node: Node) -> "Table":
+    def _child(self, path: str, line: int, node: Node) -> "Table":
         if path not in self._children:
-            nodes = _nodes_by_key(self._document, path, node)
-            self._children[path] = Table(self._document, path, _line(node), nodes)
+            nodes = _nodes_by_key(self._document, path, line, node)
+            self._children[path] = Table(self._document, path, line, nodes)
         return self._children[path]
 
 
@@ -272,7 +274,7 @@ def _root(path: Path, document: Document) -> Table | None:
     node = _compose(data, document)
     if node is None or not _is_plain(node, document):
         return None
-    nodes = _nodes_by_key(document, "", node)
+    nodes = _nodes_by_key(document, "", _line(node), node)
     return Table(document, "", _line(node), nodes) if nodes is not None else None
 
 
@@ -318,18 +320,18 @@ def _is_plain(root: Node, document: Document) -> bool:
     return len(document.faults) == before
 
 
-def _nodes_by_key(document: Document, path: str, node: Node) -> dict[str, Node] | None:
+def _nodes_by_key(document: Document, path: str, line: int, node: Node) -> dict[str, Keyed] | None:
     if not isinstance(node, MappingNode):
-        document.fault(_line(node), path, "must be a table (key: value)")
+        document.fault(line, path, "must be a table (key: value)")
         return None
-    nodes: dict[str, Node] = {}
+    nodes: dict[str, Keyed] = {}
     for key, value in node.value:
         if not isinstance(key, ScalarNode) or key.tag not in _TEXT_TAGS:
             document.fault(_line(key), path, "has a key that is not text (quote it)")
         elif key.value in nodes:
             document.fault(_line(key), f"{path}.{key.value}".lstrip("."), "stands there twice")
         else:
-            nodes[key.value] = value
+            nodes[key.value] = (_line(key), value)
     return nodes
 
 
