@@ -39,7 +39,7 @@ def publish_care(
             person = people[episode.person]
             side = Sharing.REFERRAL if person.id in referred else Sharing.RECORD
             resources += _record(clinic, episode, person, side)
-    publisher.publish(books, resources, now=now)
+    publisher.publish(books, _without_foreign(books, resources), now=now)
     for episode in found.values():
         if (referral := referrals.get(episode.id)) is not None:
             _publish_task(books, clinic, publisher, episode, referral, now)
@@ -66,6 +66,14 @@ def _record(clinic: Clinic, episode: Episode, person: Person, side: Sharing) -> 
         resources.append(build_practice(episode.practice, sharing=Sharing.DEFINITION))
         resources += build_practice_practitioner(clinic, episode.practice, sharing=Sharing.DEFINITION)
     return resources
+
+
+def _without_foreign(books: Books, resources: list[Rendered]) -> list[Rendered]:
+    """Without the practices and practitioners that came with a referral: the door that brought them owns them."""
+    named = [r.reference for r in resources if r.sharing is Sharing.DEFINITION]
+    current = books.published.find_many(Reader.house(), named) if named else {}
+    owned = {reference for reference, version in current.items() if version.owner is not None}
+    return [r for r in resources if r.reference not in owned]
 
 
 def _publish_task(
