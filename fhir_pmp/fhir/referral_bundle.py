@@ -1,7 +1,7 @@
 """A GP's referral as it arrives: a transaction of one Patient, one ServiceRequest, one Task and what goes with them."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -62,8 +62,11 @@ class ReferralRequest:
         return {one.position: {**repoint(one.resource, mapping), "id": ids[one.position]} for one in entries}
 
 
-def read_referral_bundle(bundle: Mapping[str, Any]) -> ReferralRequest:
-    """The referral. Raises NotFhir, ModifierNotKnown or NotAReferral, with every fault found and no value in them."""
+def read_referral_bundle(bundle: Mapping[str, Any], *, ours: Collection[str] = ()) -> ReferralRequest:
+    """The referral. `ours`: "Type/id" of resources of this house that it may refer to, such as our Organization.
+
+    Raises NotFhir, ModifierNotKnown or NotAReferral, with every fault found and no value in them.
+    """
     if bundle.get("resourceType") != "Bundle":
         raise NotAReferral("is not Bundle", field="resourceType")
     check_resource(bundle)
@@ -74,7 +77,7 @@ def read_referral_bundle(bundle: Mapping[str, Any]) -> ReferralRequest:
     if bundle.get("type") != "transaction":
         faults.insert(0, Fault("Bundle.type", "is not transaction"))
     central = {kind: _only(entries, kind, faults) for kind in ("Patient", "ServiceRequest", "Task")}
-    faults += reference_faults(entries)
+    faults += reference_faults(entries, ours)
     patient, request, task = central["Patient"], central["ServiceRequest"], central["Task"]
     if patient is None or request is None or task is None:
         raise NotAReferral(faults=faults)

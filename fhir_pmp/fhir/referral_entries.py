@@ -1,7 +1,7 @@
 """The entries of a transaction Bundle: what each is called, and which of them a reference means."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,13 +76,13 @@ def references_to(entries: Sequence[ReferralEntry]) -> dict[str, int]:
     return known
 
 
-def reference_faults(entries: Sequence[ReferralEntry]) -> Iterator[Fault]:
-    """The references that mean neither an entry nor an address of the world nor something contained."""
+def reference_faults(entries: Sequence[ReferralEntry], ours: Collection[str]) -> Iterator[Fault]:
+    """The references that mean no entry, nothing of ours, no address of the world and nothing contained."""
     known = references_to(entries)
     for entry in entries:
         for path, reference in _references(entry.resource, entry.path):
             told = reference.startswith(("#", "http://", "https://"))
-            if reference not in known and not told:
+            if reference not in known and reference not in ours and not told:
                 yield Fault(path, "refers to what the Bundle does not hold")
 
 
