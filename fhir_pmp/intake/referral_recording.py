@@ -15,6 +15,7 @@ from fhir_pmp.intake.identity import Doubt
 from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.episodes import task_status
 from fhir_pmp.pathway.facts import Episode, EpisodeState, Person, Practice, Referral, Sharing
+from fhir_pmp.publishing.care import publish_care
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.store import Books
 from fhir_pmp.store.clients import Client
@@ -56,6 +57,7 @@ def record_referral(
         _ask_who_this_is(books, episode, doubt, others, now)
     books.letters_due.add(episode.id, LetterKind.RECEIPT, now=now)
     publisher.publish(books, _render(books, clinic, client, request, referral, episode, person, ids), now=now)
+    publish_care(books, clinic, publisher, [episode.id], now)
     return referral
 
 
