@@ -82,6 +82,7 @@ class Typesetter:
 
     def _running_child(self) -> subprocess.Popen[bytes]:
         if self._child is None or self._child.poll() is not None:
+            self._end_child()
             self._child = subprocess.Popen(
                 [sys.executable, "-I", "-m", "fhir_pmp.letters.typesetting_child"],
                 stdin=subprocess.PIPE,
