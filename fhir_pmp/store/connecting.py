@@ -4,30 +4,31 @@ from typing import Any
 
 import sqlalchemy as sa
 
-BUSY_SECONDS = 10
+BUSY_SECONDS = 10.0
 """How long a writer waits for its turn before it says TryLater."""
 
 _SQLITE_WRITER = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
-    f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}",
     "PRAGMA foreign_keys = ON",
     "PRAGMA cache_size = -32768",  # 32 MiB
 )
-_SQLITE_READER = (f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}", "PRAGMA query_only = ON")
+_SQLITE_READER = ("PRAGMA query_only = ON",)
 
 
-def open_engines(url: str) -> tuple[sa.Engine, sa.Engine]:
+def open_engines(url: str, busy_seconds: float = BUSY_SECONDS) -> tuple[sa.Engine, sa.Engine]:
     """One engine that writes and one that only reads."""
     if url.startswith("sqlite"):
-        return _sqlite(url, _SQLITE_WRITER, "BEGIN IMMEDIATE"), _sqlite(url, _SQLITE_READER, "BEGIN")
+        patience = f"PRAGMA busy_timeout = {round(busy_seconds * 1000)}"
+        writer = _sqlite(url, (patience, *_SQLITE_WRITER), "BEGIN IMMEDIATE")
+        return writer, _sqlite(url, (patience, *_SQLITE_READER), "BEGIN")
     engine = sa.create_engine(
         url.replace("postgresql://", "postgresql+psycopg://", 1),
         pool_size=8,
         max_overflow=64,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args={"options": f"-c lock_timeout={BUSY_SECONDS}s -c synchronous_commit=on"},
+        connect_args={"options": f"-c lock_timeout={round(busy_seconds * 1000)}ms -c synchronous_commit=on"},
     )
     # One snapshot for the whole of a read, as SQLite gives it: a page and its clock belong together.
     reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)

@@ -105,7 +105,7 @@ def test_a_transaction_has_one_moment_and_moments_rise_even_when_the_clock_falls
     with store.begin() as books:
         publisher.publish(books, [resource("observation-3")], now=NOW - 60 * MINUTE)
     with store.read() as books:
-        moments = {v.id: v.last_updated for v in books.published.of_person(HOUSE, PersonId("patient-1"))}
+        moments = {str(v.id): v.last_updated for v in books.published.of_person(HOUSE, PersonId("patient-1"))}
     assert moments["observation-1"] == moments["observation-2"] == NOW
     assert (moments["observation-3"] - NOW).total_seconds() == 0.001
 

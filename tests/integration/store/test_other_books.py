@@ -1,0 +1,298 @@
+"""The smaller books: arrivals, work items, letters, accounts, sessions, clients, neighbours, leases, the id proof."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from fhir_pmp.identifiers import (
+    ClientId,
+    DestinationId,
+    EpisodeId,
+    Identifier,
+    LetterId,
+    PersonId,
+    ResourceId,
+)
+from fhir_pmp.store import Books, Store
+from fhir_pmp.store.accounts import Role
+from fhir_pmp.store.clients import ClientKind
+from fhir_pmp.store.errors import AlreadyStored, ChangedMeanwhile, NotStored
+from fhir_pmp.store.id_proof import IdProof
+from fhir_pmp.store.inbox import ArrivalState, ProgrammeAnswer
+from fhir_pmp.store.letters import Letter, LetterKind, LetterState, Preview
+from fhir_pmp.store.neighbours import Breaker, RemoteVersion
+from fhir_pmp.store.sessions import Session
+from tests.integration.store.sample import MINUTE, NOW, add_person
+
+HOSPITAL = DestinationId("hospital")
+EPISODE = EpisodeId("episode-1")
+
+
+def test_an_arrival_is_kept_verbatim_once_and_its_first_answer_stands(store: Store) -> None:
+    body = b'{"resourceType": "Bundle"}\x00\xff'
+    with store.begin_beside() as books:
+        kept = books.inbox.keep("referral", "practice-a", body, now=NOW)
+        assert (kept.body, kept.state, kept.answer_status) == (body, ArrivalState.RECEIVED, None)
+        books.inbox.answered(kept.id, ArrivalState.DONE, key="sr1", status=200, body=b"first")
+        books.inbox.answered(kept.id, ArrivalState.REFUSED, key="sr1", status=409, body=b"second")
+    with store.begin_beside() as books:
+        again = books.inbox.keep("referral", "practice-a", body, now=NOW + MINUTE)
+        assert (again.id, again.received_at) == (kept.id, NOW)
+        assert (again.state, again.answer_status, again.answer_body) == (ArrivalState.DONE, 200, b"first")
+        other = books.inbox.keep("referral", "practice-b", body, now=NOW)
+        assert other.id != kept.id
+        assert [a.id for a in books.inbox.of_key("referral", "practice-a", "sr1")] == [kept.id]
+        assert [a.id for a in books.inbox.list_all(ArrivalState.RECEIVED)] == [other.id]
+        assert books.inbox.get(kept.id) == again
+
+
+def test_a_platforms_first_answer_is_kept_under_its_own_id(store: Store) -> None:
+    answer = ProgrammeAnswer("content", 201, b"{}")
+    with store.begin() as books:
+        books.programme_answers.keep("platform", "POST /people p1", answer, now=NOW)
+        assert books.programme_answers.find("platform", "POST /people p1") == answer
+        assert books.programme_answers.find("other", "POST /people p1") is None
+    with pytest.raises(AlreadyStored), store.begin() as books:
+        books.programme_answers.keep("platform", "POST /people p1", answer, now=NOW)
+
+
+def test_one_work_item_of_a_kind_about_a_thing_stands_until_it_is_closed(store: Store) -> None:
+    with store.begin_beside() as books:
+        items = books.work_items
+        first = items.open(
+            "identity",
+            about="episode/episode-1",
+            role="clinician",
+            what="who is this?",
+            now=NOW,
+            person=PersonId("patient-1"),
+            details={"candidates": ["patient-1", "patient-2"]},
+        )
+        assert (
+            items.open("identity", about="episode/episode-1", role="x", what="y", now=NOW + MINUTE) == first
+        )
+        second = items.open("identity", about="episode/episode-2", role="clinician", what="who?", now=NOW)
+        assert [i.id for i in items.list_open()] == [first.id, second.id]
+        assert items.list_open(person=PersonId("patient-1")) == [first]
+        assert items.find_open("identity", "episode/episode-1") == first
+        closed = items.close(first.id, by="Dr A", how="the same person", now=NOW + MINUTE)
+        assert (closed.closed_at, closed.closed_by, closed.closed_how) == (
+            NOW + MINUTE,
+            "Dr A",
+            "the same person",
+        )
+        with pytest.raises(ChangedMeanwhile):
+            items.close(first.id, by="Dr B", how="x", now=NOW)
+        reopened = items.open("identity", about="episode/episode-1", role="clinician", what="?", now=NOW)
+        assert reopened.id != first.id
+        assert items.close_about("identity", "episode/episode-2", by="system", how="linked", now=NOW)
+        assert not items.close_about("identity", "episode/episode-2", by="system", how="linked", now=NOW)
+        with pytest.raises(NotStored):
+            items.get(999)
+
+
+def draft(books: Books, number: int = 1) -> Letter:
+    return books.letters.add_draft(
+        LetterId(f"letter-{number}"),
+        episode=EPISODE,
+        kind=LetterKind.DISCHARGE,
+        number=number,
+        fields={"comment": ""},
+        pinned='{"v":1}',
+        replaces=None,
+        now=NOW,
+    )
+
+
+def sign(books: Books, letter: LetterId) -> Letter:
+    return books.letters.sign(
+        letter,
+        pdf=b"%PDF",
+        pdf_hash="hash",
+        pinned='{"v":1}',
+        document_reference_id=ResourceId(f"document-{letter}"),
+        bundle_id=ResourceId(f"bundle-{letter}"),
+        by="account-1",
+        now=NOW + MINUTE,
+    )
+
+
+def test_a_letter_goes_from_draft_to_preview_to_signed_to_replaced(store: Store) -> None:
+    preview = Preview("hash", b"%PDF", "account-1", date(2026, 4, 5), '{"v":1}')
+    with store.begin() as books:
+        add_person(books, 1)
+        letters = books.letters
+        assert letters.next_number(EPISODE, LetterKind.DISCHARGE) == 1
+        letter = draft(books)
+        assert letters.list_drafts() == [letter]
+        assert letters.next_number(EPISODE, LetterKind.DISCHARGE) == 2
+        letters.keep_preview(letter.id, preview)
+        assert letters.preview(letter.id) == preview
+        edited = letters.edit(letter.id, fields={"comment": "x"}, now=NOW)
+        assert (edited.fields, letters.preview(letter.id)) == ({"comment": "x"}, None)
+        with pytest.raises(NotStored):
+            letters.pdf(letter.id)
+        signed = sign(books, letter.id)
+        assert (signed.state, signed.signed_at, signed.pdf_hash) == (LetterState.SIGNED, NOW + MINUTE, "hash")
+        assert letters.pdf(letter.id) == b"%PDF"
+        assert letters.find_by_document(ResourceId("document-letter-1")) == signed
+        for change in (
+            lambda: letters.edit(letter.id, fields={}, now=NOW),
+            lambda: letters.keep_preview(letter.id, preview),
+            lambda: letters.discard(letter.id),
+            lambda: sign(books, letter.id),
+        ):
+            with pytest.raises(ChangedMeanwhile):
+                change()
+        draft(books, 2)
+        letters.discard(LetterId("letter-2"))
+        draft(books, 3)
+        sign(books, LetterId("letter-3"))
+        assert letters.mark_replaced(letter.id).state is LetterState.REPLACED
+        assert [x.id for x in letters.signed_of(EPISODE)] == ["letter-1", "letter-3"]
+        assert letters.list_drafts() == []
+        assert letters.pdf(letter.id) == b"%PDF"
+
+
+def test_a_letter_is_due_once_until_it_is_drafted(store: Store) -> None:
+    with store.begin() as books:
+        add_person(books, 1)
+        due = books.letters_due
+        due.add(EPISODE, LetterKind.DISCHARGE, now=NOW)
+        due.add(EPISODE, LetterKind.DISCHARGE, now=NOW + MINUTE)
+        due.add(EPISODE, LetterKind.RECEIPT, now=NOW + MINUTE)
+        first, second = due.list_all()
+        assert (first.kind, first.due_at, second.kind) == (LetterKind.DISCHARGE, NOW, LetterKind.RECEIPT)
+        assert due.done(first.seq, now=NOW)
+        assert not due.done(first.seq, now=NOW)
+        assert due.list_all() == [second]
+        due.add(EPISODE, LetterKind.DISCHARGE, now=NOW)
+        assert len(due.list_all()) == 2
+
+
+def test_accounts_are_found_by_login_in_any_case_and_sessions_end_with_them(store: Store) -> None:
+    with store.begin_beside() as books:
+        accounts, sessions = books.accounts, books.sessions
+        ann = accounts.add(
+            "account-1",
+            login="Ann",
+            name="Dr Ann",
+            role=Role.CLINICIAN,
+            registration="MED1",
+            password_hash="h",
+            now=NOW,
+        )
+        assert accounts.find_by_login("aNN") == accounts.find("account-1") == ann
+        with pytest.raises(AlreadyStored):
+            accounts.add(
+                "account-2",
+                login="ANN",
+                name="x",
+                role=Role.ADMINISTRATOR,
+                registration=None,
+                password_hash="h",
+                now=NOW,
+            )
+        accounts.set_password(ann.id, "h2")
+        assert accounts.get(ann.id).password_hash == "h2"
+        session = Session("t1", ann.id, "secret", NOW, NOW)
+        sessions.add(session)
+        sessions.touch("t1", now=NOW + MINUTE)
+        found = sessions.find("t1")
+        assert found is not None and found.last_seen_at == NOW + MINUTE
+        sessions.add(Session("t2", ann.id, "secret", NOW, NOW))
+        assert sessions.remove_idle(seen_before=NOW + MINUTE, created_before=NOW) == 1
+        assert (sessions.find("t1") is None, sessions.find("t2") is None) == (False, True)
+        accounts.set_disabled(ann.id, True)
+        assert sessions.find("t1") is None
+        assert [a.disabled for a in accounts.list_all()] == [True]
+
+
+def test_failed_logins_are_counted_by_login_and_by_address(store: Store) -> None:
+    with store.begin_beside() as books:
+        accounts = books.accounts
+        attempts = [accounts.add_attempt("Ann", f"10.0.0.{n % 2}", now=NOW + n * MINUTE) for n in range(4)]
+        accounts.attempt_succeeded(attempts[3])
+        assert accounts.failed_attempts(since=NOW, login="ann") == 3
+        assert accounts.failed_attempts(since=NOW + MINUTE, login="ANN") == 2
+        assert accounts.failed_attempts(since=NOW, address="10.0.0.1") == 1
+        assert accounts.failed_attempts(since=NOW, login="nobody") == 0
+
+
+def test_clients_are_found_by_token_name_and_practice(store: Store) -> None:
+    practice = Identifier("urn:hpio", "1")
+    with store.begin_beside() as books:
+        clients = books.clients
+        client = clients.add(
+            ClientId("c1"),
+            name="Practice",
+            kind=ClientKind.PRACTICE,
+            token_hash="t1",
+            organization=practice,
+            now=NOW,
+        )
+        clients.add(
+            ClientId("c2"), name="EHR", kind=ClientKind.EHR, token_hash="t2", organization=practice, now=NOW
+        )
+        assert clients.find_by_token_hash("t1") == clients.find_by_name("Practice") == client
+        assert clients.find_practice(practice) == client
+        assert clients.find_practice(Identifier("urn:other", "1")) is None
+        with pytest.raises(AlreadyStored):
+            clients.add(ClientId("c3"), name="EHR", kind=ClientKind.EHR, token_hash="t3", now=NOW)
+        clients.set_token(client.id, "t9")
+        clients.set_disabled(client.id, True)
+        assert clients.find_by_token_hash("t1") is None
+        assert clients.get(client.id).disabled
+        assert [c.name for c in clients.list_all()] == ["EHR", "Practice"]
+
+
+def test_what_a_destination_calls_and_holds_of_ours_is_remembered(store: Store) -> None:
+    first = RemoteVersion("Observation", "o1", 1, 'W/"1"', "h1")
+    second = RemoteVersion("Observation", "o1", 2, 'W/"2"', "h2")
+    with store.begin_beside() as books:
+        ids, held = books.destination_ids, books.remote_versions
+        ids.link(HOSPITAL, "Patient/patient-1", "Patient/77", how="one active match", by="sync", now=NOW)
+        ids.link(HOSPITAL, "Patient/patient-1", "Patient/78", how="decided", by="Dr A", now=NOW)
+        link = ids.find(HOSPITAL, "Patient/patient-1")
+        assert link is not None and (link.theirs, link.how, link.by) == ("Patient/78", "decided", "Dr A")
+        assert ids.find(DestinationId("other"), "Patient/patient-1") is None
+        ids.unlink(HOSPITAL, "Patient/patient-1")
+        assert ids.find(HOSPITAL, "Patient/patient-1") is None
+        held.put_many(HOSPITAL, [first], now=NOW)
+        held.put_many(HOSPITAL, [second], now=NOW)
+        assert held.find_many(HOSPITAL, ["Observation/o1", "Flag/o1"]) == {"Observation/o1": second}
+        held.forget(HOSPITAL, "Observation/o1")
+        assert held.find_many(HOSPITAL, ["Observation/o1"]) == {}
+
+
+def test_a_breaker_is_closed_until_it_is_said_to_be_open(store: Store) -> None:
+    opened = Breaker("open", 5, NOW, NOW + MINUTE, "busy")
+    with store.begin_beside() as books:
+        assert books.breakers.get(HOSPITAL) == Breaker()
+        books.breakers.put(HOSPITAL, opened)
+        assert books.breakers.get(HOSPITAL) == opened
+        books.breakers.put(HOSPITAL, Breaker())
+        assert books.breakers.get(HOSPITAL) == Breaker()
+
+
+def test_one_holder_leads_until_its_lease_ends(store: Store) -> None:
+    lasts = timedelta(seconds=30)
+    with store.begin_beside() as books:
+        leases = books.leases
+        assert leases.take("push", "a", now=NOW, lasts=lasts)
+        assert not leases.take("push", "b", now=NOW, lasts=lasts)
+        assert leases.take("push", "a", now=NOW + lasts / 2, lasts=lasts)
+        assert not leases.take("push", "b", now=NOW + lasts, lasts=lasts)
+        assert leases.take("push", "b", now=NOW + 2 * lasts, lasts=lasts)
+        leases.give_back("push", "a")
+        assert not leases.take("push", "a", now=NOW + 2 * lasts, lasts=lasts)
+        leases.give_back("push", "b")
+        assert leases.take("push", "a", now=NOW + 2 * lasts, lasts=lasts)
+
+
+def test_the_id_proof_is_kept(store: Store) -> None:
+    proof = IdProof("patient-1", "patient", ("a", "b"))
+    with store.begin() as books:
+        assert books.id_proofs.find() is None
+        books.id_proofs.keep(proof)
+        assert books.id_proofs.find() == proof
