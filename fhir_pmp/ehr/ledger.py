@@ -90,8 +90,9 @@ class Ledger:
                     books.destination_ids.link(
                         to, t.delivery.reference, t.place, how="named by the server", by="sync", now=now
                     )
-            self._close_items(books, {t.delivery.reference for t in taken}, now)
-            self._wake_waiting(books, {t.delivery.reference for t in taken}, now)
+            mended = self._close_items(books, {t.delivery.reference for t in taken}, now)
+            for lane in books.delivery_checks.waiting_lanes(to, mended) if mended else ():
+                books.outbox.resume(to, lane, now=now)
         self._answered("sent", (t.delivery.seq for t in taken))
         reach("delivery settled")
 
@@ -194,16 +195,16 @@ class Ledger:
             },
         )
 
-    def _close_items(self, books: Books, references: set[str], now: datetime) -> None:
+    def _close_items(self, books: Books, references: set[str], now: datetime) -> set[str]:
+        """Closes the work items about these; the references of those that had one, for which others may have waited."""
         person = None if self._claim.lane == DEFINITIONS_LANE else PersonId(self._claim.lane)
-        mine = {f"delivery/{self._claim.destination}/{reference}" for reference in references}
+        mine = {f"delivery/{self._claim.destination}/{reference}": reference for reference in references}
+        mended = set()
         for item in books.work_items.list_open(kinds=DELIVERY_KINDS, person=person):
             if item.about in mine:
                 books.work_items.close(item.id, by="sync", how="it was delivered", now=now)
-
-    def _wake_waiting(self, books: Books, references: set[str], now: datetime) -> None:
-        for lane in books.delivery_checks.waiting_lanes(self._claim.destination, references):
-            books.outbox.resume(self._claim.destination, lane, now=now)
+                mended.add(mine[item.about])
+        return mended
 
     def _answered(self, how: str, seqs: Iterable[int]) -> None:
         for seq in seqs:

@@ -102,10 +102,10 @@ class FaultProxy(ThreadingHTTPServer):
             )
         return call, fault
 
-    def bodies(self, method: str = "POST") -> list[bytes]:
-        """The bodies of all calls of this method, in order."""
+    def written(self) -> list[bytes]:
+        """The bodies of everything that was sent to be stored, in order."""
         with self.lock:
-            return [seen.body for seen in self.seen if seen.method == method]
+            return [s.body for s in self.seen if s.method in ("POST", "PUT") and "_search" not in s.path]
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that was killed leaves a broken pipe; that is what this proxy is for."""

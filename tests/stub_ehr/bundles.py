@@ -76,7 +76,9 @@ def _one(records: Records, entry: Entry, client_ids: bool, written: list[Version
     elif id_:
         answer = update(records, kind, id_, resource, request.get("ifMatch"), client_ids=client_ids)
     else:
-        answer = update_where(records, kind, query, resource, request.get("ifMatch"), takes_id=True)
+        answer = update_where(
+            records, kind, query, resource, request.get("ifMatch"), takes_id=True, id_=entry.get("_id")
+        )
     if answer.moved:
         written.append(answer.version)
     return {"response": _response(answer)}
@@ -116,14 +118,16 @@ def _with_ids(records: Records, entries: list[Entry]) -> list[Entry]:
         if not full_url.startswith("urn:") or _method(entry) not in ("POST", "PUT"):
             known.append(entry)
             continue
-        path = entry["request"]["url"].partition("?")[0].lstrip("/")
-        if _method(entry) == "POST":
-            matches = find(records, path, entry["request"].get("ifNoneExist", "_id=").rpartition("?")[2])
-            id_ = matches[0]["id"] if matches else records.unused_id()
+        path, _, query = unquote(entry["request"]["url"]).lstrip("/").partition("?")
+        if "/" in path:
+            places[full_url] = path
+        else:
+            asked = query or entry["request"].get("ifNoneExist", "_id=").rpartition("?")[2]
+            matches = find(records, path, asked)
+            own = entry["resource"].get("id") if query else None
+            id_ = matches[0]["id"] if matches else own or records.unused_id()
             entry = {**entry, "_id": id_}
             places[full_url] = f"{path}/{id_}"
-        elif "/" in path:
-            places[full_url] = path
         known.append(entry)
     return [_repointed(entry, places) for entry in known] if places else known
 

@@ -27,6 +27,7 @@ _DATES = frozenset(
 
 CODES = {
     ("Patient", "gender"): "male female other unknown",
+    ("Practitioner", "gender"): "male female other unknown",
     ("Observation", "status"): "registered preliminary final amended corrected cancelled entered-in-error unknown",
     ("QuestionnaireResponse", "status"): "in-progress completed amended entered-in-error stopped",
     ("EpisodeOfCare", "status"): "planned waitlist active onhold finished cancelled entered-in-error",

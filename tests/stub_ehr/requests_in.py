@@ -88,7 +88,6 @@ class Ehr:
                     asked.query,
                     _json(asked.body),
                     asked.headers.get("if-match"),
-                    takes_id=False,
                 )
             else:
                 raise Problem(405, "HAPI-0445: Method not allowed", code="not-supported")

@@ -51,11 +51,12 @@ def update(
 ) -> Written:
     """PUT with an id. `If-None-Match` is not looked at, as in HAPI: it overwrites."""
     _same_type(kind, resource)
-    check_id(kind, id_)
     if resource.get("id") != id_:
         raise Problem(400, "HAPI-0420: Can not update resource, resource body must contain an ID element which matches the request URL")  # fmt: skip
     with records.group():
         newest = records.newest(kind, id_)
+        if newest is None:
+            check_id(kind, id_)  # an id of digits that the server gave itself is as good as any
         if newest is None and not client_ids:
             raise Problem(405, "HAPI-0959: Client assigned ids are not allowed here", code="not-supported")
         _check_version(newest, if_match)
@@ -72,9 +73,10 @@ def update_where(
     resource: dict[str, Any],
     if_match: str | None,
     *,
-    takes_id: bool,
+    takes_id: bool = False,
+    id_: str | None = None,
 ) -> Written:
-    """PUT with a search: updates the one match, creates where there is none.
+    """PUT with a search: updates the one match, creates where there is none, under `id_` if it is given.
 
     `takes_id`: under the body's id if it has one, as HAPI does in a transaction and not by itself.
     """
@@ -89,7 +91,7 @@ def update_where(
             return update(records, kind, matches[0]["id"], {**resource, "id": matches[0]["id"]}, if_match)
         if takes_id and "id" in resource:
             return update(records, kind, resource["id"], resource, if_match)
-        return create(records, kind, resource, None)
+        return create(records, kind, resource, None, id_)
 
 
 def delete(records: Records, kind: str, id_: str, if_match: str | None = None) -> Version | None:

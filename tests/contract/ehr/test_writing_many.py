@@ -1,5 +1,7 @@
 """What an EHR does with a Bundle of ours."""
 
+import pytest
+
 from tests.contract.ehr.caller import Caller, entry, new_id, observation, patient, read, without_meta
 
 
@@ -76,6 +78,27 @@ def test_a_place_holder_becomes_the_id_that_the_server_gives(ehr: Caller) -> Non
     assert ehr.process("transaction", posted, entry(score)).status_code == 200
     subject = ehr.get(f"Observation/{score['id']}")["subject"]["reference"]
     assert ehr.get(subject)["identifier"] == person["identifier"]
+
+
+@pytest.mark.parametrize("way", ["PUT", "POST"])
+def test_a_place_holder_of_a_conditional_write_is_resolved_whether_it_matches_or_not(
+    ehr: Caller, way: str
+) -> None:
+    for there in (False, True):
+        holder = "urn:uuid:8f5c1c6e-6d7d-4c6a-9d5e-0a2f7f1c0a12"
+        person, score = patient(), observation(holder)
+        query = f"identifier=urn:test:person%7C{person['id']}"
+        if there:
+            ehr.put(person)
+        without_id = {name: value for name, value in person.items() if name != "id"}
+        request = {"method": "PUT", "url": f"Patient?{query}"}
+        if way == "POST":
+            request = {"method": "POST", "url": "Patient", "ifNoneExist": query}
+        written = {"fullUrl": holder, "resource": without_id, "request": request}
+        assert ehr.process("transaction", entry(score), written).status_code == 200
+        subject = ehr.get(f"Observation/{score['id']}")["subject"]["reference"]
+        assert ehr.get(subject)["identifier"] == person["identifier"]
+        assert (subject == f"Patient/{person['id']}") is there
 
 
 def test_a_conditional_update_in_a_transaction_takes_our_id_where_nothing_matches(ehr: Caller) -> None:

@@ -65,6 +65,12 @@ def test_a_post_takes_an_id_of_the_server_and_names_the_place(ehr: Caller) -> No
     assert response.headers["Location"].startswith(f"{ehr.address}/Patient/{read(response)['id']}/_history/1")
 
 
+def test_what_the_server_named_is_updated_under_that_id(ehr: Caller) -> None:
+    named = read(ehr.ask("POST", "Patient", patient()))
+    changed = ehr.put(named | {"gender": "other"}, If_Match='W/"1"')
+    assert (changed.status_code, version_of(changed)) == (200, "2")
+
+
 def test_a_conditional_create_that_matches_gives_the_match(ehr: Caller) -> None:
     person = patient()
     ehr.put(person)

@@ -1,0 +1,73 @@
+"""A server that gives its own ids: written by our identifier, referred to by what it answered, once each."""
+
+import pytest
+
+from fhir_pmp.ehr.destinations import WriteStrategy
+from tests.faults.proxy import Call, Fault, FaultProxy
+from tests.integration.ehr.house import Ehr, House, destination
+from tests.integration.ehr.sample import publish, publish_people, questionnaire_response, score
+
+
+@pytest.fixture(autouse=True, params=[WriteStrategy.CONDITIONAL_UPDATE, WriteStrategy.CONDITIONAL_CREATE])
+def strategy(house: House, request: pytest.FixtureRequest) -> None:
+    """Each conditional way of writing."""
+    house.destination = destination(strategy=request.param)
+
+
+def test_everything_arrives_once_and_refers_to_the_servers_ids(house: House, ehr: Ehr) -> None:
+    publish_people(house.store, 2)
+    assert house.push().counts == {"sent": 17}
+    patients = {p["identifier"][0]["value"]: p["id"] for p in ehr.all("Patient")}
+    assert len(patients) == 2
+    assert all(id_.isdigit() for id_ in patients.values())
+    for response in ehr.all("QuestionnaireResponse"):
+        n = response["identifier"]["value"].partition("-")[0]
+        assert response["subject"]["reference"] == f"Patient/{patients[f'm{n}']}"
+    assert len(ehr.all("Observation")) == 6
+
+
+def test_an_amendment_goes_to_the_same_place_under_its_version(
+    house: House, ehr: Ehr, proxy: FaultProxy
+) -> None:
+    publish_people(house.store, 1)
+    house.push()
+    publish(
+        house.store, [score(1, 1, "5.00", status="amended"), questionnaire_response(1, 1, status="amended")]
+    )
+    assert house.push().counts == {"sent": 2}
+    assert len(ehr.all("Observation")) == 3
+    amended = [o for o in ehr.all("Observation") if o["status"] == "amended"]
+    assert [o["meta"]["versionId"] for o in amended] == ["2"]
+    assert proxy.written()[-1].count(b'"ifMatch"') == 2
+
+
+def test_what_was_sent_is_kept_as_the_server_holds_it(house: House, ehr: Ehr) -> None:
+    publish_people(house.store, 1, each=1)
+    house.push()
+    with house.store.read() as books:
+        links = books.destination_ids.find_many(
+            house.destination.id, ["Patient/patient-1", "Observation/score-1-1"]
+        )
+        (delivery,) = [d for d in house.deliveries() if d.reference == "Observation/score-1-1"]
+        sent = books.deliveries.sent_bytes(delivery.seq)
+    assert sent is not None
+    assert b"urn:uuid:" not in sent
+    assert f'"id":"{links["Observation/score-1-1"].theirs.partition("/")[2]}"'.encode() in sent
+    assert f'"reference":"{links["Patient/patient-1"].theirs}"'.encode() in sent
+
+
+def test_a_lost_answer_doubles_nothing(house: House, ehr: Ehr, proxy: FaultProxy) -> None:
+    publish_people(house.store, 1)
+
+    def lose_the_transaction(call: Call) -> Fault | None:
+        lost = call.method == "POST" and b"transaction" in call.body[:80]
+        proxy.plan = (lambda _: None) if lost else proxy.plan
+        return Fault("reset after commit", reset_after=True) if lost else None
+
+    proxy.plan = lose_the_transaction
+    house.push()
+    assert house.states()["pending"] == 8
+    assert house.push_until_quiet()["dead"] == 0
+    assert [len(ehr.all(kind)) for kind in ("Patient", "QuestionnaireResponse", "Observation")] == [1, 3, 3]
+    assert {o["meta"]["versionId"] for o in ehr.all("Observation")} == {"1"}
+    assert house.states() == {"sent": 9}

@@ -1,0 +1,172 @@
+"""A push to a bare FHIR store: everything arrives once, in order, and a repeat sends nothing."""
+
+from datetime import timedelta
+
+from fhir_pmp.ehr.ledger import REFUSED
+from tests.faults.proxy import FaultProxy
+from tests.integration.ehr.house import Ehr, House, destination
+from tests.integration.ehr.sample import (
+    add_people,
+    everything_about,
+    organization,
+    patient,
+    practitioner,
+    publish,
+    publish_people,
+    questionnaire_response,
+    score,
+)
+from tests.integration.store.sample import episode
+from tests.stub_ehr.json_text import from_json
+
+
+def test_everything_published_arrives_as_it_was_published(house: House, ehr: Ehr) -> None:
+    publish_people(house.store, 5)
+    pushed = house.push()
+    assert pushed.counts == {"sent": 1 + 5 * 8}
+    assert house.states() == {"sent": 41}
+    for delivery in house.deliveries():
+        there = ehr.get(delivery.reference)
+        ours = from_json(delivery.content)
+        assert {**there, "meta": None} == {**ours, "meta": None}
+    assert [len(ehr.all(kind)) for kind in ("Patient", "Observation", "Bundle")] == [5, 15, 5]
+
+
+def test_a_repeat_sends_nothing(house: House, proxy: FaultProxy) -> None:
+    publish_people(house.store, 2)
+    house.push()
+    calls = len(proxy.seen)
+    publish(house.store, everything_about(1))
+    assert house.push().counts == {}
+    assert len(proxy.seen) == calls
+
+
+def test_the_definitions_lane_goes_before_the_people(house: House, proxy: FaultProxy) -> None:
+    publish_people(house.store, 3)
+    house.push()
+    first, *others = proxy.written()
+    assert first.startswith(b'{"resourceType":"Organization","id":"organization-1"')
+    assert all(b'"resourceType":"Organization"' not in body for body in others)
+
+
+def test_a_person_travels_in_one_transaction_targets_first(house: House, proxy: FaultProxy) -> None:
+    publish_people(house.store, 1)
+    house.push()
+    bundle = from_json(proxy.written()[1])
+    assert bundle["type"] == "transaction"
+    urls = [entry["request"]["url"] for entry in bundle["entry"]]
+    assert len(urls) == 8
+    assert urls.index("Patient/patient-1") < urls.index("QuestionnaireResponse/response-1-1")
+    assert urls.index("QuestionnaireResponse/response-1-1") < urls.index("Observation/score-1-1")
+
+
+def test_a_long_history_is_cut_into_bundles_targets_first(house: House, ehr: Ehr, proxy: FaultProxy) -> None:
+    house.destination = destination(entries=5)
+    publish_people(house.store, 1, each=6)
+    assert house.push().counts["sent"] == 15
+    assert len(ehr.all("Observation")) == 6
+    assert [len(from_json(body)["entry"]) for body in proxy.written()[1:]] == [
+        5,
+        5,
+        4,
+    ]
+
+
+def test_an_amended_resource_goes_with_the_version_it_replaces(
+    house: House, ehr: Ehr, proxy: FaultProxy
+) -> None:
+    publish_people(house.store, 1)
+    house.push()
+    publish(house.store, [score(1, 1, "6.00", status="amended"), score(1, 2, "5.00", status="amended")])
+    assert house.push().counts == {"sent": 2}
+    bundle = from_json(proxy.written()[-1])
+    assert [entry["request"]["ifMatch"] for entry in bundle["entry"]] == ['W/"1"', 'W/"1"']
+    assert ehr.get("Observation/score-1-1")["status"] == "amended"
+    assert ehr.versions("Observation/score-1-1") == 2
+    assert ehr.versions("Observation/score-1-3") == 1
+
+
+def test_only_the_newest_version_of_a_resource_travels(house: House, ehr: Ehr) -> None:
+    publish_people(house.store, 1)
+    publish(house.store, [score(1, 1, "6.00")])
+    publish(house.store, [score(1, 1, "5.00")])
+    house.push()
+    assert house.states() == {"sent": 9, "superseded": 2}
+    assert ehr.versions("Observation/score-1-1") == 1
+    assert str(ehr.get("Observation/score-1-1")["valueQuantity"]["value"]) == "5.00"
+
+
+def test_without_consent_nothing_of_the_record_leaves(house: House, ehr: Ehr) -> None:
+    add_people(house.store, [1], share=False)
+    publish(house.store, [organization(), *everything_about(1)])
+    assert house.push().counts == {"sent": 1}
+    assert ehr.all("Patient") == []
+
+
+def test_consent_that_ends_while_a_lane_is_claimed_stops_it_before_it_is_sent(house: House, ehr: Ehr) -> None:
+    publish_people(house.store, 1)
+    house.push()
+    publish(house.store, [score(1, 1, "6.00")])
+    with house.store.begin_beside() as books:
+        to, lease = house.destination.id, timedelta(seconds=60)
+        books.outbox.claim_due(to, now=house.now, lease=lease, lanes=1, per_lane=10)
+    with house.store.begin() as books:
+        books.episodes.set_consent(episode(1), False, by="test", now=house.now)
+    house.later(minutes=2)
+    assert house.push().counts == {"withheld": 1}
+    assert ehr.versions("Observation/score-1-1") == 1
+
+
+def test_one_refused_entry_is_buried_with_its_dependants_and_the_rest_goes(house: House, ehr: Ehr) -> None:
+    publish_people(house.store, 2)
+    # A code outside the required value set: the EHR refuses the whole transaction and does not say which entry.
+    publish(house.store, [questionnaire_response(1, 2, status="finished")])
+    pushed = house.push()
+    assert pushed.counts == {"sent": 1 + 8 + 6, "dead": 1, "waiting": 1}
+    assert house.state_of("QuestionnaireResponse/response-1-2") == "dead"
+    assert house.state_of("Observation/score-1-2") == "waiting"
+    assert {r["id"] for r in ehr.all("Observation")} == {
+        "score-1-1",
+        "score-1-3",
+        "score-2-1",
+        "score-2-2",
+        "score-2-3",
+    }
+    (item,) = house.work_items()
+    assert (item.kind, item.role, item.person) == (REFUSED, "administrator", "patient-1")
+    assert item.details["status"] == 400
+    assert "Example" not in str(item)
+
+
+def test_the_corrected_version_goes_and_what_waited_for_it_follows(house: House, ehr: Ehr) -> None:
+    publish_people(house.store, 1)
+    publish(house.store, [questionnaire_response(1, 2, status="finished")])
+    house.push()
+    publish(house.store, [questionnaire_response(1, 2, status="amended")])
+    assert house.push().counts == {"sent": 2}
+    assert len(ehr.all("Observation")) == 3
+    assert house.work_items() == []
+
+
+def test_a_reference_to_what_was_never_published_there_becomes_a_logical_one(house: House, ehr: Ehr) -> None:
+    add_people(house.store, [2])
+    strange = questionnaire_response(2, 1, author={"reference": "Practitioner/practitioner-9"})
+    publish(house.store, [organization(), patient(2), strange, score(2, 1)])
+    assert house.push().counts == {"sent": 4}
+    assert ehr.get("QuestionnaireResponse/response-2-1")["author"] == {"type": "Practitioner"}
+
+
+def test_a_refused_practitioner_holds_back_who_refers_to_it_until_it_is_there(house: House, ehr: Ehr) -> None:
+    add_people(house.store, [1, 2])
+    publish(house.store, [organization(), practitioner(gender="lady"), patient(1), patient(2)])
+    written = {"author": {"reference": "Practitioner/practitioner-1"}}
+    publish(
+        house.store,
+        [questionnaire_response(1, 1), score(1, 1), questionnaire_response(2, 1, **written), score(2, 1)],
+    )
+    assert house.push().counts == {"sent": 5, "dead": 1, "waiting": 2}
+    assert house.state_of("QuestionnaireResponse/response-2-1") == "waiting"
+    publish(house.store, [practitioner(gender="female")])
+    assert house.push().counts == {"sent": 3}
+    assert len(ehr.all("Observation")) == 2
+    assert house.work_items() == []

@@ -1,0 +1,184 @@
+"""A push to a hospital, which has its own patients: they are found and never written, and who is not found waits."""
+
+import pytest
+
+from fhir_pmp.ehr.destinations import Patients
+from fhir_pmp.ehr.ledger import NOT_LINKED
+from tests.faults.proxy import FaultProxy
+from tests.integration.ehr.house import Ehr, House, Resource, destination
+from tests.integration.ehr.sample import (
+    MEDICARE,
+    add_people,
+    document,
+    everything_about,
+    organization,
+    publish,
+    publish_people,
+    questionnaire_response,
+    score,
+)
+
+TYPES = [
+    "Organization",
+    "EpisodeOfCare",
+    "QuestionnaireResponse",
+    "Observation",
+    "DocumentReference",
+    "Bundle",
+]
+
+
+@pytest.fixture(autouse=True)
+def hospital(house: House) -> None:
+    """This house pushes to a hospital."""
+    house.destination = destination(Patients.THEIRS, types=TYPES)
+
+
+def admit(ehr: Ehr, n: int, **more: object) -> str:
+    """The hospital knows person `n`; under which id it says itself."""
+    patient: Resource = {
+        "resourceType": "Patient",
+        "identifier": [{"system": MEDICARE, "value": f"m{n}"}],
+        "name": [{"family": "Written otherwise there"}],
+        "birthDate": "1970-01-02",
+        **more,
+    }
+    patient = {name: value for name, value in patient.items() if value is not None}
+    response = ehr.ask("POST", "Patient", patient)
+    assert response.status_code == 201
+    return f"Patient/{response.json()['id']}"
+
+
+def test_the_patient_is_found_and_referred_to_and_never_written(house: House, ehr: Ehr) -> None:
+    theirs = admit(ehr, 1)
+    publish_people(house.store, 1)
+    assert house.push().counts == {"sent": 1 + 7, "not_wanted": 1}
+    subject = ehr.get("QuestionnaireResponse/response-1-1")["subject"]
+    assert subject == {"reference": theirs, "display": "the person"}
+    assert ehr.get("Observation/score-1-1")["subject"] == {"reference": theirs}
+    assert ehr.versions(theirs) == 1
+    assert len(ehr.all("Patient")) == 1
+
+
+def test_identifiers_stand_in_no_address(house: House, ehr: Ehr, proxy: FaultProxy) -> None:
+    admit(ehr, 1)
+    publish_people(house.store, 1)
+    house.push()
+    searches = [seen for seen in proxy.seen if seen.path.endswith("Patient/_search")]
+    assert [seen.method for seen in searches] == ["POST"]
+    assert not any("m1" in seen.path for seen in proxy.seen)
+
+
+def test_a_document_keeps_what_it_holds(house: House, ehr: Ehr) -> None:
+    admit(ehr, 1)
+    add_people(house.store, [1])
+    publish(house.store, [organization(), document(1)])
+    house.push()
+    (entry,) = ehr.get("Bundle/document-1")["entry"]
+    assert entry["resource"]["subject"] == {"reference": "Patient/patient-1"}
+
+
+def test_the_bytes_that_were_truly_sent_are_kept(house: House, ehr: Ehr) -> None:
+    theirs = admit(ehr, 1)
+    publish_people(house.store, 1)
+    house.push()
+    (delivery,) = [d for d in house.deliveries() if d.reference == "Observation/score-1-1"]
+    with house.store.read() as books:
+        sent = books.deliveries.sent_bytes(delivery.seq)
+    assert sent is not None
+    assert f'"subject":{{"reference":"{theirs}"}}'.encode() in sent
+    assert b"Patient/patient-1" not in sent
+
+
+@pytest.mark.parametrize(
+    ("known", "reason", "counts"),
+    [
+        ([], "no patient with this identifier", (0, 0, 0)),
+        ([{}, {}], "several active patients match", (2, 0, 0)),
+        ([{"birthDate": "1970-01-03"}], "the patient with this identifier has another birth date", (0, 1, 0)),
+        ([{"active": False}], "the patient who matches is not active", (0, 0, 1)),
+        ([{"birthDate": None}], "the patient with this identifier has another birth date", (0, 1, 0)),
+    ],
+    ids=["none", "several", "another birth date", "not active", "no birth date"],
+)
+def test_who_is_not_found_once_waits_with_a_work_item_and_others_go(
+    house: House, ehr: Ehr, known: list[dict[str, object]], reason: str, counts: tuple[int, int, int]
+) -> None:
+    for more in known:
+        admit(ehr, 1, **more)
+    admit(ehr, 2)
+    publish_people(house.store, 2)
+    pushed = house.push()
+    assert pushed.counts == {"sent": 1 + 7, "not_wanted": 1, "waiting": 8}
+    waiting = [d for d in house.deliveries() if d.state.value == "waiting"]
+    assert {(d.person, d.attempts, d.tried_at) for d in waiting} == {("patient-1", 0, None)}
+    (item,) = house.work_items()
+    assert (item.kind, item.role, item.person) == (NOT_LINKED, "clinician", "patient-1")
+    assert item.details["reason"] == reason
+    assert tuple(item.details[name] for name in ("matches", "other_birth_date", "not_active")) == counts
+    assert "m1" not in str(item.details)
+
+
+def test_one_inactive_beside_one_active_match_is_no_doubt(house: House, ehr: Ehr) -> None:
+    admit(ehr, 1, active=False)
+    admit(ehr, 1, link=[{"other": {"reference": "Patient/1"}, "type": "replaced-by"}])
+    theirs = admit(ehr, 1, active=True)
+    publish_people(house.store, 1)
+    house.push()
+    assert ehr.get("Observation/score-1-1")["subject"]["reference"] == theirs
+
+
+def test_the_search_repeats_hourly_and_releases_the_lane_in_order(house: House, ehr: Ehr) -> None:
+    publish_people(house.store, 1)
+    house.push()
+    admit(ehr, 1)
+    house.later(minutes=50)
+    assert house.push().counts == {}
+    house.later(minutes=11)
+    assert house.push().counts == {"sent": 7, "not_wanted": 1}
+    assert house.work_items() == []
+
+
+def test_a_link_is_remembered_and_not_searched_again(house: House, ehr: Ehr, proxy: FaultProxy) -> None:
+    theirs = admit(ehr, 1)
+    publish_people(house.store, 1)
+    house.push()
+    publish(house.store, [score(1, 1, "5.00")])
+    assert house.push().counts == {"sent": 1}
+    assert sum(seen.path.endswith("_search") for seen in proxy.seen) == 1
+    with house.store.read() as books:
+        link = books.destination_ids.find(house.destination.id, "Patient/patient-1")
+    assert link is not None
+    assert (link.theirs, link.how) == (theirs, "one active match")
+
+
+def test_what_is_published_while_somebody_waits_does_not_overtake(house: House, ehr: Ehr) -> None:
+    publish_people(house.store, 1, each=1)
+    house.push()
+    publish(house.store, [questionnaire_response(1, 2), score(1, 2)])
+    house.push()
+    assert house.states()["waiting"] == 6
+    assert ehr.all("Observation") == []
+
+
+def test_a_reference_to_a_type_that_is_not_taken_becomes_type_and_identifier(house: House, ehr: Ehr) -> None:
+    house.destination = destination(Patients.THEIRS, types=["Organization", "Observation"])
+    admit(ehr, 1)
+    publish_people(house.store, 1)
+    assert house.push().counts == {"sent": 1 + 3, "not_wanted": 5}
+    assert ehr.get("Observation/score-1-1")["derivedFrom"] == [
+        {"type": "QuestionnaireResponse", "identifier": {"system": "urn:test:response", "value": "1-1"}}
+    ]
+    reasons = {d.type: d.reason for d in house.deliveries() if d.state.value == "not_wanted"}
+    assert reasons["Patient"] == "the destination keeps its own patients"
+    assert reasons["QuestionnaireResponse"] == "the destination file does not name this type"
+
+
+def test_an_amendment_keeps_the_hospitals_patient(house: House, ehr: Ehr) -> None:
+    theirs = admit(ehr, 1)
+    publish_people(house.store, 1)
+    house.push()
+    publish(house.store, [*everything_about(1)[1:], score(1, 1, "5.00", status="amended")])
+    house.push()
+    there = ehr.get("Observation/score-1-1")
+    assert (there["status"], there["subject"]["reference"]) == ("amended", theirs)
