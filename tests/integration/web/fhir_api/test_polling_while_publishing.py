@@ -1,0 +1,111 @@
+"""An EHR that polls by _lastUpdated misses nothing, also of what was being published while it looked."""
+
+import threading
+from datetime import timedelta
+
+from fhir_pmp.store.errors import StoreBusy
+from tests.integration.web.house import House, ids_of, next_of, observation
+
+
+class _Poller(threading.Thread):
+    """Reads everything newer than the newest it has seen, over and over, until it is told to look a last time."""
+
+    def __init__(self, house: House) -> None:
+        super().__init__(daemon=True)
+        self._house = house
+        self._newest = "1990-01-01T00:00:00Z"
+        self._last_time = threading.Event()
+        self.seen: list[str] = []
+        self.polls = 0
+
+    def run(self) -> None:
+        last = False
+        while not last:
+            last = self._last_time.is_set()
+            self._poll()
+            self.polls += 1
+
+    def finish(self) -> list[str]:
+        """What it has seen, after one more look."""
+        self._last_time.set()
+        self.join(60)
+        assert not self.is_alive()
+        return self.seen
+
+    def _poll(self) -> None:
+        url = f"/fhir/Observation?_sort=_lastUpdated&_count=2&_lastUpdated=gt{self._newest}"
+        while url:
+            answer = self._house.get("ehr", url)
+            if (
+                answer.status_code == 503
+            ):  # on SQLite an open publish holds up the audit row of the look itself
+                continue
+            bundle = answer.json
+            assert bundle is not None
+            self.seen += ids_of(bundle)
+            for entry in bundle.get("entry", []):
+                self._newest = max(self._newest, entry["resource"]["meta"]["lastUpdated"])
+            url = next_of(bundle) or ""
+
+
+class _Publish(threading.Thread):
+    """Publishes in a transaction that stays open until it is released."""
+
+    def __init__(self, house: House, id: str, later_by: timedelta) -> None:
+        super().__init__(daemon=True)
+        self._house, self._id, self._now = house, id, house.clock.now + later_by
+        self.is_open, self.released = threading.Event(), threading.Event()
+        self.failed: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            with self._house.store.begin() as books:
+                self._house.publisher.publish(books, [observation(self._id, "a")], now=self._now)
+                self.is_open.set()
+                self.released.wait(30)
+        except StoreBusy as busy:
+            self.failed = busy
+
+
+def test_nothing_is_missed_while_two_publishes_are_open(house: House) -> None:
+    house.enrol("a")
+    house.publish(observation("before", "a"))
+    poller = _Poller(house)
+    poller.start()
+    # The second says a much later time than the first, and may end as soon as it likes.
+    first = _Publish(house, "first", timedelta(seconds=1))
+    second = _Publish(house, "second", timedelta(minutes=5))
+    first.start()
+    assert first.is_open.wait(10)
+    second.start()
+    second.released.set()
+    second.join(1)
+    assert "first" not in poller.seen  # it is not committed
+    first.released.set()
+    first.join(15)
+    second.join(15)
+    assert (first.failed, second.failed) == (None, None)
+    assert sorted(poller.finish()) == ["before", "first", "second"]
+    assert poller.polls >= 2
+
+
+def test_nothing_is_missed_while_many_publish_and_clocks_disagree(house: House) -> None:
+    house.enrol("a")
+    threads = []
+    for number in range(4):
+
+        def publish(number: int = number) -> None:
+            for n in range(6):
+                # Processes whose clocks differ by minutes, one of them going backwards.
+                now = house.clock.now + timedelta(minutes=number * (1 if number % 2 else -1), seconds=n)
+                with house.store.begin() as books:
+                    house.publisher.publish(books, [observation(f"o-{number}-{n}", "a")], now=now)
+
+        threads.append(threading.Thread(target=publish, daemon=True))
+    poller = _Poller(house)
+    poller.start()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(poller.finish()) == sorted(f"o-{number}-{n}" for number in range(4) for n in range(6))
