@@ -91,8 +91,10 @@ class Ledger:
                         to, t.delivery.reference, t.place, how="named by the server", by="sync", now=now
                     )
             mended = self._close_items(books, {t.delivery.reference for t in taken}, now)
-            for lane in books.delivery_checks.waiting_lanes(to, mended) if mended else ():
-                books.outbox.resume(to, lane, now=now)
+            if mended:
+                books.delivery_checks.end_overtaken(to, mended)
+                for lane in books.delivery_checks.waiting_lanes(to, mended):
+                    books.outbox.resume(to, lane, now=now)
         self._answered("sent", (t.delivery.seq for t in taken))
         reach("delivery settled")
 

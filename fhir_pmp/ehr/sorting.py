@@ -107,6 +107,9 @@ def _not_sent(
 ) -> Ended | None:
     if delivery.seq in known.withheld:
         return Ended(delivery.seq, DeliveryState.WITHHELD, None, "the consent does not cover it any more")
+    held = known.held.get(delivery.reference)
+    if held is not None and held.version > delivery.version:
+        return Ended(delivery.seq, DeliveryState.SUPERSEDED, None, "a newer version is there")
     if not destination.takes(delivery.type):
         reason = "the destination file does not name this type"
         if delivery.type == "Patient":

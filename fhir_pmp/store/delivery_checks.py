@@ -63,6 +63,40 @@ class DeliveryChecks:
         rows = self._connection.execute(query).all()
         return sorted({lane for lane, refs in rows if wanted is None or not wanted.isdisjoint(refs.split())})
 
+    def overtaken(self, seqs: Collection[int]) -> set[int]:
+        """Those of these deliveries of which a newer version was queued for the same destination."""
+        newer, other = published.alias("newer"), outbox.alias("other")
+        exists = (
+            sa.exists()
+            .where(newer.c.id == published.c.id, newer.c.type == published.c.type)
+            .where(newer.c.version > published.c.version, other.c.published == newer.c.seq)
+            .where(other.c.destination == outbox.c.destination)
+        )
+        found: set[int] = set()
+        for some in handfuls(sorted(seqs)):
+            query = sa.select(outbox.c.seq).select_from(_JOINED).where(outbox.c.seq.in_(some), exists)
+            found.update(self._connection.execute(query).scalars())
+        return found
+
+    def end_overtaken(self, destination: DestinationId, references: Iterable[str]) -> int:
+        """Dead deliveries of these `Type/id` whose newer version went instead are dead no more; how many."""
+        ended = 0
+        for reference in sorted(set(references)):
+            kind, _, id_ = reference.partition("/")
+            query = sa.select(outbox.c.seq).select_from(_JOINED)
+            query = query.where(published.c.type == kind, published.c.id == id_)
+            query = query.where(outbox.c.destination == destination)
+            dead = query.where(outbox.c.state == DeliveryState.DEAD.value)
+            overtaken = self.overtaken(list(self._connection.execute(dead).scalars()))
+            if overtaken:
+                changed = self._connection.execute(
+                    sa.update(outbox)
+                    .where(outbox.c.seq.in_(sorted(overtaken)))
+                    .values(state=DeliveryState.SUPERSEDED.value)
+                )
+                ended += changed.rowcount
+        return ended
+
     def is_due(self, destination: DestinationId, *, now: datetime) -> bool:
         """Whether a lane may be claimed now. It asks without taking the lock that a claim takes."""
         c = outbox_lanes.c
