@@ -120,8 +120,14 @@ def build_all(response: Response) -> tuple[Rendered, ...]:
 
 def some_answers(instrument: Instrument) -> st.SearchStrategy[dict[LinkId, int]]:
     """Any answers to an instrument, blanks included."""
-    items = {item.link_id: st.sampled_from(sorted(item.offered)) for item in instrument.items}
-    return st.fixed_dictionaries({}, optional=items)
+    complete = {item.link_id: st.sampled_from(sorted(item.offered)) for item in instrument.items}
+    # Drawn whole, then left blank in places: drawn item by item, hardly any would have a score.
+    blank = st.sets(st.sampled_from(list(complete)))
+    return st.builds(
+        lambda answers, left: {item: value for item, value in answers.items() if item not in left},
+        st.fixed_dictionaries(complete),
+        blank,
+    )
 
 
 PERSON_FACTS = Person(
