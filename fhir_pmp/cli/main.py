@@ -5,6 +5,7 @@ import sys
 import click
 
 from fhir_pmp.cli.checking import check_mappings, settings
+from fhir_pmp.cli.deliveries import deliveries
 from fhir_pmp.cli.handing_in import import_file, responses
 from fhir_pmp.cli.people import clients, users
 from fhir_pmp.cli.running import migrate, serve, sync
@@ -21,7 +22,7 @@ def commands() -> None:
 
 for command in (
     *(serve, sync, migrate, settings, check_mappings),
-    *(import_file, responses, summary, clients, users),
+    *(import_file, responses, summary, deliveries, clients, users),
 ):
     commands.add_command(command)
 

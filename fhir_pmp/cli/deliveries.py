@@ -1,0 +1,190 @@
+"""Deliveries on the terminal: what went where, what is stuck, and sending it again."""
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from fhir_pmp.cli.start import now, start
+from fhir_pmp.ehr import deliveries as desk
+from fhir_pmp.identifiers import DestinationId, PersonId
+from fhir_pmp.opening import House
+from fhir_pmp.store.deliveries import Delivery, DeliveryState
+
+WHO = "command:deliveries"
+
+
+@click.group()
+def deliveries() -> None:
+    """What was, is and will be sent to the EHRs."""
+
+
+def selecting(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say which deliveries are meant."""
+    for option in (
+        click.option("--delivery", type=int, help="One delivery, by its number."),
+        click.option("--destination", help="All of one destination."),
+        click.option("--person", help="All of one person, by our id."),
+        click.option("--resource", help="All of one resource, as Type/id."),
+        click.option(
+            "--since", type=click.DateTime(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]), help="Queued since, in UTC."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _selection(
+    delivery: int | None,
+    destination: str | None,
+    person: str | None,
+    resource: str | None,
+    since: datetime | None,
+) -> desk.Selection:
+    return desk.Selection(
+        delivery=delivery,
+        destination=DestinationId(destination) if destination else None,
+        person=PersonId(person) if person else None,
+        reference=resource,
+        since=since.replace(tzinfo=UTC) if since else None,
+    )
+
+
+@deliveries.command("counts")
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+def counts(as_json: bool) -> None:
+    """How many deliveries of each destination stand where."""
+    house = start()
+    with house.store.read() as books:
+        found = {
+            name: {s.value: n for s, n in books.deliveries.counts(name).items()}
+            for name in house.destinations
+        }
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    for name, by_state in found.items():
+        click.echo(
+            f"{name}: " + (", ".join(f"{n} {state}" for state, n in by_state.items()) or "nothing queued")
+        )
+
+
+@deliveries.command("list")
+@selecting
+@click.option("--state", "states", multiple=True, type=click.Choice([s.value for s in DeliveryState]))
+@click.option("--after", type=int, help="Go on after this number.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+def list_deliveries(
+    delivery: int | None,
+    destination: str | None,
+    person: str | None,
+    resource: str | None,
+    since: datetime | None,
+    states: tuple[str, ...],
+    after: int | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List deliveries in the order they were queued."""
+    selection = _selection(delivery, destination, person, resource, since)
+    narrowed = desk.Selection(
+        delivery=selection.delivery,
+        destination=selection.destination,
+        person=selection.person,
+        reference=selection.reference,
+        since=selection.since,
+        states=tuple(DeliveryState(state) for state in states) or None,
+    )
+    found = desk.list_deliveries(start().store, narrowed, who=WHO, now=now(), after=after, limit=limit)
+    if as_json:
+        click.echo(json.dumps([_values(one) for one in found]))
+    else:
+        _print(found)
+
+
+@deliveries.command("show")
+@click.argument("delivery", type=int)
+def show_delivery(delivery: int) -> None:
+    """Show one delivery: where it stands and why, what a person must decide about it."""
+    shown = desk.show_delivery(start().store, delivery, who=WHO, now=now())
+    for name, value in _values(shown.delivery).items():
+        click.echo(f"{name}: {value}")
+    for item in shown.work_items:
+        click.echo(f"work item {item.id}: {item.what} (for the {item.role}, since {item.since.isoformat()})")
+
+
+@deliveries.command("replay")
+@selecting
+@click.option("--do-it", is_flag=True, help="Send them again; without it only what would be sent is listed.")
+def replay(
+    delivery: int | None,
+    destination: str | None,
+    person: str | None,
+    resource: str | None,
+    since: datetime | None,
+    do_it: bool,
+) -> None:
+    """Send dead deliveries again. A dry run unless --do-it is given."""
+    selection = _selection(delivery, destination, person, resource, since)
+    came_to = desk.replay(start().store, selection, who=WHO, now=now(), dry_run=not do_it)
+    _print(came_to.chosen)
+    click.echo(f"{len(came_to.chosen)} {'will be sent again' if came_to.done else 'would be sent again'}")
+    if came_to.overtaken:
+        click.echo(f"{len(came_to.overtaken)} left alone: a newer version went instead")
+
+
+@deliveries.command("backfill")
+@click.argument("destination")
+def backfill(destination: str) -> None:
+    """Queue everything current that a destination was never told of."""
+    house = _house_with(destination)
+    click.echo(f"{desk.backfill(house.store, DestinationId(destination), who=WHO, now=now())} queued")
+
+
+@deliveries.command("resume")
+@click.argument("destination")
+def resume(destination: str) -> None:
+    """Call a paused destination again: address, certificate or sign-in has been mended."""
+    house = _house_with(destination)
+    desk.unpause(house.store, DestinationId(destination), who=WHO, now=now())
+    click.echo(f"{destination} is called again")
+
+
+def _house_with(destination: str) -> House:
+    house = start()
+    if DestinationId(destination) not in house.destinations:
+        raise click.UsageError(
+            f"FHIR_PMP_DESTINATIONS names {', '.join(house.destinations) or 'no destination'}"
+        )
+    return house
+
+
+def _values(one: Delivery) -> dict[str, object]:
+    return {
+        "delivery": one.seq,
+        "destination": one.destination,
+        "resource": one.reference,
+        "version": one.version,
+        "state": one.state.value,
+        "attempts": one.attempts,
+        "reason": one.reason,
+        "queued_at": one.created_at.isoformat(),
+        "sent_at": None if one.sent_at is None else one.sent_at.isoformat(),
+    }
+
+
+def _print(found: Sequence[Delivery]) -> None:
+    table = Table("delivery", "destination", "resource", "version", "state", "attempts", "reason", box=None)
+    for one in found:
+        values = _values(one)
+        table.add_row(
+            *(
+                str(values[name] if values[name] is not None else "")
+                for name in ("delivery", "destination", "resource", "version", "state", "attempts", "reason")
+            )
+        )
+    Console().print(table)
