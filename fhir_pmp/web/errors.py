@@ -33,10 +33,6 @@ class Told:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class VersionConflict(ChangedMeanwhile):
-    """The version named by If-Match is not the current one. The caller reads it again and decides again."""
-
-
 class PreconditionMissing(NotUnderstood):
     """A change must name the version it was decided on, in If-Match. The caller reads it and sends it again."""
 
@@ -53,7 +49,7 @@ OPERATOR_REGISTERS = "The operator of this service registers the caller or gives
 _OURS: tuple[tuple[type[FhirPmpError], int, IssueType, str], ...] = (
     (BodyTooLarge, 413, IssueType.TOO_LONG, SENDER_CORRECTS),
     (NotStrictJson, 400, IssueType.STRUCTURE, SENDER_CORRECTS),
-    (PreconditionMissing, 428, IssueType.REQUIRED, SENDER_CORRECTS),
+    (PreconditionMissing, 400, IssueType.REQUIRED, SENDER_CORRECTS),
     (NotUnderstood, 400, IssueType.INVALID, SENDER_CORRECTS),
     (NotFound, 404, IssueType.NOT_FOUND, CALLER_CHECKS),
     (ChangedMeanwhile, 412, IssueType.CONFLICT, CALLER_LOOKS),

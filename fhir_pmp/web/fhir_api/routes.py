@@ -2,10 +2,10 @@
 
 from flask import Flask
 
-from fhir_pmp.web.fhir_api import metadata, reading, searching
+from fhir_pmp.web.fhir_api import metadata, reading, referring, searching
 from fhir_pmp.web.fhir_api.blueprint import fhir_api, know_paths
 
-VIEWS = (metadata, reading, searching)
+VIEWS = (metadata, reading, referring, searching)
 
 
 def install_fhir_api(app: Flask) -> None:

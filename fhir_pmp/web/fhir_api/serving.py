@@ -38,23 +38,18 @@ def note_versions(*versions: PublishedVersion) -> None:
     note_persons(version.person for version in versions if version.person is not None)
 
 
-def etag_of(version: int) -> str:
-    """The weak ETag of a version."""
-    return f'W/"{version}"'
+def version_headers(found: PublishedVersion) -> dict[str, str]:
+    """What a client needs to ask for changes, or to make one: version and moment."""
+    moment = found.last_updated.astimezone(UTC).replace(microsecond=0)
+    return {"ETag": f'W/"{found.version}"', "Last-Modified": format_datetime(moment, usegmt=True)}
 
 
 def serve_version(found: PublishedVersion) -> Response:
     """The resource, or 304 where If-None-Match says that the caller has this version."""
     note_versions(found)
-    headers = {
-        "ETag": etag_of(found.version),
-        "Last-Modified": format_datetime(
-            found.last_updated.astimezone(UTC).replace(microsecond=0), usegmt=True
-        ),
-    }
     if request.if_none_match.contains_weak(str(found.version)):
-        return Response(status=304, headers=headers)
-    return serve(found.content, headers=headers)
+        return Response(status=304, headers=version_headers(found))
+    return serve(found.content, headers=version_headers(found))
 
 
 def serve(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
