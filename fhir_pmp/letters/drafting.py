@@ -14,6 +14,7 @@ from fhir_pmp.letters.press import Press
 from fhir_pmp.letters.signing import NO_RECIPIENT, keep_signed
 from fhir_pmp.letters.writing import propose_fields, write_letter
 from fhir_pmp.pathway.facts import EpisodeState
+from fhir_pmp.publishing.care import publish_care
 from fhir_pmp.store import Books
 from fhir_pmp.store.letters import Letter, LetterKind, LetterState
 from fhir_pmp.store.letters_due import LetterDue
@@ -163,4 +164,5 @@ def _send_receipt(store: Store, press: Press, due: LetterDue, now: datetime) -> 
         keep_signed(books, press, letter, pdf, pin(again, content), by=AUTOMATIC, now=now)
         resources = letter_resources(books, press.clinic, again, content, pdf, replaces=None, at=now)
         press.publisher.publish(books, resources, now=now)
+        publish_care(books, press.clinic, press.publisher, [due.episode], now)
     return letter_id
