@@ -68,10 +68,11 @@ def movement_components(codes: LocalCodes, movement: Movement) -> list[dict[str,
     else:
         value = number(movement.percent_text)
         percent["valueQuantity"] = {"value": value, "unit": "%", "system": UCUM, "code": "%"}
-    return [percent, *(_verdict_component(codes, verdict) for verdict in movement.confirmed)]
+    return [percent, *(verdict_component(codes, verdict) for verdict in movement.confirmed)]
 
 
-def _verdict_component(codes: LocalCodes, verdict: RuleVerdict) -> dict[str, Any]:
+def verdict_component(codes: LocalCodes, verdict: RuleVerdict) -> dict[str, Any]:
+    """One rule's verdict."""
     said = codes.verdict(verdict.verdict.value)
     detail = verdict.grade or verdict.reason
     component: dict[str, Any] = {

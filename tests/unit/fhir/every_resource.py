@@ -47,7 +47,6 @@ from tests.unit.fhir.examples import (
     REFERRED_EPISODE,
     START,
     build_all,
-    fill,
     respond,
 )
 

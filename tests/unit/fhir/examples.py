@@ -70,7 +70,7 @@ DAY_ONLY = Moment("2026-03-01", date(2026, 3, 1), None)
 
 def respond(
     instrument: str,
-    answers: Mapping[str, int],
+    answers: Mapping[str, int] | Mapping[LinkId, int],
     *,
     timepoint: TimepointId = POST,
     authored: Moment = MORNING,

@@ -1,5 +1,6 @@
 """What the strict reader refuses: everything that is not plainly JSON and plainly FHIR, by its path, without its value."""
 
+import contextlib
 from decimal import Decimal
 
 import pytest
@@ -162,7 +163,5 @@ def test_what_is_written_is_read_as_it_was_and_written_again_the_same(value: dic
 
 @given(st.binary())
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
-    try:
+    with contextlib.suppress(NotStrictJson, BodyTooLarge):
         read_strict(data, max_bytes=1000)
-    except (NotStrictJson, BodyTooLarge):
-        pass
