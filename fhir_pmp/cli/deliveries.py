@@ -59,17 +59,21 @@ def counts(as_json: bool) -> None:
     """How many deliveries of each destination stand where."""
     house = start()
     with house.store.read() as books:
+        states = books.deliveries.counts()
         found = {
-            name: {s.value: n for s, n in books.deliveries.counts(name).items()}
+            str(name): {
+                "deliveries": {state.value: count for state, count in states.get(name, {}).items()},
+                "resources_sent": books.deliveries.sent_by_type(name),
+            }
             for name in house.destinations
         }
     if as_json:
         click.echo(json.dumps(found))
         return
-    for name, by_state in found.items():
-        click.echo(
-            f"{name}: " + (", ".join(f"{n} {state}" for state, n in by_state.items()) or "nothing queued")
-        )
+    for name, counted in found.items():
+        for title, numbers in counted.items():
+            told = ", ".join(f"{count} {what}" for what, count in numbers.items()) or "nothing"
+            click.echo(f"{name}, {title.replace('_', ' ')}: {told}")
 
 
 @deliveries.command("list")

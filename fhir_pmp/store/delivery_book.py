@@ -188,6 +188,17 @@ class DeliveryBook:
             found.setdefault(DestinationId(name), {})[DeliveryState(state)] = count
         return found
 
+    def sent_by_type(self, destination: DestinationId) -> dict[str, int]:
+        """How many different resources of each type this destination has acknowledged."""
+        query = (
+            sa.select(published.c.type, sa.func.count(sa.distinct(published.c.id)))
+            .join(outbox, outbox.c.published == published.c.seq)
+            .where(outbox.c.destination == destination, outbox.c.state == DeliveryState.SENT.value)
+            .group_by(published.c.type)
+            .order_by(published.c.type)
+        )
+        return dict(self._connection.execute(query).tuples().all())
+
     def last_success_at(self, destination: DestinationId) -> datetime | None:
         """When something last truly got through: health is the age of this."""
         return self._connection.execute(
