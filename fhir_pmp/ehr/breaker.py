@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 
-from fhir_pmp.ehr.retry_after import delay
+from fhir_pmp.ehr.retry_after import span
 from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.store import Store
 from fhir_pmp.store.neighbours import Breaker
@@ -13,8 +13,6 @@ OPENS_AFTER = 5
 """Transient failures in a row."""
 PAUSED_LOOKS_AGAIN_AFTER = timedelta(hours=1)
 """A refused sign-in or a certificate is for a person to mend; once an hour we see whether that was done."""
-LEAST_BETWEEN_PROBES = 1.0
-"""Seconds. Full jitter may say nothing at all; a sick server gets at least this long."""
 
 CLOSED, OPEN, HALF_OPEN, PAUSED = "closed", "open", "half_open", "paused"
 
@@ -43,9 +41,18 @@ def failed(
     failures = breaker.failures + 1
     if failures < OPENS_AFTER and breaker.state == CLOSED and after_seconds is None:
         return replace(breaker, failures=failures, reason=reason)
-    waits = max(delay(max(failures - OPENS_AFTER + 1, 1), after_seconds, chance), LEAST_BETWEEN_PROBES)
     opened = breaker.opened_at or now
+    waits = between_probes(max(failures - OPENS_AFTER + 1, 1), after_seconds, chance)
     return Breaker(OPEN, failures, opened, now + timedelta(seconds=waits), reason)
+
+
+def between_probes(probes: int, after_seconds: float | None, chance: Random) -> float:
+    """Seconds until the next probe: half of a span that doubles from 2 s to 15 min, and a random part of the rest.
+
+    Not full jitter, which may say nothing at all: what a sick server sees must be bounded.
+    """
+    least = span(probes) / 2
+    return max(least + chance.uniform(0.0, least), after_seconds or 0.0)
 
 
 def paused(breaker: Breaker, now: datetime, reason: str) -> Breaker:

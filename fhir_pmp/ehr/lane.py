@@ -126,6 +126,8 @@ class LaneOnItsWay:
         for delivery, one in not_yet:
             if one.verdict.meaning in (Meaning.DONE, Meaning.UNKNOWN):
                 self._read_back(delivery)
+            elif one.verdict.status in (200, 201):  # under another id: perhaps somebody else's record
+                self._bury(delivery, one.verdict)
             elif self._without_dependants_of_parked([delivery]):
                 self._send_alone(delivery)
 

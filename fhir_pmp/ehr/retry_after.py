@@ -26,13 +26,17 @@ def read_retry_after(text: str | None, now: datetime) -> float | None:
     return min(max((moment - now).total_seconds(), 0.0), LONGEST_WAIT)
 
 
+def span(attempts: int) -> float:
+    """Seconds: 2 after the first failed attempt, doubled after each other, 15 minutes at most."""
+    return min(FIRST_DELAY * 2.0 ** min(max(attempts - 1, 0), 20), LONGEST_DELAY)
+
+
 def delay(attempts: int, after_seconds: float | None = None, chance: random.Random | None = None) -> float:
     """Seconds until the next attempt after `attempts` failed ones: full jitter over a doubling span from 2 s to 15 min.
 
     What Retry-After asked for is the least; a little is added to it, so that not everybody comes back at once.
     """
-    span = min(FIRST_DELAY * 2.0 ** min(max(attempts - 1, 0), 20), LONGEST_DELAY)
-    jitter = (chance or random).uniform(0.0, span)
+    jitter = (chance or random).uniform(0.0, span(attempts))
     if after_seconds is None:
         return jitter
     return max(jitter, after_seconds + min(jitter, FIRST_DELAY))

@@ -16,7 +16,7 @@ from fhir_pmp.store import Store
 from fhir_pmp.store.deliveries import Delivery
 from fhir_pmp.store.work_items import WorkItem
 from tests.integration.ehr.sample import HOSPITAL, MEDICARE, NOW
-from tests.stub_ehr.json_text import from_json
+from tests.stub_ehr.json_text import from_json, to_json
 
 Resource = dict[str, Any]
 
@@ -49,6 +49,7 @@ class House:
         self.now = NOW
         self.client = EhrClient(address, connections=connections, limits=Limits(2.0, 5.0, 10.0))
         self.destination = destination()
+        self._neighbour = Neighbour(self.destination, self.client)
 
     def __enter__(self) -> "House":
         return self
@@ -58,8 +59,10 @@ class House:
 
     def push(self, **pace: Any) -> Pushed:
         """Pushes what is due at this moment of the test's clock."""
-        neighbour = Neighbour(self.destination, self.client)
-        return Push(self.store, neighbour, lambda: self.now, pace=Pace(**pace), chance=Random(11)).run()
+        if self._neighbour.destination != self.destination:
+            self._neighbour = Neighbour(self.destination, self.client)
+        push = Push(self.store, self._neighbour, lambda: self.now, pace=Pace(**pace), chance=Random(11))
+        return push.run()
 
     def push_until_quiet(self, most: int = 50) -> Counter[str]:
         """Pushes again and again, the clock moving a minute each time, until nothing is left to be sent."""
@@ -110,8 +113,9 @@ class Ehr:
 
     def ask(self, method: str, path: str, body: Resource | None = None) -> requests.Response:
         """One request."""
-        headers = {"Cache-Control": "no-cache"}
-        return requests.request(method, f"{self.address}/{path}", json=body, headers=headers, timeout=30)
+        headers = {"Cache-Control": "no-cache", "Content-Type": "application/fhir+json"}
+        data = None if body is None else to_json(body)
+        return requests.request(method, f"{self.address}/{path}", data=data, headers=headers, timeout=30)
 
     def all(self, kind: str) -> list[Resource]:
         """Every resource of a type."""

@@ -30,13 +30,13 @@ def identifier(kind: str, value: str) -> dict[str, str]:
     return {"system": f"urn:test:{kind}", "value": value}
 
 
-def organization() -> Rendered:
+def organization(name: str = "Pain programme") -> Rendered:
     """Somebody everybody refers to; it travels before the people."""
     resource = {
         "resourceType": "Organization",
         "id": "organization-1",
         "identifier": [identifier("organization", "1")],
-        "name": "Pain programme",
+        "name": name,
     }
     return render(resource, sharing=Sharing.DEFINITION)
 

@@ -1,0 +1,74 @@
+"""The breaker opens after five failures in a row, lets one probe through at a time, and closes on success."""
+
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from fhir_pmp.ehr.breaker import (
+    CLOSED,
+    HALF_OPEN,
+    OPEN,
+    OPENS_AFTER,
+    PAUSED,
+    failed,
+    may_call,
+    paused,
+    probing,
+    succeeded,
+)
+from fhir_pmp.store.neighbours import Breaker
+
+NOW = datetime(2026, 4, 5, 3, 0, tzinfo=UTC)
+CHANCE = Random(11)
+
+
+def after_failures(count: int, after_seconds: float | None = None) -> Breaker:
+    breaker = Breaker()
+    for _ in range(count):
+        breaker = failed(breaker, NOW, "no connection", after_seconds, CHANCE)
+    return breaker
+
+
+def test_four_failures_leave_it_closed_and_the_fifth_opens_it() -> None:
+    assert after_failures(OPENS_AFTER - 1).state == CLOSED
+    opened = after_failures(OPENS_AFTER)
+    assert (opened.state, opened.opened_at, opened.reason) == (OPEN, NOW, "no connection")
+    assert not may_call(opened, NOW)
+
+
+def test_a_success_forgets_every_failure() -> None:
+    assert succeeded(after_failures(9)) == Breaker()
+
+
+def test_the_wait_between_probes_doubles_and_never_vanishes() -> None:
+    breaker, now = after_failures(OPENS_AFTER), NOW
+    for span in (2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900):
+        assert breaker.probe_at is not None
+        waits = (breaker.probe_at - now).total_seconds()
+        assert span / 2 <= waits <= span
+        now = breaker.probe_at
+        assert may_call(breaker, now)
+        breaker = failed(probing(breaker, now, timedelta(seconds=80)), now, "no connection", None, CHANCE)
+
+
+def test_while_one_probes_nobody_else_does_until_it_has_had_its_time() -> None:
+    breaker = after_failures(OPENS_AFTER)
+    then = NOW + timedelta(minutes=1)
+    probe = probing(breaker, then, timedelta(seconds=80))
+    assert probe.state == HALF_OPEN
+    assert not may_call(probe, then + timedelta(seconds=79))
+    assert may_call(probe, then + timedelta(seconds=80))
+
+
+def test_what_the_server_asks_for_holds_for_everybody_at_once() -> None:
+    asked = after_failures(1, after_seconds=600.0)
+    assert asked.state == OPEN
+    assert not may_call(asked, NOW + timedelta(seconds=599))
+    assert may_call(asked, NOW + timedelta(seconds=600))
+
+
+def test_a_pause_looks_again_after_an_hour() -> None:
+    stopped = paused(Breaker(), NOW, "status 403")
+    assert stopped.state == PAUSED
+    assert not may_call(stopped, NOW + timedelta(minutes=59))
+    assert may_call(stopped, NOW + timedelta(minutes=60))
+    assert probing(stopped, NOW + timedelta(minutes=60), timedelta(seconds=80)).state == PAUSED
