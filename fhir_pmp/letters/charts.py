@@ -118,5 +118,5 @@ def _label(x: int, label: str) -> list[str]:
 def _text(x: int, y: int, text: str, anchor: str, size: float, colour: str) -> str:
     return (
         f'<text x="{x}" y="{y}" text-anchor="{anchor}" font-family="\'Source Sans 3\', Arial, sans-serif" '
-        f'font-size="{size}" fill="{colour}">{escape(text)}</text>'
+        f'font-size="{size}" fill="{colour}" stroke="#ffffff" stroke-width="2" paint-order="stroke">{escape(text)}</text>'
     )

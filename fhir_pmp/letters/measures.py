@@ -31,11 +31,10 @@ def offered_cells(clinic: Clinic, outcome: ScaleOutcome) -> tuple[TimepointCell,
 
 
 def glance(clinic: Clinic, wording: Wording, summary: Summary) -> Grid | None:
-    """One row for each counted measure at the end of the programme; None where nothing was received by then."""
+    """One row for each counted measure; None where none has a score at the end of the programme to look at."""
     post = clinic.programme.post
     counted = [one for one in named_scales(summary) if one.at(post.id).headline is not None]
-    start = clinic.programme.start
-    if not any(one.at(point.id).response is not None for one in counted for point in (start, post)):
+    if not any(one.at(post.id).absence is None for one in counted):
         return None
     return Grid(
         head=(
@@ -198,11 +197,7 @@ def _verdict_lines(clinic: Clinic, wording: Wording, outcome: ScaleOutcome) -> I
             line = wording.say(
                 "verdict_counted" if counted else "verdict", rule=verdict.rule.title, verdict=said
             )
-            yield (
-                line
-                if at_post
-                else wording.say("verdict_at", timepoint=cell.title, verdict=lower_first(line))
-            )
+            yield (line if at_post else wording.say("verdict_at", timepoint=cell.title, verdict=line))
 
 
 def _verdict_text(wording: Wording, verdict: RuleVerdict) -> str:
