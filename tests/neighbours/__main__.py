@@ -1,0 +1,74 @@
+"""Sees to it that the machine has what the tests need: installs it as root on Debian, else names what is missing."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+
+from tests.hapi.server import PROJECT as HAPI
+from tests.neighbours.chromium import find_chromium
+from tests.neighbours.java import build_once, find_java
+from tests.neighbours.missing import PartMissing, in_ci
+from tests.neighbours.postgres import find_programs
+from tests.neighbours.verapdf import PROJECT as VERAPDF
+
+
+def _find(program: str, package: str) -> str:
+    found = shutil.which(program)
+    if found is None:
+        raise PartMissing(program, f"On Debian, as root: apt-get install {package}")
+    return found
+
+
+PARTS: dict[str, tuple[Callable[[], object], tuple[str, ...]]] = {
+    "Java": (find_java, ("openjdk-17-jdk-headless",)),
+    "Maven": (lambda: _find("mvn", "maven"), ("maven",)),
+    "PostgreSQL": (find_programs, ("postgresql",)),
+    "Chromium": (find_chromium, ("chromium", "fonts-liberation")),
+    "poppler": (lambda: _find("pdftotext", "poppler-utils"), ("poppler-utils",)),
+}
+"""What must be found, and the Debian packages that bring it."""
+
+BUILT: dict[str, Callable[[], object]] = {
+    "HAPI FHIR": lambda: build_once(HAPI),
+    "veraPDF": lambda: build_once(VERAPDF),
+}
+
+
+def main() -> int:
+    """Returns 0 when every part is there, or when some are not and CI is not set: the tests then name them."""
+    wanted = [package for find, packages in PARTS.values() if not _there(find) for package in packages]
+    if wanted and os.geteuid() == 0 and shutil.which("apt-get"):
+        _install(wanted)
+    missing = 0
+    for name, find in {**{name: find for name, (find, _) in PARTS.items()}, **BUILT}.items():
+        try:
+            find()
+            print(f"  {name}: ready")
+        except (PartMissing, RuntimeError) as fault:
+            missing += 1
+            print(f"  {name}: {fault}", file=sys.stderr)
+    return 1 if missing and in_ci() else 0
+
+
+def _there(find: Callable[[], object]) -> bool:
+    try:
+        # None: a stand-in would do, yet the real thing is better.
+        return find() is not None
+    except PartMissing:
+        return False
+
+
+def _install(packages: list[str]) -> None:
+    print(f"Installing {', '.join(packages)}")
+    quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for words in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):
+        done = subprocess.run(["apt-get", *words], env=quiet, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            print(f"apt-get {words[0]} failed: {done.stderr.strip()[-500:]}", file=sys.stderr)
+            return
+
+
+if __name__ == "__main__":
+    sys.exit(main())
