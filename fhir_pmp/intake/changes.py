@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from fhir_pmp.fhir.change_observation import build_change_observation
 from fhir_pmp.fhir.observation import retract
 from fhir_pmp.fhir.rendered import Rendered, Resource
+from fhir_pmp.fhir.renderers import change_renderer_of
 from fhir_pmp.fhir.same_content import same_content
 from fhir_pmp.identifiers import InstrumentId, ResourceId, ResponseId
 from fhir_pmp.pathway.clinic import Clinic
@@ -61,7 +61,7 @@ def _changes(clinic: Clinic, ground: Ground) -> dict[ResourceId, ScaleChange]:
 
 def _now(clinic: Clinic, change: ScaleChange, published: Mapping[ResourceId, Resource]) -> Iterator[Rendered]:
     before = published.get(change.id)
-    rendered = build_change_observation(clinic, change, amended=before is not None)
+    rendered = change_renderer_of(clinic)(change, before is not None)
     if rendered is None:
         return
     if before is None or before["status"] == _IN_ERROR or not _says_the_same(before, rendered):

@@ -39,7 +39,7 @@ def publish_care(
             person = people[episode.person]
             side = Sharing.REFERRAL if person.id in referred else Sharing.RECORD
             resources += _record(clinic, episode, person, side)
-    publisher.publish(books, _without_foreign(books, resources), now=now)
+    publisher.publish(books, [*_practices(books, clinic, found.values()), *resources], now=now)
     for episode in found.values():
         if (referral := referrals.get(episode.id)) is not None:
             _publish_task(books, clinic, publisher, episode, referral, now)
@@ -62,18 +62,24 @@ def _record(clinic: Clinic, episode: Episode, person: Person, side: Sharing) -> 
     # Whom a practice registered is published as it wrote them, with the referral.
     if person.registered_by.startswith("source:"):
         resources.insert(0, build_patient(clinic, person, sharing=side))
-    if episode.practice is not None and episode.referral is None:
-        resources.append(build_practice(episode.practice, sharing=Sharing.DEFINITION))
-        resources += build_practice_practitioner(clinic, episode.practice, sharing=Sharing.DEFINITION)
     return resources
 
 
-def _without_foreign(books: Books, resources: list[Rendered]) -> list[Rendered]:
-    """Without the practices and practitioners that came with a referral: the door that brought them owns them."""
-    named = [r.reference for r in resources if r.sharing is Sharing.DEFINITION]
-    current = books.published.find_many(Reader.house(), named) if named else {}
-    owned = {reference for reference, version in current.items() if version.owner is not None}
-    return [r for r in resources if r.reference not in owned]
+def _practices(books: Books, clinic: Clinic, episodes: Iterable[Episode]) -> list[Rendered]:
+    """The practices that a source names, each once. What came with a referral is left to the door that brought it."""
+    side = Sharing.DEFINITION
+    named = {e.practice for e in episodes if e.practice is not None and e.referral is None and not e.doubtful}
+    resources = [build_practice(practice, sharing=side) for practice in named]
+    resources += [
+        r for practice in named for r in build_practice_practitioner(clinic, practice, sharing=side)
+    ]
+    by_reference = {resource.reference: resource for resource in resources}
+    current = books.published.find_many(Reader.house(), by_reference) if by_reference else {}
+    return [
+        r
+        for reference, r in by_reference.items()
+        if reference not in current or current[reference].owner is None
+    ]
 
 
 def _publish_task(
