@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from fhir_pmp.letters.content import Block, Bullets, Paragraph, Section, Weight
-from fhir_pmp.letters.facts import Fields, LetterFacts
+from fhir_pmp.letters.facts import LONGEST_FIELD, Fields, LetterFacts
 from fhir_pmp.letters.measures import glance, measure_blocks, measure_entries, named_scales
 from fhir_pmp.letters.safety import safety_blocks, safety_entries
+from fhir_pmp.letters.typesetting import printable
 from fhir_pmp.letters.wording import Wording, listed, lower_first
 from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.facts import EpisodeState
@@ -73,7 +74,9 @@ def propose_fields(clinic: Clinic, wording: Wording, facts: LetterFacts, summary
         asked.append(wording.request("usual"))
     if facts.episode.state in (EpisodeState.STOPPED, EpisodeState.NEVER_STARTED):
         asked.append(wording.request("return", given=facts.person.given))
-    return Fields(gp_actions=" ".join(asked), stop_reason=facts.episode.end_reason or "")
+    # The platform's words come as they are; a field takes only what can be printed.
+    reason = printable(facts.episode.end_reason or "")[:LONGEST_FIELD]
+    return Fields(gp_actions=" ".join(asked), stop_reason=reason.replace("\ufffd", " ").strip())
 
 
 def paragraphs(text: str) -> tuple[Paragraph, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 
-from fhir_pmp.errors import NotAllowed
+from fhir_pmp.errors import FhirPmpError, NotAllowed
 from fhir_pmp.identifiers import EpisodeId, LetterId
 from fhir_pmp.letters.content import LetterContent
 from fhir_pmp.letters.documents import letter_resources
@@ -16,12 +16,16 @@ from fhir_pmp.letters.writing import propose_fields, write_letter
 from fhir_pmp.pathway.facts import EpisodeState
 from fhir_pmp.publishing.care import publish_care
 from fhir_pmp.store import Books
+from fhir_pmp.store.errors import StoreBusy
 from fhir_pmp.store.letters import Letter, LetterKind, LetterState
 from fhir_pmp.store.letters_due import LetterDue
 from fhir_pmp.store.store import Store
 
 AUTOMATIC = "automatic"
 """Who `signed` a receipt."""
+
+NOT_MADE = "letter-not-made"
+"""The work item of a letter that is due and cannot be drafted or sent."""
 
 
 class NothingToDecline(NotAllowed):
@@ -33,18 +37,13 @@ class NothingToReplace(NotAllowed):
 
 
 def draft_due_letters(store: Store, press: Press, now: datetime, *, limit: int = 50) -> list[LetterId]:
-    """Drafts what is due, and sends receipts. Each letter stands alone: one that fails leaves the others.
+    """Drafts what is due, and sends receipts. One that cannot be made leaves the others, and a work item.
 
     Returns the letters that were drafted or sent. Safe to repeat and to run beside itself.
     """
     with store.read() as books:
         due = books.letters_due.list_all(limit=limit)
-    made = [
-        _send_receipt(store, press, one, now)
-        if one.kind is LetterKind.RECEIPT
-        else _draft(store, press, one, now)
-        for one in due
-    ]
+    made = [_make(store, press, one, now) for one in due]
     return [letter for letter in made if letter is not None]
 
 
@@ -91,6 +90,31 @@ def edit_draft(store: Store, letter: LetterId, fields: Mapping[str, str], now: d
 def draft_content(books: Books, press: Press, letter: Letter, now: datetime) -> LetterContent:
     """What the draft says by the facts of this moment, unsigned: for the page that shows it."""
     return write_letter(press.clinic, press.wording, gather(books, press.clinic, letter, None, now))
+
+
+def _make(store: Store, press: Press, due: LetterDue, now: datetime) -> LetterId | None:
+    about = f"episode/{due.episode}"
+    try:
+        make = _send_receipt if due.kind is LetterKind.RECEIPT else _draft
+        letter = make(store, press, due, now)
+    except StoreBusy:
+        raise
+    except FhirPmpError as refusal:
+        with store.begin_beside() as books:
+            books.work_items.open(
+                NOT_MADE,
+                about=about,
+                role="administrator",
+                what="A letter is due and could not be made; it is tried again until it is.",
+                now=now,
+                episode=due.episode,
+                details={"letter": due.kind.value, "refusal": type(refusal).__name__},
+            )
+        return None
+    if letter is not None:
+        with store.begin_beside() as books:
+            books.work_items.close_about(NOT_MADE, about, by=AUTOMATIC, how="the letter was made", now=now)
+    return letter
 
 
 def _draft(store: Store, press: Press, due: LetterDue, now: datetime) -> LetterId | None:

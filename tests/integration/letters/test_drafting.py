@@ -1,6 +1,7 @@
 """What is due is drafted once, receipts leave by themselves, and a decline takes effect when it is signed."""
 
 from base64 import b64decode
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from fhir_pmp.letters.drafting import (
     start_replacement,
 )
 from fhir_pmp.letters.signing import preview_letter, sign_letter
+from fhir_pmp.letters.typesetting import Typesetter
 from fhir_pmp.pathway.episodes import Event, MoveNotListed
 from fhir_pmp.pathway.facts import EpisodeState
 from fhir_pmp.store.letters import LetterKind, LetterState
@@ -67,6 +69,33 @@ def test_the_reason_for_stopping_is_proposed_as_the_platform_gave_it(house: Hous
     draft = house.draft(house.complete("stopped_early"), moment("2026-04-01"))
     assert draft.fields["stop_reason"] == "Moved interstate"
     assert "may be referred again" in draft.fields["gp_actions"]
+
+
+def test_whatever_a_platform_writes_as_a_reason_a_draft_is_made(house: House) -> None:
+    episode = house.complete("stopped_early")
+    with house.store.begin() as books:
+        found = books.episodes.get(episode)
+        books.episodes.update(replace(found, end_reason="\u202eMoved\u200b " + "x" * 5000), now=NOW)
+    draft = house.draft(episode, moment("2026-04-01"))
+    assert draft.fields["stop_reason"].startswith("Moved")
+    assert len(draft.fields["stop_reason"]) <= 1500
+
+
+def test_a_letter_that_cannot_be_made_leaves_the_others_and_a_work_item_until_it_is(
+    house: House, tmp_path: Path
+) -> None:
+    now = moment("2026-02-12")
+    first, second = house.refer("receipt"), house.complete("never_started", referred=False)
+    (tmp_path / "letter.typ").write_text("#panic()")
+    with Typesetter(tmp_path) as broken:
+        press = replace(house.press, typesetter=broken)
+        made = draft_due_letters(house.store, press, now)
+    with house.store.read() as books:
+        assert made == [books.letters.of_episode(second)[0].id]
+    (item,) = house.open_items("letter-not-made")
+    assert (item.episode, item.details["refusal"]) == (first, "LetterNotSet")
+    assert len(draft_due_letters(house.store, house.press, now)) == 1
+    assert house.open_items("letter-not-made") == []
 
 
 def test_a_decline_takes_effect_when_it_is_signed(house: House) -> None:
