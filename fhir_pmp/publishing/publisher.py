@@ -14,7 +14,7 @@ from fhir_pmp.publishing.stamps import instant, restamped
 from fhir_pmp.store.books import Books
 from fhir_pmp.store.deliveries import lane_of
 from fhir_pmp.store.publishing_side import Current, NewVersion
-from fhir_pmp.store.tokens import SELECTIVE, selective, tokens_text
+from fhir_pmp.store.tokens import SELECTIVE, selective_key, selective_keys, tokens_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class _Run:
         self._instant = instant(stamp)
         self.current: dict[tuple[str, str], Current] = {}
         self._versions: list[NewVersion] = []
-        self._tokens: list[tuple[str, str, int, str]] = []
+        self._selective: list[tuple[int, int]] = []
         self._superseded: list[int] = []
 
     def take(self, r: Rendered) -> PublishedResource:
@@ -116,7 +116,7 @@ class _Run:
                 content_hash,
                 r.stamped(version, self._instant),
             ),
-            [(value, name, seq, system) for name, system, value in r.tokens if name in SELECTIVE],
+            [selective_key(name, value) for name, _, value in r.tokens if name in SELECTIVE],
             before,
         )
         return PublishedResource(r.type, r.id, version, changed=True)
@@ -127,26 +127,23 @@ class _Run:
         content = restamped(row.content, (row.version, row.last_updated), (version, self._stamp))
         seq = self._books.publishing.take_seq()
         again = row._replace(seq=seq, version=version, last_updated=self._stamp, content=content)
-        tokens = [(value, name, seq, system) for value, name, system in selective(row.tokens)]
-        self._add(again, tokens, _current(row))
+        self._add(again, selective_keys(row.tokens), _current(row))
         return PublishedResource(row.type, row.id, version, changed=True)
 
     def keep(self, destinations: Sequence[DestinationId], now: datetime) -> None:
         """Writes what was taken, and queues what may leave the house."""
-        self._books.publishing.add(self._versions, self._tokens, self._superseded)
+        self._books.publishing.add(self._versions, self._selective, self._superseded)
         if destinations and self._versions:
             leaving = self._leaving().difference(self._superseded)
             queued = [(lane_of(v.type, v.person), v.seq) for v in self._versions if v.seq in leaving]
             self._books.outbox.queue(queued, destinations, superseded=self._superseded, now=now)
 
-    def _add(
-        self, version: NewVersion, tokens: Sequence[tuple[str, str, int, str]], before: Current | None
-    ) -> None:
+    def _add(self, version: NewVersion, selective: Sequence[int], before: Current | None) -> None:
         if before is not None:
             self._superseded.append(before.seq)
         self.current[version.type, version.id] = _current(version)
         self._versions.append(version)
-        self._tokens += tokens
+        self._selective += [(key, version.seq) for key in selective]
 
     def _leaving(self) -> set[int]:
         """The row numbers of what may be sent: all but the record side of people who do not share."""

@@ -4,6 +4,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from fhir_pmp.store.checkpoints import NOT_AT_COMMIT
+
 BUSY_SECONDS = 10.0
 """How long a writer waits for its turn before it says TryLater."""
 
@@ -12,6 +14,7 @@ _SQLITE_WRITER = (
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA cache_size = -32768",  # 32 MiB
+    *NOT_AT_COMMIT,
 )
 _SQLITE_READER = ("PRAGMA query_only = ON",)
 
@@ -36,7 +39,8 @@ def open_engines(url: str, busy_seconds: float = BUSY_SECONDS) -> tuple[sa.Engin
 
 
 def _sqlite(url: str, pragmas: tuple[str, ...], begin: str) -> sa.Engine:
-    engine = sa.create_engine(url, pool_size=8, max_overflow=64, hide_parameters=True)
+    # Last in, first out: the connection that wrote last has the pages that are wanted next.
+    engine = sa.create_engine(url, pool_size=8, max_overflow=64, pool_use_lifo=True, hide_parameters=True)
 
     def prepare(connection: Any, _record: object) -> None:
         # The driver's own transactions begin late and deferred: ours begin when we say so.

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,10 +12,10 @@ from fhir_pmp.identifiers import ClientId, EpisodeId, PersonId, ResourceId
 from fhir_pmp.pathway.facts import Sharing
 from fhir_pmp.store.batches import handfuls
 from fhir_pmp.store.columns import milliseconds, moment_of
-from fhir_pmp.store.readers import Reader, visible_to
+from fhir_pmp.store.readers import Reader, Sees, visible_to
 from fhir_pmp.store.searches import PageKey, Prefix, Search, SortKey, SpanFilter, TokenFilter
 from fhir_pmp.store.tables.published import publish_clock, published, selective_tokens
-from fhir_pmp.store.tokens import SELECTIVE, bears
+from fhir_pmp.store.tokens import SELECTIVE, bears, selective_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +59,16 @@ class Published:
 
     def find(self, reader: Reader, type: str, id: str) -> PublishedVersion | None:
         """The current version, if there is one and this reader may see it."""
-        return _first(
-            self._connection, self._one(reader, type, id).where(published.c.superseded_at.is_(None))
-        )
+        return self._first(_current(reader.sees), reader, type=type, id=id)
 
     def find_version(self, reader: Reader, type: str, id: str, version: int) -> PublishedVersion | None:
         """One version, if there is one and this reader may see it."""
-        return _first(self._connection, self._one(reader, type, id).where(published.c.version == version))
+        return self._first(_one_version(reader.sees), reader, type=type, id=id, version=version)
 
     def history(self, reader: Reader, type: str, id: str) -> list[PublishedVersion]:
         """Every version, newest first."""
-        query = self._one(reader, type, id).order_by(published.c.version.desc())
-        return [_version(row) for row in self._connection.execute(query)]
+        bound = {**reader.bound, "type": type, "id": id}
+        return [_version(row) for row in self._connection.execute(_history(reader.sees), bound)]
 
     def find_many(self, reader: Reader, references: Iterable[str]) -> dict[str, PublishedVersion]:
         """The current versions of these `Type/id`, by reference."""
@@ -77,9 +76,9 @@ class Published:
         found: dict[str, PublishedVersion] = {}
         for some in handfuls(sorted({reference.partition("/")[2] for reference in wanted})):
             query = sa.select(published).where(
-                published.c.id.in_(some), published.c.superseded_at.is_(None), visible_to(reader)
+                published.c.id.in_(some), published.c.superseded_at.is_(None), visible_to(reader.sees)
             )
-            for row in self._connection.execute(query):
+            for row in self._connection.execute(query, reader.bound):
                 if (reference := f"{row.type}/{row.id}") in wanted:
                     found[reference] = _version(row)
         return found
@@ -89,11 +88,13 @@ class Published:
     ) -> list[PublishedVersion]:
         """Everything current about a person, in the order it was published."""
         query = sa.select(published).where(
-            published.c.person == person, published.c.superseded_at.is_(None), visible_to(reader)
+            published.c.person == person, published.c.superseded_at.is_(None), visible_to(reader.sees)
         )
         if types is not None:
             query = query.where(published.c.type.in_(types))
-        return [_version(row) for row in self._connection.execute(query.order_by(published.c.seq))]
+        return [
+            _version(row) for row in self._connection.execute(query.order_by(published.c.seq), reader.bound)
+        ]
 
     def search(self, reader: Reader, search: Search) -> Page:
         """One page. All pages together hold each match of one moment exactly once, whatever is published meanwhile.
@@ -110,7 +111,7 @@ class Published:
             end = sa.tuple_(sa.literal(search.after.sorted_by), sa.literal(search.after.id))
             query = query.where(here < end if search.descending else here > end)
         order = (key.desc(), published.c.id.desc()) if search.descending else (key, published.c.id)
-        rows = self._connection.execute(query.order_by(*order).limit(search.count + 1)).all()
+        rows = self._connection.execute(query.order_by(*order).limit(search.count + 1), reader.bound).all()
         versions = tuple(_version(row) for row in rows[: search.count])
         more = len(rows) > search.count and versions
         return Page(versions, _end(search, snapshot, rows[search.count - 1]) if more else None, snapshot)
@@ -119,7 +120,9 @@ class Published:
         """How many match now, or at the moment of the page key."""
         snapshot = search.after.snapshot if search.after else self.clock()
         matching = self._matching(reader, search, snapshot).with_only_columns(published.c.seq).subquery()
-        return self._connection.execute(sa.select(sa.func.count()).select_from(matching)).scalar_one()
+        return self._connection.execute(
+            sa.select(sa.func.count()).select_from(matching), reader.bound
+        ).scalar_one()
 
     def counts_by_type(self) -> dict[str, int]:
         """How many current resources of each type there are."""
@@ -132,8 +135,9 @@ class Published:
         last: int = self._connection.execute(sa.select(publish_clock.c.last_updated)).scalar_one()
         return last
 
-    def _one(self, reader: Reader, type: str, id: str) -> sa.Select[Any]:
-        return sa.select(published).where(published.c.id == id, published.c.type == type, visible_to(reader))
+    def _first(self, query: sa.Select[Any], reader: Reader, **bound: object) -> PublishedVersion | None:
+        row = self._connection.execute(query, {**reader.bound, **bound}).first()
+        return None if row is None else _version(row)
 
     def _matching(self, reader: Reader, search: Search, snapshot: int) -> sa.Select[Any]:
         driving = [t for t in search.tokens if t.name in SELECTIVE]
@@ -143,7 +147,7 @@ class Published:
             # An expression is no index: without it a planner that has no statistics walks the whole type.
             type_column = published.c.type + ""
         conditions += [published.c.seq.in_(_rows_with(token)) for token in driving]
-        conditions += [bears(token) for token in search.tokens if token not in driving]
+        conditions += [bears(token) for token in search.tokens]
         if search.ids:
             conditions.append(published.c.id.in_(search.ids))
         if search.person is not None:
@@ -153,19 +157,13 @@ class Published:
         conditions += [_at(span, updated) for span in search.last_updated]
         was_current = sa.or_(published.c.superseded_at.is_(None), published.c.superseded_at > snapshot)
         return sa.select(published).where(
-            type_column == search.type, *conditions, updated <= snapshot, was_current, visible_to(reader)
+            type_column == search.type, *conditions, updated <= snapshot, was_current, visible_to(reader.sees)
         )
 
 
 def _rows_with(token: TokenFilter) -> sa.Select[tuple[int]]:
-    columns = selective_tokens.c
-    choices = (
-        columns.value == choice.value
-        if choice.system is None
-        else sa.and_(columns.value == choice.value, columns.system == choice.system)
-        for choice in token.choices
-    )
-    return sa.select(columns.seq).where(columns.name == token.name, sa.or_(*choices))
+    keys = [selective_key(token.name, choice.value) for choice in token.choices]
+    return sa.select(selective_tokens.c.seq).where(selective_tokens.c.key.in_(keys))
 
 
 def _within(
@@ -225,9 +223,25 @@ def _end(search: Search, snapshot: int, last: sa.Row[Any]) -> PageKey:
     return PageKey(snapshot, by, last.id)
 
 
-def _first(connection: sa.Connection, query: sa.Select[Any]) -> PublishedVersion | None:
-    row = connection.execute(query).first()
-    return None if row is None else _version(row)
+@cache
+def _one(sees: Sees) -> sa.Select[Any]:
+    named = (published.c[name] == sa.bindparam(name) for name in ("type", "id"))
+    return sa.select(published).where(*named, visible_to(sees))
+
+
+@cache
+def _current(sees: Sees) -> sa.Select[Any]:
+    return _one(sees).where(published.c.superseded_at.is_(None))
+
+
+@cache
+def _one_version(sees: Sees) -> sa.Select[Any]:
+    return _one(sees).where(published.c.version == sa.bindparam("version"))
+
+
+@cache
+def _history(sees: Sees) -> sa.Select[Any]:
+    return _one(sees).order_by(published.c.version.desc())
 
 
 def _version(row: sa.Row[Any]) -> PublishedVersion:

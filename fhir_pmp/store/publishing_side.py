@@ -32,7 +32,7 @@ _ADD = BulkInsert(
     "content_hash",
     "content",
 )
-_ADD_TOKENS = BulkInsert(selective_tokens, "value", "name", "seq", "system")
+_ADD_TOKENS = BulkInsert(selective_tokens, "key", "seq")
 _SUPERSEDE = sa.text("UPDATE published SET superseded_at = :at WHERE seq = :seq")
 
 
@@ -120,17 +120,17 @@ class PublishingSide:
     def add(
         self,
         versions: Sequence[NewVersion],
-        tokens: Sequence[tuple[str, str, int, str]],
+        selective: Iterable[tuple[int, int]],
         superseded: Sequence[int],
     ) -> None:
-        """Keeps new versions with their selective tokens (value, name, seq, system) and ends the ones before them."""
+        """Keeps new versions with their selective keys (key, seq) and ends the ones before them."""
         if not versions:
             return
         stamp = versions[0].last_updated
         _ADD(self._connection, versions)
         if superseded:
             self._connection.execute(_SUPERSEDE, [{"at": stamp, "seq": seq} for seq in superseded])
-        _ADD_TOKENS(self._connection, tokens)
+        _ADD_TOKENS(self._connection, sorted(set(selective)))
         self._connection.execute(
             sa.update(publish_clock).values(last_updated=stamp, last_seq=self._next_seq - 1)
         )

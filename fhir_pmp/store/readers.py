@@ -41,23 +41,35 @@ class Reader:
         """A clinician, or the house working for itself."""
         return cls(Sees.EVERYTHING)
 
+    @property
+    def bound(self) -> dict[str, str | None]:
+        """What a statement with `visible_to` is executed with."""
+        return {_CLIENT: self.client}
 
-def visible_to(reader: Reader) -> sa.ColumnElement[bool]:
-    """The condition on `published` that holds for the rows this reader may see, by the consent of this moment."""
-    if reader.sees is Sees.EVERYTHING:
+
+_CLIENT = "reading_client"
+
+
+def visible_to(sees: Sees) -> sa.ColumnElement[bool]:
+    """The condition on `published` for the rows that may be seen so far, by the consent of this moment.
+
+    It is the same for every reader of a kind, so that statements can be kept; `Reader.bound` says who reads.
+    """
+    if sees is Sees.EVERYTHING:
         return sa.true()
+    client = sa.bindparam(_CLIENT, type_=sa.Text())
     definition = published.c.sharing == Sharing.DEFINITION.value
     referral = published.c.sharing == Sharing.REFERRAL.value
     record = sa.and_(published.c.sharing == Sharing.RECORD.value, is_shared())
-    if reader.sees is Sees.SHARED:
+    if sees is Sees.SHARED:
         return sa.or_(definition, referral, record)
     # The Patient belongs to nobody alone: two practices may have referred the same person.
     referred = sa.exists().where(
         published.c.type == "Patient",
         referrals.c.person == published.c.person,
-        referrals.c.client == reader.client,
+        referrals.c.client == client,
     )
-    owned = sa.or_(published.c.owner == reader.client, referred)
+    owned = sa.or_(published.c.owner == client, referred)
     return sa.or_(definition, sa.and_(owned, sa.or_(referral, record)))
 
 

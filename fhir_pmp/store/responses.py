@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -59,6 +60,20 @@ _ADD_SCORES = BulkInsert(
     "prorated",
     "unconfirmed",
 )
+_SCORE = [
+    scores.c[name]
+    for name in (
+        "response",
+        "scale",
+        "value",
+        "published",
+        "band",
+        "answered",
+        "blanks",
+        "prorated",
+        "unconfirmed",
+    )
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +196,9 @@ class Responses:
         rows = self._connection.execute(query).all()
         by_response: dict[str, list[Score]] = {}
         for some in handfuls([row.id for row in rows]):
-            found = sa.select(scores).where(scores.c.response.in_(some)).order_by(scores.c.position)
-            for row in self._connection.execute(found):
-                by_response.setdefault(row.response, []).append(_score(row))
+            found = sa.select(*_SCORE).where(scores.c.response.in_(some)).order_by(scores.c.position)
+            for response, *score in self._connection.execute(found):
+                by_response.setdefault(response, []).append(_score(*score))
         return [
             RecordedResponse(
                 _response(row), tuple(by_response.get(row.id, ())), row.recorded_at, row.withdrawn_reason
@@ -255,14 +270,25 @@ def _authored_at(row: sa.Row[Any]) -> datetime | None:
     return None if row.authored_at is None else datetime.fromisoformat(row.authored)
 
 
-def _score(row: sa.Row[Any]) -> Score:
+@lru_cache(maxsize=20_000)
+def _score(
+    scale: str,
+    value: str | None,
+    published: str | None,
+    band: str | None,
+    answered: int,
+    blanks: int,
+    prorated: bool,
+    unconfirmed: str,
+) -> Score:
+    # Kept, because scores are few and read often: an import reads all of a person's for each new response.
     return Score(
-        scale=ScaleId(row.scale),
-        value=None if row.value is None else Fraction(row.value),
-        published=row.published,
-        band=row.band,
-        answered=row.answered,
-        blanks=row.blanks,
-        prorated=row.prorated,
-        unconfirmed=tuple(row.unconfirmed.split()),
+        scale=ScaleId(scale),
+        value=None if value is None else Fraction(value),
+        published=published,
+        band=band,
+        answered=answered,
+        blanks=blanks,
+        prorated=prorated,
+        unconfirmed=tuple(unconfirmed.split()),
     )

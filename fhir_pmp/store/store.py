@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from fhir_pmp.store.books import Books
+from fhir_pmp.store.checkpoints import Checkpoints
 from fhir_pmp.store.connecting import BUSY_SECONDS, open_engines
 from fhir_pmp.store.durability import check_durable
 from fhir_pmp.store.errors import AlreadyStored, StoreBusy
@@ -33,7 +34,9 @@ class Store:
         self._busy_seconds = busy_seconds
         self._writer, self._reader = open_engines(url, busy_seconds)
         # SQLite lets waiting writers sleep and race; threads of one process take turns instead.
-        self._turn = threading.Lock() if self._writer.dialect.name == "sqlite" else None
+        is_sqlite = self._writer.dialect.name == "sqlite"
+        self._turn = threading.Lock() if is_sqlite else None
+        self._checkpoints = Checkpoints(self._writer) if is_sqlite else None
 
     def __repr__(self) -> str:
         return f"Store({self._writer.dialect.name})"
@@ -95,6 +98,8 @@ class Store:
         finally:
             if self._turn is not None:
                 self._turn.release()
+        if self._checkpoints is not None:
+            self._checkpoints.after_commit()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """How a version's search tokens lie in one text, and how a search finds them there."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
+from hashlib import blake2b
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,24 +22,30 @@ _END = "\x1e"
 _PART = "\x1f"
 
 
-def tokens_text(tokens: Iterable[tuple[str, str, str]]) -> str:
+def tokens_text(tokens: Collection[tuple[str, str, str]]) -> str:
     """The tokens (name, system, value) as one text. One that holds our separators would forge others: left out."""
-    text = _END
-    for name, system, value in tokens:
-        whole = f"{name}{_PART}{value}{_PART}{system}{_END}"
-        if whole.count(_END) == 1 and whole.count(_PART) == 2:
-            text += whole
-    return text
+    text = _END + "".join([f"{name}{_PART}{value}{_PART}{system}{_END}" for name, system, value in tokens])
+    if text.count(_PART) == 2 * len(tokens) and text.count(_END) == 1 + len(tokens):
+        return text
+    return tokens_text(
+        [token for token in tokens if not any(mark in "".join(token) for mark in (_PART, _END))]
+    )
 
 
-def selective(text: str) -> list[tuple[str, str, str]]:
-    """The (value, name, system) of the selective tokens in such a text."""
+def selective_key(name: str, value: str) -> int:
+    """The number under which a selective token is looked up: 64 bits, signed as databases have them."""
+    return int.from_bytes(
+        blake2b(f"{name}{_PART}{value}".encode(), digest_size=8).digest(), "big", signed=True
+    )
+
+
+def selective_keys(text: str) -> list[int]:
+    """The keys of the selective tokens in such a text."""
     found = []
     for whole in text.split(_END):
         name, _, rest = whole.partition(_PART)
         if name in SELECTIVE:
-            value, _, system = rest.partition(_PART)
-            found.append((value, name, system))
+            found.append(selective_key(name, rest.partition(_PART)[0]))
     return found
 
 

@@ -34,11 +34,10 @@ published = sa.Table(
 selective_tokens = sa.Table(
     "selective_tokens",
     metadata,
-    # Only the tokens that few resources share (identifier, url): a search starts from these.
-    sa.Column("value", sa.Text, primary_key=True),
-    sa.Column("name", sa.String(32), primary_key=True),
+    # Only the tokens that few resources share (identifier, url): a search starts from these. The key is a number
+    # that follows from name and value, a tenth of their length; whether the row truly bears them its tokens say.
+    sa.Column("key", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("system", sa.Text, primary_key=True),  # "" for one without
     sqlite_with_rowid=False,
 )
 

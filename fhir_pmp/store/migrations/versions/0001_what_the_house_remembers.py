@@ -265,11 +265,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "selective_tokens",
-        sa.Column("value", sa.Text(), nullable=False),
-        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("key", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("system", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("value", "name", "seq", "system", name=op.f("pk_selective_tokens")),
+        sa.PrimaryKeyConstraint("key", "seq", name=op.f("pk_selective_tokens")),
         sqlite_with_rowid=False,
     )
     op.create_table(
