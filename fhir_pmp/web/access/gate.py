@@ -1,6 +1,9 @@
 """The gate every request passes: who calls and whether they may is settled before a body is read."""
 
-from flask import Flask, Response, current_app, redirect, request
+from time import perf_counter
+
+import structlog
+from flask import Flask, Response, current_app, g, redirect, request
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, Unauthorized
@@ -11,6 +14,7 @@ from fhir_pmp.web.access.csrf import check_csrf, csrf_token, keep_visit
 from fhir_pmp.web.access.headers import csp_nonce, set_headers
 from fhir_pmp.web.access.policy import Visitor, policy_of
 from fhir_pmp.web.doors import Door, door
+from fhir_pmp.web.request_ids import request_id
 
 LOGIN_PATH = "/login"
 """Where somebody without a session is sent; the pages room serves it."""
@@ -25,6 +29,7 @@ def install_access(app: Flask) -> None:
 
 def admit() -> ResponseReturnValue | None:
     """Lets the request through to its view, sends it to the login page, or raises Unauthorized or Forbidden."""
+    g.began = perf_counter()
     if request.endpoint is None:
         return None  # Flask answers 404 or 405; there is no view to protect
     policy = policy_of(current_app, request.endpoint, request.method)
@@ -44,7 +49,16 @@ def admit() -> ResponseReturnValue | None:
 
 def release(response: Response) -> Response:
     """The answer with its headers, once the audit has it; a 503 where the audit could not be written."""
-    return set_headers(write_audit(keep_visit(response)))
+    released = set_headers(write_audit(keep_visit(response)))
+    structlog.get_logger().info(
+        "request",
+        request_id=request_id(),
+        route=str(request.url_rule),
+        method=request.method,
+        status=released.status_code,
+        milliseconds=round((perf_counter() - g.get("began", perf_counter())) * 1000),
+    )
+    return released
 
 
 def _ask_who() -> ResponseReturnValue:

@@ -15,6 +15,7 @@ from fhir_pmp.app import create_app
 from fhir_pmp.fhir.rendered import Rendered, render
 from fhir_pmp.identifiers import ClientId, EpisodeId, Identifier, PersonId, SourceId
 from fhir_pmp.intake.source_files import load_sources
+from fhir_pmp.letters.press import Press
 from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.episodes import Event
 from fhir_pmp.pathway.facts import Episode, EpisodeState, Person, Sex, Sharing
@@ -103,7 +104,7 @@ class House:
     def audited(self) -> list[AuditRow]:
         """Every audit row, oldest first."""
         with self.store.read() as books:
-            return [row for _, row in books.audit.list_all()]
+            return [row for _, row in books.audit.list_all(limit=1_000_000)]
 
     def publish(self, *resources: Rendered) -> list[PublishedResource]:
         """Publishes in one transaction."""
@@ -150,6 +151,7 @@ def open_house(store: Store, clinic: Clinic) -> House:
         clinic=clinic,
         sources=load_sources(MAPPINGS / "sources", clinic.programme),
         publisher=publisher,
+        press=Press.open(MAPPINGS / "letters", clinic, publisher),
         audit=AuditWriter(store),
         clock=clock,
         public_url=BASE,

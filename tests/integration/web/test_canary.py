@@ -1,0 +1,176 @@
+"""Every route of the app, walked with every visitor: nobody sees another's people, and every look is written down."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice, product
+from typing import Any
+
+import pytest
+from flask import Response
+from flask.testing import FlaskClient
+from werkzeug.routing import Rule
+from werkzeug.test import TestResponse
+
+from fhir_pmp.store.accounts import Role
+from fhir_pmp.web.access.policy import policy_of
+from fhir_pmp.web.access.sessions import start_session
+from fhir_pmp.web.fhir_api.served import SEARCHED
+from tests.integration.web.house import House
+from tests.integration.web.people_of_two_practices import Canary, make_people, references_in
+
+BASE = "https://localhost"
+MOST_PATHS = 200
+"""Of one rule: enough for every published resource of three people."""
+
+
+@pytest.fixture
+def people(house: House) -> dict[str, Canary]:
+    return make_people(house)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request and what came of it."""
+
+    who: str
+    method: str
+    path: str
+    sent: str
+    answer: TestResponse
+
+    @property
+    def said(self) -> str:
+        """The body, without what the caller had said itself."""
+        body = self.answer.get_data(as_text=True)
+        for own in (self.path, self.path.replace("&", "&amp;"), self.sent):
+            body = body.replace(own, "") if len(own) > 5 else body
+        return body
+
+
+def _visitors(house: House) -> dict[str, FlaskClient]:
+    visitors = {"nobody": house.app.test_client()}
+    for name in house.tokens:
+        visitors[name] = house.app.test_client(use_cookies=False)
+        visitors[name].environ_base["HTTP_AUTHORIZATION"] = f"Bearer {house.tokens[name]}"
+    for login, role in (("ada", Role.CLINICIAN), ("root", Role.ADMINISTRATOR)):
+        account, given = house.account(login, role), Response()
+        with house.app.test_request_context(base_url=BASE):
+            start_session(house.desk, account, given, house.clock())
+        visitors[login] = house.app.test_client()
+        value = given.headers.getlist("Set-Cookie")[-1].partition("=")[2].partition(";")[0]
+        visitors[login].set_cookie("__Host-session", value, secure=True, httponly=True)
+    return visitors
+
+
+def _paths(house: House, rule: Rule, people: dict[str, Canary]) -> Iterator[str]:
+    """The rule's address with every resource and every id of the three, and with ids of nothing."""
+    references = sorted({one for canary in people.values() for one in canary.everything} | {"Patient/nobody"})
+    ids = sorted({one.partition("/")[2] for one in references})
+    adapter = house.app.url_map.bind("localhost", url_scheme="https")
+    if {"type", "id"} <= rule.arguments:
+        chosen = [{"type": kind, "id": id} for kind, id in (one.split("/") for one in references)]
+    elif "type" in rule.arguments:
+        chosen = [{"type": kind} for kind in sorted({*SEARCHED, "Condition"})]
+    else:
+        names = sorted(rule.arguments)
+        chosen = [dict(zip(names, values, strict=True)) for values in product(ids, repeat=len(names))]
+    for values in islice(chosen, MOST_PATHS):
+        more = dict.fromkeys(rule.arguments - values.keys(), "1")
+        yield adapter.build(rule.endpoint, {**values, **more})
+
+
+def _queries(rule: Rule, method: str, people: dict[str, Canary]) -> list[str]:
+    if not rule.rule.endswith("<fhir_type:type>") or method == "HEAD":
+        return [""]
+    about = [f"?patient={canary.person}" for canary in people.values()]
+    return ["", "?_count=200", *about, *(f"?identifier=m-{name.lower()}" for name in people)]
+
+
+def _bodies(rule: Rule, method: str, path: str, people: dict[str, Canary]) -> list[dict[str, Any]]:
+    if method in ("GET", "HEAD"):
+        return [{}]
+    if rule.rule.endswith("/_search"):
+        return (
+            [{"data": {"identifier": f"m-{name.lower()}"}} for name in people]
+            if "Patient" in path
+            else [{"data": {}}]
+        )
+    task = {"resourceType": "Task", "id": path.rpartition("/")[2], "status": "cancelled"}
+    headers = {"Content-Type": "application/json", "If-Match": 'W/"99"'}
+    return [{"data": json.dumps(task), "headers": headers}]
+
+
+def _walk(house: House, people: dict[str, Canary]) -> Iterator[Visit]:
+    visitors = _visitors(house)
+    for rule in house.app.url_map.iter_rules():
+        for method in sorted(rule.methods or ()):
+            for path in _paths(house, rule, people):
+                for query in _queries(rule, method, people):
+                    for body in _bodies(rule, method, path, people):
+                        for who, visitor in visitors.items():
+                            answer = visitor.open(path + query, method=method, base_url=BASE, **body)
+                            yield Visit(who, method, path + query, str(body.get("data", "")), answer)
+
+
+def _hidden(people: dict[str, Canary]) -> dict[str, tuple[set[str], set[str]]]:
+    """For each visitor: the families it must not read of, and the resources it must not see named."""
+    a, b, c = people["Aardvark"], people["Bumblebee"], people["Capybara"]
+    everybody = {canary.family for canary in people.values()}
+    everything = a.everything | b.everything | c.everything
+    return {
+        "nobody": (everybody, set(everything)),
+        "platform-2": (everybody, set(everything)),
+        "ehr": ({c.family}, set(b.record_side | c.everything)),
+        "practice": ({b.family, c.family}, set(b.everything | c.everything | a.record_side)),
+        "rival": ({a.family, c.family}, set(a.everything | c.everything | b.record_side)),
+        "platform": (set(), set()),
+        "ada": (set(), set()),
+        "root": (set(), set()),
+    }
+
+
+def test_nobody_sees_what_is_not_for_them_on_any_route_and_every_look_is_written_down(
+    house: House, people: dict[str, Canary]
+) -> None:
+    hidden = _hidden(people)
+    before = len(house.audited())
+    audited_ids, seen = [], Counter[tuple[str, str]]()
+    by_request: dict[str, set[str]] = {}
+    for visit in _walk(house, people):
+        assert visit.answer.status_code < 500, visit
+        families, resources = hidden[visit.who]
+        shown = {canary.family for canary in people.values() if canary.is_named_in(visit.said)}
+        assert not shown & families, visit
+        assert not references_in(visit.said) & resources, visit
+        seen.update((visit.who, family) for family in shown)
+        by_request[visit.answer.headers["X-Request-Id"]] = {people[family].person for family in shown}
+        if not visit.path.startswith(("/alive", "/static/")):
+            audited_ids.append(visit.answer.headers["X-Request-Id"])
+    rows = house.audited()[before:]
+    assert Counter(row.request_id for row in rows) == Counter(audited_ids)
+    for row in rows:
+        assert by_request[row.request_id] <= set(row.persons), row
+    # The walk did come past them: without this it would prove nothing.
+    assert all(seen[who, "Aardvark"] for who in ("ehr", "practice"))
+    assert all(seen[who, "Bumblebee"] for who in ("ehr", "rival"))
+
+
+def test_a_visitor_of_one_door_is_turned_away_at_the_others(house: House, people: dict[str, Canary]) -> None:
+    visitors = _visitors(house)
+    for rule in house.app.url_map.iter_rules():
+        path = next(_paths(house, rule, people), rule.rule)
+        for method in sorted(rule.methods or ()):
+            policy = policy_of(house.app, rule.endpoint, method)
+            assert policy is not None
+            if "anyone" in policy.visitors:
+                continue
+            for who, kind in {"nobody": None, "ehr": "ehr", "practice": "practice", "platform": "platform",
+                              "ada": "clinician", "root": "administrator"}.items():  # fmt: skip
+                if kind in policy.visitors:
+                    continue
+                answer = visitors[who].open(path, method=method, base_url=BASE)
+                assert answer.status_code in (303, 401, 403), (who, method, path)
+                if answer.status_code == 303:
+                    assert answer.headers["Location"].endswith("/login")

@@ -1,0 +1,103 @@
+"""Every route says who may call it; the doors do not mix; nothing but what holds nobody's data goes without audit."""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+from flask import Flask
+from werkzeug.routing import Rule
+
+from fhir_pmp.app import create_app
+from fhir_pmp.web.access.policy import Policy, Visitor, may, policy_of
+from fhir_pmp.web.desk import Desk
+
+OPEN_TO_ANYONE = {"/alive", "/fhir/metadata", "/login"}
+"""Routes that nobody needs to be known for. Style sheets and scripts are under /static."""
+
+WITHOUT_AUDIT = {"/alive"}
+
+DOORS = {
+    "fhir": {Visitor.EHR, Visitor.PRACTICE},
+    "programme": {Visitor.PLATFORM},
+    "": {Visitor.CLINICIAN, Visitor.ADMINISTRATOR},
+}
+
+
+@pytest.fixture(scope="module")
+def app() -> Flask:
+    nothing = cast(Any, None)
+    return create_app(
+        Desk(
+            store=nothing,
+            clinic=nothing,
+            sources={},
+            publisher=nothing,
+            press=nothing,
+            audit=nothing,
+            clock=nothing,
+            public_url="http://localhost",
+            secret_key=b"0" * 32,
+        )
+    )
+
+
+def _routes(app: Flask) -> Iterator[tuple[Rule, str, Policy | None]]:
+    for rule in app.url_map.iter_rules():
+        for method in sorted(rule.methods or ()):
+            yield rule, method, policy_of(app, rule.endpoint, method)
+
+
+def _is_file(rule: Rule) -> bool:
+    return rule.rule.startswith("/static/")
+
+
+def test_every_route_and_method_has_a_policy(app: Flask) -> None:
+    without = [f"{method} {rule.rule}" for rule, method, policy in _routes(app) if policy is None]
+    assert without == []
+    assert len(list(_routes(app))) > 10
+
+
+def test_only_these_are_open_to_anyone(app: Flask) -> None:
+    found = {
+        rule.rule
+        for rule, _, policy in _routes(app)
+        if policy and Visitor.ANYONE in policy.visitors and not _is_file(rule)
+    }
+    assert found <= OPEN_TO_ANYONE
+
+
+def test_only_these_go_without_audit(app: Flask) -> None:
+    found = {
+        rule.rule for rule, _, policy in _routes(app) if policy and not policy.audited and not _is_file(rule)
+    }
+    assert found == WITHOUT_AUDIT
+
+
+def test_each_door_lets_in_its_own_visitors_only(app: Flask) -> None:
+    for rule, method, policy in _routes(app):
+        assert policy is not None
+        first = rule.rule.split("/")[1]
+        own = DOORS.get(first, DOORS[""])
+        assert policy.visitors - {Visitor.ANYONE} <= own, f"{method} {rule.rule}"
+
+
+def test_an_administrator_changes_nothing(app: Flask) -> None:
+    changing = {
+        rule.rule
+        for rule, method, policy in _routes(app)
+        if policy and method not in ("GET", "HEAD") and Visitor.ADMINISTRATOR in policy.visitors
+    }
+    assert changing <= {"/logout"}
+
+
+def test_what_the_audit_calls_a_request_fits_its_column(app: Flask) -> None:
+    for rule, _, policy in _routes(app):
+        assert policy is not None
+        assert policy.action is None or len(policy.action) <= 16, rule.rule
+
+
+def test_a_policy_without_visitors_or_without_audit_is_refused() -> None:
+    with pytest.raises(ValueError, match="visitor"):
+        may()
+    with pytest.raises(ValueError, match="audit"):
+        may(Visitor.CLINICIAN, audited=False)
