@@ -29,7 +29,7 @@ def probing(breaker: Breaker, now: datetime, longest: timedelta) -> Breaker:
     )
 
 
-def succeeded(breaker: Breaker) -> Breaker:
+def succeeded() -> Breaker:
     """The destination answered as one that works, whatever it thought of the data."""
     return Breaker()
 
@@ -75,7 +75,7 @@ class KeptBreaker:
             if books.breakers.get(self._destination) == Breaker():
                 return
         with self._store.begin_beside() as books:
-            books.breakers.put(self._destination, succeeded(books.breakers.get(self._destination)))
+            books.breakers.put(self._destination, succeeded())
             books.work_items.close_about(
                 "destination_paused", self._about, by="sync", how="the destination answers again", now=now
             )
@@ -83,14 +83,14 @@ class KeptBreaker:
     def has_failed(self, now: datetime, reason: str, after_seconds: float | None) -> None:
         """Counts a transient failure."""
         with self._store.begin_beside() as books:
-            before = books.breakers.get(self._destination)
+            before = books.breakers.hold(self._destination)
             after = failed(before, now, reason, after_seconds, self._chance)
             books.breakers.put(self._destination, after)
 
     def pause(self, now: datetime, reason: str, status: int | None) -> None:
         """Stops calling, and calls a person."""
         with self._store.begin_beside() as books:
-            before = books.breakers.get(self._destination)
+            before = books.breakers.hold(self._destination)
             books.breakers.put(self._destination, paused(before, now, reason))
             books.work_items.open(
                 "destination_paused",

@@ -67,7 +67,7 @@ def list_deliveries(
     """The next `limit` deliveries of a selection after a number, in the order they were queued."""
     with store.begin_beside() as books:
         found = _select(books, selection, after, limit)
-        _note(books, who, "deliveries list", "read", f"{len(found)} listed", found, now)
+        _note(books, who, "deliveries list", "read", str(len(found)), found, now)
     return found
 
 
@@ -99,9 +99,9 @@ def replay(store: Store, selection: Selection, *, who: str, now: datetime, dry_r
         chosen = [d for d in dead if d.seq not in overtaken]
         if not dry_run:
             books.deliveries.replay([d.seq for d in chosen], now=now)
-            _note(books, who, "deliveries replay", "update", f"{len(chosen)} replayed", chosen, now)
+            _note(books, who, "deliveries replay", "update", str(len(chosen)), chosen, now)
         else:
-            _note(books, who, "deliveries replay", "read", f"{len(chosen)} would be replayed", chosen, now)
+            _note(books, who, "deliveries replay (dry run)", "read", str(len(chosen)), chosen, now)
     return Replayed(tuple(chosen), tuple(d for d in dead if d.seq in overtaken), not dry_run)
 
 
@@ -112,8 +112,7 @@ def backfill(store: Store, destination: DestinationId, *, who: str, now: datetim
         with store.begin() as books:
             some = books.deliveries.backfill(destination, now=now, most=AT_ONCE)
             if some == 0:
-                outcome = f"{queued} queued for {destination}"
-                _note(books, who, "deliveries backfill", "create", outcome, [], now)
+                _note(books, who, f"deliveries backfill {destination}", "create", str(queued), [], now)
                 return queued
         queued += some
 
@@ -131,7 +130,7 @@ def unpause(store: Store, destination: DestinationId, *, who: str, now: datetime
         books.work_items.close_about(
             "destination_paused", f"destination/{destination}", by=who, how="mended", now=now
         )
-        _note(books, who, "deliveries unpause", "update", str(destination), [], now)
+        _note(books, who, f"deliveries unpause {destination}", "update", "done", [], now)
 
 
 def _select(books: Books, selection: Selection, after: int | None, limit: int) -> Sequence[Delivery]:

@@ -120,6 +120,8 @@ class Push:
         now, to = self._clock(), self._neighbour.id
         with self._store.begin_beside() as books:
             breaker = books.breakers.get(to)
+            if breaker.state != breakers.CLOSED:
+                breaker = books.breakers.hold(to)  # one probe at a time, whoever asks
             if not breakers.may_call(breaker, now):
                 return None
             claims = books.outbox.claim_due(

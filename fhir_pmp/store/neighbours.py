@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -44,6 +45,10 @@ _BREAKER = BulkInsert(
     "reason",
     otherwise="ON CONFLICT (destination) DO UPDATE SET state = excluded.state, failures = excluded.failures, "
     "opened_at = excluded.opened_at, probe_at = excluded.probe_at, reason = excluded.reason",
+)
+
+_CLOSED = BulkInsert(
+    breakers, "destination", "state", "failures", otherwise="ON CONFLICT (destination) DO NOTHING"
 )
 
 
@@ -164,10 +169,13 @@ class Breakers:
     def get(self, destination: DestinationId) -> Breaker:
         """The breaker as it stands; a closed one where nothing was ever kept."""
         query = sa.select(breakers).where(breakers.c.destination == destination)
-        row = self._connection.execute(query).one_or_none()
-        if row is None:
-            return Breaker()
-        return Breaker(row.state, row.failures, row.opened_at, row.probe_at, row.reason)
+        return _breaker(self._connection.execute(query).one_or_none())
+
+    def hold(self, destination: DestinationId) -> Breaker:
+        """The breaker, which nobody else changes before this transaction ends: failures are counted one by one."""
+        _CLOSED(self._connection, [(destination, "closed", 0)])
+        query = sa.select(breakers).where(breakers.c.destination == destination).with_for_update()
+        return _breaker(self._connection.execute(query).one())
 
     def put(self, destination: DestinationId, breaker: Breaker) -> None:
         """Keeps the breaker."""
@@ -178,3 +186,9 @@ class Breakers:
             self._connection,
             [(destination, breaker.state, breaker.failures, opened, probe, breaker.reason)],
         )
+
+
+def _breaker(row: sa.Row[Any] | None) -> Breaker:
+    if row is None:
+        return Breaker()
+    return Breaker(row.state, row.failures, row.opened_at, row.probe_at, row.reason)
