@@ -28,6 +28,9 @@ _NEW_IN_R4B = frozenset(
     }
 )
 
+# Descriptions that the library took for codes.
+_UNBOUND = frozenset({("CapabilityStatement", "format"), ("Expression", "language")})
+
 
 @dataclass(frozen=True, slots=True)
 class Element:
@@ -60,7 +63,9 @@ def elements_of(type_name: str) -> Mapping[str, Element]:
     """The elements of a type by their JSON names. Raises ValueError for a type there is not."""
     fields = get_fhir_model_class(type_name).model_fields
     return {
-        field.alias or name: _element(field.annotation, field.json_schema_extra)
+        field.alias or name: _element(
+            field.annotation, {} if (type_name, name) in _UNBOUND else field.json_schema_extra
+        )
         for name, field in fields.items()
         if name != "fhir_comments"
     }
@@ -69,9 +74,9 @@ def elements_of(type_name: str) -> Mapping[str, Element]:
 def _element(annotation: Any, extra: Any) -> Element:
     many, inner = _unwrapped(annotation)
     noted: dict[str, Any] = extra if isinstance(extra, dict) else {}
-    codes = noted.get("enum_values")
-    # A list that ends in "+" is cut short: it binds nothing here.
-    allowed = frozenset(codes) if codes and "+" not in codes else None
+    codes = frozenset(noted.get("enum_values") or ())
+    # The library took them from the element's short description: one that is cut short ("+") binds nothing here.
+    allowed = None if not codes or codes & {"+", "etc."} else codes
     return Element(_type_name(inner), many, bool(noted.get("element_required")), allowed)
 
 

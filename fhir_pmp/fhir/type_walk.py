@@ -75,7 +75,7 @@ def _complex_faults(value: object, kind: str, path: str, *, is_resource: bool = 
         return
     elements = elements_of(kind)
     for name, member in value.items():
-        element = elements.get(name)
+        element = elements.get(name) or _extensions_of(elements, name)
         at = f"{path}.{shown_name(name)}"
         if name == "resourceType" and is_resource:
             continue
@@ -87,6 +87,12 @@ def _complex_faults(value: object, kind: str, path: str, *, is_resource: bool = 
     for name, element in elements.items():
         if element.required and name not in value and f"_{name}" not in value:
             yield Fault(f"{path}.{name}", "is missing")
+
+
+def _extensions_of(elements: Mapping[str, Element], name: str) -> Element | None:
+    # The library forgets `_value...` of Extension; every primitive has its `_x`.
+    of = elements.get(name[1:]) if name.startswith("_") else None
+    return Element("Element", of.many, False, None) if of is not None and of.is_primitive else None
 
 
 def _element_faults(

@@ -11,6 +11,7 @@ from fhir_pmp.fhir.json_reader import read_strict
 from fhir_pmp.fhir.json_writer import write_canonical
 from fhir_pmp.fhir.rendered import Rendered
 from fhir_pmp.fhir.type_walk import check_resource
+from tests.r4_schema import schema_faults
 from tests.unit.fhir.every_resource import every_resource
 from tests.unit.fhir.examples import CLINIC
 
@@ -36,9 +37,10 @@ def codings(value: object) -> Iterator[Mapping[str, Any]]:
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_it_passes_the_strict_reader_the_element_table_and_the_model(name: str) -> None:
+def test_it_passes_the_strict_reader_the_element_table_the_model_and_the_r4_schema(name: str) -> None:
     resource = content(EVERY[name])
     check_resource(resource)
+    assert schema_faults(EVERY[name].content) == []
     get_fhir_model_class(resource["resourceType"]).model_validate(resource)
     assert write_canonical(resource) == EVERY[name].content
 
