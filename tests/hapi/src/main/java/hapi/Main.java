@@ -13,7 +13,7 @@ import org.eclipse.jetty.server.ServerConnector;
 import org.eclipse.jetty.util.thread.QueuedThreadPool;
 import org.springframework.context.annotation.AnnotationConfigApplicationContext;
 
-/** Serves FHIR R4 at http://127.0.0.1:PORT/fhir. Arguments: PORT (0 chooses one), then a folder for the database or "memory". */
+/** Serves FHIR R4 at http://127.0.0.1:PORT/fhir, or where the property hapi.host says. Arguments: PORT (0 chooses one), then a folder for the database or "memory". */
 public final class Main {
 
     public static void main(String[] arguments) throws Exception {
@@ -30,7 +30,8 @@ public final class Main {
         AnnotationConfigApplicationContext beans = new AnnotationConfigApplicationContext(HapiConfiguration.class);
         Server server = new Server(new QueuedThreadPool(50));
         ServerConnector connector = new ServerConnector(server, new HttpConnectionFactory(new HttpConfiguration()));
-        connector.setHost(InetAddress.getLoopbackAddress().getHostAddress());
+        // Loopback only, but for a container, where the outside is the container's own network.
+        connector.setHost(System.getProperty("hapi.host", InetAddress.getLoopbackAddress().getHostAddress()));
         connector.setPort(Integer.parseInt(arguments[0]));
         server.addConnector(connector);
 
