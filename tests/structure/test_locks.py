@@ -18,7 +18,7 @@ def _lines(name: str) -> list[str]:
 
 
 def _pins(name: str) -> dict[str, str]:
-    found = [match.groups() for line in _lines(name) if (match := PIN.match(line))]
+    found = [(match[1], match[2]) for line in _lines(name) if (match := PIN.match(line))]
     assert len(found) > 20
     return dict(found)
 
