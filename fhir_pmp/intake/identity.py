@@ -1,12 +1,13 @@
 """Who an enrolment is about: only our referral number or an exact identifier, with the same birth date, joins it."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from fhir_pmp.errors import NotAllowed, NotUnderstood
-from fhir_pmp.identifiers import PersonId
+from fhir_pmp.identifiers import EpisodeId, Identifier, PersonId
 from fhir_pmp.intake.arrivals import ArrivedEnrolment
-from fhir_pmp.pathway.facts import Episode, EpisodeState, Person, Referral
+from fhir_pmp.pathway.facts import Episode, EpisodeState, Person
 from fhir_pmp.store import Books
 
 
@@ -24,9 +25,7 @@ class Doubt(StrEnum):
     BIRTH_DATE_DIFFERS = "the identifier or referral number is known, with another birth date"
     SEVERAL_BEARERS = "several people bear the identifier"
     REFERRAL_TAKEN = "the referral it names already has an enrolment"
-    IDENTIFIERS_DIFFER = (
-        "the referral number is right, and an identifier of the same system has another value"
-    )
+    IDENTIFIERS_DIFFER = "an identifier of the same system has another value"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,46 +38,88 @@ class Joined:
     others: tuple[PersonId, ...] = ()
 
 
-def join_enrolment(books: Books, arrival: ArrivedEnrolment) -> Joined:
+@dataclass(slots=True)
+class Known:
+    """What is known of the people of one batch: read in a few look-ups, and kept up while the batch is decided."""
+
+    books: Books
+    episodes: dict[str, Episode] = field(default_factory=dict)  # by enrolment
+    people: dict[PersonId, Person] = field(default_factory=dict)
+    bearers: dict[Identifier, list[Person]] = field(default_factory=dict)
+    taken: set[EpisodeId] = field(
+        default_factory=set
+    )  # referred episodes that an enrolment of this batch goes on in
+
+    @classmethod
+    def of(cls, books: Books, arrivals: Sequence[ArrivedEnrolment]) -> "Known":
+        """Reads what these arrivals of one source may be about."""
+        source = arrivals[0].source
+        episodes = dict(books.episodes.find_by_enrolments(source, (a.enrolment for a in arrivals)))
+        people = books.people.find_many(episode.person for episode in episodes.values())
+        wanted = {one for a in arrivals if a.enrolment not in episodes for one in a.identifiers}
+        bearers = {one: list(found) for one, found in books.people.find_by_identifiers(list(wanted)).items()}
+        return cls(books, episodes, people, bearers)
+
+    def person(self, person: PersonId) -> Person:
+        """The person, as this batch knows them by now. Raises NotStored."""
+        found = self.people.get(person)
+        if found is None:
+            found = self.people[person] = self.books.people.get(person)
+        return found
+
+    def register(self, person: Person) -> None:
+        """Notes somebody whom this batch registers: the next enrolment may be theirs too."""
+        self.people[person.id] = person
+        for identifier in person.identifiers:
+            self.bearers.setdefault(identifier, []).append(person)
+
+
+def join_enrolment(known: Known, arrival: ArrivedEnrolment) -> Joined:
     """Decides whose enrolment this is. Raises ReferralNumberUnknown, ReferralNotAccepted."""
     if arrival.referral_number is not None:
-        referral = books.referrals.find_by_number(arrival.referral_number)
-        if referral is None:
-            raise ReferralNumberUnknown(field="referral_number")
-        return _join_referral(books, arrival, referral)
-    return _join_by_identifier(books, arrival)
+        return _join_referral(known, arrival, arrival.referral_number)
+    return _join_by_identifier(known, arrival)
 
 
-def _join_referral(books: Books, arrival: ArrivedEnrolment, referral: Referral) -> Joined:
-    person = books.people.get(referral.person)
-    episode = books.episodes.get(referral.episode)
+def contradict(person: Person, identifiers: Iterable[Identifier]) -> bool:
+    """Whether one system gave them two values: different national numbers are never one human being."""
+    held = {identifier.system: identifier.value for identifier in person.identifiers}
+    return any(held.get(one.system, one.value) != one.value for one in identifiers)
+
+
+def _join_referral(known: Known, arrival: ArrivedEnrolment, number: str) -> Joined:
+    referral = known.books.referrals.find_by_number(number)
+    if referral is None:
+        raise ReferralNumberUnknown(field="referral_number")
+    person, episode = known.person(referral.person), known.books.episodes.get(referral.episode)
     if person.birth_date != arrival.birth_date:
         return Joined(doubt=Doubt.BIRTH_DATE_DIFFERS, others=(person.id,))
-    if _contradict(person, arrival):
+    if contradict(person, arrival.identifiers):
         return Joined(doubt=Doubt.IDENTIFIERS_DIFFER, others=(person.id,))
-    if episode.enrolment is not None:
+    if episode.enrolment is not None or episode.id in known.taken:
         return Joined(doubt=Doubt.REFERRAL_TAKEN, others=(person.id,))
     return Joined(person, _accepted(episode))
 
 
-def _join_by_identifier(books: Books, arrival: ArrivedEnrolment) -> Joined:
-    bearers = {
-        p.id: p for found in books.people.find_by_identifiers(arrival.identifiers).values() for p in found
-    }
+def _join_by_identifier(known: Known, arrival: ArrivedEnrolment) -> Joined:
+    bearers = {person.id: person for one in arrival.identifiers for person in known.bearers.get(one, ())}
     if not bearers:
         return Joined()
-    same_birth = [person for person in bearers.values() if person.birth_date == arrival.birth_date]
-    if len(same_birth) != 1 or len(bearers) != 1:
-        doubt = Doubt.SEVERAL_BEARERS if len(bearers) > 1 else Doubt.BIRTH_DATE_DIFFERS
-        return Joined(doubt=doubt, others=tuple(bearers))
-    person = same_birth[0]
-    if _contradict(person, arrival):
+    if len(bearers) > 1:
+        return Joined(doubt=Doubt.SEVERAL_BEARERS, others=tuple(bearers))
+    person = next(iter(bearers.values()))
+    if person.birth_date != arrival.birth_date:
+        return Joined(doubt=Doubt.BIRTH_DATE_DIFFERS, others=(person.id,))
+    if contradict(person, arrival.identifiers):
         return Joined(doubt=Doubt.IDENTIFIERS_DIFFER, others=(person.id,))
     waiting = [
-        e for e in books.episodes.of_person(person.id) if e.enrolment is None and e.referral is not None
+        episode
+        for episode in known.books.episodes.of_person(person.id)
+        if episode.enrolment is None
+        and episode.id not in known.taken
+        and episode.state in (EpisodeState.REFERRED, EpisodeState.ACCEPTED)
     ]
-    open_ones = [e for e in waiting if e.state in (EpisodeState.REFERRED, EpisodeState.ACCEPTED)]
-    return Joined(person, _accepted(open_ones[-1]) if open_ones else None)
+    return Joined(person, _accepted(waiting[-1]) if waiting else None)
 
 
 def _accepted(episode: Episode) -> Episode | None:
@@ -86,9 +127,3 @@ def _accepted(episode: Episode) -> Episode | None:
     if episode.state is EpisodeState.REFERRED:
         raise ReferralNotAccepted(field="referral_number")
     return episode if episode.state is EpisodeState.ACCEPTED else None
-
-
-def _contradict(person: Person, arrival: ArrivedEnrolment) -> bool:
-    """Whether one system gave them two values: different national numbers are never one human being."""
-    known = {identifier.system: identifier.value for identifier in person.identifiers}
-    return any(known.get(i.system, i.value) != i.value for i in arrival.identifiers)

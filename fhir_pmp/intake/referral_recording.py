@@ -11,7 +11,7 @@ from fhir_pmp.fhir.relay import relay
 from fhir_pmp.fhir.rendered import Rendered, Resource
 from fhir_pmp.fhir.task import build_task
 from fhir_pmp.identifiers import PersonId, ReferralId, ResourceId
-from fhir_pmp.intake.identity import Doubt
+from fhir_pmp.intake.identity import Doubt, contradict
 from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.episodes import task_status
 from fhir_pmp.pathway.facts import Episode, EpisodeState, Person, Practice, Referral, Sharing
@@ -112,8 +112,7 @@ def _who(
         return registered, True, Doubt.SEVERAL_BEARERS, tuple(bearers)
     if person.birth_date != request.birth_date:
         return registered, True, Doubt.BIRTH_DATE_DIFFERS, (person.id,)
-    known = {identifier.system: identifier.value for identifier in person.identifiers}
-    if any(known.get(one.system, one.value) != one.value for one in request.patient_identifiers):
+    if contradict(person, request.patient_identifiers):
         return registered, True, Doubt.IDENTIFIERS_DIFFER, (person.id,)
     return person, False, None, ()
 

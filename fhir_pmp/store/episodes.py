@@ -104,11 +104,30 @@ class Episodes:
         """Keeps a new episode with its first move and lessons."""
         self.add_many([episode], event=event, by=by, now=now)
 
-    def add_many(self, new: Sequence[Episode], *, event: str, by: str, now: datetime) -> None:
-        """Keeps new episodes with their first move and lessons."""
+    def add_many(
+        self,
+        new: Sequence[Episode],
+        *,
+        event: str,
+        by: str,
+        now: datetime,
+        then: Mapping[EpisodeId, Sequence[tuple[str, str, str]]] | None = None,
+    ) -> None:
+        """Keeps new episodes with their moves and lessons.
+
+        `then`: moves (event, before, after) that an episode has made since the first one; it is kept as it stands
+        after the last of them.
+        """
         at = milliseconds(now)
         _ADD(self._connection, [(*row_of(episode), at, at) for episode in new])
-        _ADD_MOVES(self._connection, [(e.id, event, None, e.state.value, by, at, None) for e in new])
+        moves: list[tuple[Any, ...]] = []
+        for episode in new:
+            later = (then or {}).get(episode.id, ())
+            moves.append(
+                (episode.id, event, None, later[0][1] if later else episode.state.value, by, at, None)
+            )
+            moves += [(episode.id, *move, by, at, None) for move in later]
+        _ADD_MOVES(self._connection, moves)
         _ADD_LESSONS(self._connection, [row for episode in new for row in _lesson_rows(episode)])
 
     def update(self, episode: Episode, *, now: datetime) -> Episode:

@@ -1,11 +1,14 @@
 """Letters that something made due; sync drafts them, so that nobody waits for a letter to be written."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from fhir_pmp.identifiers import EpisodeId
+from fhir_pmp.store.batches import BulkInsert, handfuls
+from fhir_pmp.store.columns import milliseconds
 from fhir_pmp.store.letters import LetterKind
 from fhir_pmp.store.tables.letters import OPEN, letters_due
 
@@ -20,6 +23,9 @@ class LetterDue:
     due_at: datetime
 
 
+_ADD = BulkInsert(letters_due, "episode", "kind", "due_at")
+
+
 class LettersDue:
     """The letters to draft, at most one of a kind for an episode."""
 
@@ -28,13 +34,19 @@ class LettersDue:
 
     def add(self, episode: EpisodeId, kind: LetterKind, *, now: datetime) -> None:
         """A letter is due; it is no more due if it was already."""
-        standing = sa.select(letters_due.c.seq).where(
-            letters_due.c.episode == episode, letters_due.c.kind == kind.value, sa.text(OPEN)
-        )
-        if self._connection.execute(standing).first() is None:
-            self._connection.execute(
-                sa.insert(letters_due).values(episode=episode, kind=kind.value, due_at=now)
+        self.add_many([episode], kind, now=now)
+
+    def add_many(self, episodes: Iterable[EpisodeId], kind: LetterKind, *, now: datetime) -> None:
+        """A letter is due for each of these episodes; it is no more due if it was already."""
+        wanted = list(dict.fromkeys(episodes))
+        standing: set[str] = set()
+        for some in handfuls(wanted):
+            query = sa.select(letters_due.c.episode).where(
+                letters_due.c.episode.in_(some), letters_due.c.kind == kind.value, sa.text(OPEN)
             )
+            standing |= set(self._connection.execute(query).scalars())
+        rows = [(episode, kind.value, milliseconds(now)) for episode in wanted if episode not in standing]
+        _ADD(self._connection, rows)
 
     def list_all(self, *, limit: int = 50) -> list[LetterDue]:
         """What is due, oldest first."""
