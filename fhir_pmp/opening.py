@@ -12,6 +12,7 @@ from fhir_pmp.instruments.loading import check_mappings as check_instruments
 from fhir_pmp.instruments.loading import load_instruments
 from fhir_pmp.intake.source_files import load_sources
 from fhir_pmp.intake.sources import Source
+from fhir_pmp.letters.wording import load_wording
 from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.loading import load_programme
 from fhir_pmp.pathway.opening import open_clinic
@@ -73,6 +74,7 @@ def check_all_mappings(mappings: Path, wording: Path | None) -> list[Fault]:
     for check in (
         lambda: load_sources(mappings / "sources", load_programme(mappings / "programme.yaml", instruments)),
         lambda: load_destinations(mappings / "destinations"),
+        lambda: load_wording(mappings / "letters" / "wording.yaml", instruments),
     ):
         try:
             check()
