@@ -48,10 +48,9 @@ class EhrClient:
         self.connections = connections
         self.limits = limits or Limits()
         self._origin = _origin(self.base)
-        self._session = requests.Session()
+        self._session = _Session()
         # The environment may name proxies and a netrc, which would replace who we say we are.
         self._session.trust_env = False
-        self._session.max_redirects = 0
         self._session.headers.update(
             {"Accept": FHIR_JSON, "Accept-Encoding": "gzip", "User-Agent": "fhir-pmp"}
         )
@@ -114,6 +113,13 @@ class EhrClient:
                 raise TooLong
             parts.append(part)
         return b"".join(parts)
+
+
+class _Session(requests.Session):
+    """Knows of no redirect: a 3xx is an answer like any other, and its body is read under the same limit."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nowhere."""
 
 
 class _Adapter(HTTPAdapter):
