@@ -1,5 +1,8 @@
 """How a database is opened so that what we said we kept is kept, and a reader never waits for a writer."""
 
+import sqlite3
+import time
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -8,6 +11,8 @@ from fhir_pmp.store.checkpoints import NOT_AT_COMMIT
 
 BUSY_SECONDS = 10.0
 """How long a writer waits for its turn before it says TryLater."""
+
+LOOK_AGAIN_SECONDS = 0.002
 
 _SQLITE_WRITER = (
     "PRAGMA journal_mode = WAL",
@@ -23,8 +28,8 @@ def open_engines(url: str, busy_seconds: float = BUSY_SECONDS) -> tuple[sa.Engin
     """One engine that writes and one that only reads."""
     if url.startswith("sqlite"):
         patience = f"PRAGMA busy_timeout = {round(busy_seconds * 1000)}"
-        writer = _sqlite(url, (patience, *_SQLITE_WRITER), "BEGIN IMMEDIATE")
-        return writer, _sqlite(url, (patience, *_SQLITE_READER), "BEGIN")
+        writer = _sqlite(url, (patience, *_SQLITE_WRITER), _take_turn(busy_seconds, patience))
+        return writer, _sqlite(url, (patience, *_SQLITE_READER), _begin_reading)
     engine = sa.create_engine(
         url.replace("postgresql://", "postgresql+psycopg://", 1),
         pool_size=8,
@@ -38,7 +43,40 @@ def open_engines(url: str, busy_seconds: float = BUSY_SECONDS) -> tuple[sa.Engin
     return engine, reader
 
 
-def _sqlite(url: str, pragmas: tuple[str, ...], begin: str) -> sa.Engine:
+def _begin_reading(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _take_turn(busy_seconds: float, patience: str) -> Callable[[sa.Connection], None]:
+    """Begins as the one writer. SQLite's own waiting looks ever more seldom, at last ten times a second, and misses
+    the gaps that an import in another process leaves; ours looks again at once.
+    """
+
+    def begin(connection: sa.Connection) -> None:
+        deadline = time.monotonic() + busy_seconds
+        cursor = connection.connection.cursor()
+        cursor.execute("PRAGMA busy_timeout = 0")
+        try:
+            while not _has_begun(cursor, last=time.monotonic() > deadline):
+                time.sleep(LOOK_AGAIN_SECONDS)
+        finally:
+            cursor.execute(patience)
+            cursor.close()
+
+    return begin
+
+
+def _has_begun(cursor: Any, *, last: bool) -> bool:
+    try:
+        cursor.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if last or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise sa.exc.OperationalError("BEGIN IMMEDIATE", None, error) from None
+        return False
+    return True
+
+
+def _sqlite(url: str, pragmas: tuple[str, ...], begin: Callable[[sa.Connection], None]) -> sa.Engine:
     # Last in, first out: the connection that wrote last has the pages that are wanted next.
     engine = sa.create_engine(url, pool_size=8, max_overflow=64, pool_use_lifo=True, hide_parameters=True)
 
@@ -50,9 +88,6 @@ def _sqlite(url: str, pragmas: tuple[str, ...], begin: str) -> sa.Engine:
             cursor.execute(pragma)
         cursor.close()
 
-    def begin_now(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(begin)
-
     sa.event.listen(engine, "connect", prepare)
-    sa.event.listen(engine, "begin", begin_now)
+    sa.event.listen(engine, "begin", begin)
     return engine

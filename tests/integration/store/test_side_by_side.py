@@ -1,6 +1,7 @@
 """Several who write and read at once: nothing is missed by a poller, nothing is done twice, nobody waits for ever."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +13,7 @@ from fhir_pmp.store import Store
 from fhir_pmp.store.errors import StoreBusy
 from fhir_pmp.store.readers import Reader
 from fhir_pmp.store.searches import Prefix, Search, SpanFilter
-from tests.integration.store.sample import NOW, add_person, resource
+from tests.integration.store.sample import NOW, add_person, person, resource
 
 HOUSE = Reader.house()
 WAIT_SECONDS = 20
@@ -153,6 +154,32 @@ def test_a_read_sees_one_state_whatever_is_committed_meanwhile(store: Store) -> 
 def test_a_read_cannot_write(store: Store) -> None:
     with pytest.raises(Exception, match="(?i)read-?only"), store.read() as books:
         add_person(books, 1)
+
+
+def test_a_writer_gets_its_turn_between_the_commits_of_an_import(migrated_url: str) -> None:
+    importing, web = Store(migrated_url), Store(migrated_url)
+    over = threading.Event()
+
+    def commit_after_commit() -> None:
+        while not over.is_set():
+            with importing.begin():
+                over.wait(0.06)
+            over.wait(0.006)  # the next batch is read
+
+    waited = 0.0
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(commit_after_commit)
+        for n in range(15):
+            over.wait(0.03)
+            started = time.monotonic()
+            with web.begin() as books:
+                books.people.add(person(n), now=NOW)
+            waited += time.monotonic() - started
+        over.set()
+        running.result()
+    assert waited < 3  # about one commit each; SQLite's own waiting let one of them wait for 9 seconds
+    importing.close()
+    web.close()
 
 
 def test_a_writer_whose_turn_does_not_come_is_told_to_try_later(migrated_url: str) -> None:
