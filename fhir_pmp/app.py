@@ -10,6 +10,7 @@ from granian.log import LogLevels
 from granian.server import Server
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from fhir_pmp.letters.press import Press
 from fhir_pmp.logs import start_logging
 from fhir_pmp.opening import open_house
 from fhir_pmp.settings import Settings
@@ -20,6 +21,8 @@ from fhir_pmp.web.alive import alive
 from fhir_pmp.web.desk import Desk, set_desk
 from fhir_pmp.web.errors import install_errors
 from fhir_pmp.web.fhir_api.routes import install_fhir_api
+from fhir_pmp.web.pages.error_pages import error_page
+from fhir_pmp.web.pages.routes import install_pages
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 MOST_FORM_PARTS = 500
@@ -43,6 +46,7 @@ def desk_from(settings: Settings, *, clock: Callable[[], datetime] = utc_now) ->
         clinic=house.clinic,
         sources=house.sources,
         publisher=house.publisher,
+        press=Press.open(house.mappings / "letters", house.clinic, house.publisher),
         audit=AuditWriter(house.store),
         clock=clock,
         public_url=settings.public_url,
@@ -67,7 +71,8 @@ def create_app(desk: Desk) -> Flask:
     install_access(app)
     app.register_blueprint(alive)
     install_fhir_api(app)
-    install_errors(app)
+    install_pages(app)
+    install_errors(app, error_page)
     if desk.proxy_hops:
         # Exactly as many as stand in front: one more, and a caller could name its own address.
         hops = desk.proxy_hops
@@ -85,9 +90,9 @@ def application() -> Flask:
 def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT; requests that run then are finished first.
 
-    Everything that would keep the worker from starting is found here first, and raised as `desk_from` says.
+    Everything that would keep the worker from starting is found here first, and raised as `open_house` says.
     """
-    desk_from(settings).store.close()
+    open_house(settings, utc_now()).store.close()
     host, port = settings.listen
     Server(
         "fhir_pmp.app:application",

@@ -13,7 +13,7 @@ from fhir_pmp.store.batches import BulkInsert, handfuls
 from fhir_pmp.store.columns import milliseconds
 from fhir_pmp.store.episode_rows import COLUMNS, episode_of, row_of
 from fhir_pmp.store.errors import ChangedMeanwhile, NotStored
-from fhir_pmp.store.tables.people import episode_moves, episodes, lessons
+from fhir_pmp.store.tables.people import episode_moves, episodes, lessons, people
 
 _ADD = BulkInsert(episodes, *COLUMNS, "added_at", "changed_at")
 _ADD_MOVES = BulkInsert(episode_moves, "episode", "event", "before", "after", "by", "at", "reason")
@@ -94,6 +94,21 @@ class Episodes:
         if after is not None:
             conditions.append(episodes.c.id > after)
         return self._select(*conditions, order=[episodes.c.id], limit=limit)
+
+    def list_by_name(
+        self, states: Iterable[EpisodeState] | None = None, *, offset: int = 0, limit: int = 50
+    ) -> list[Episode]:
+        """Episodes in these states (all, if none are named) by the person's family and given name, for people to read.
+
+        By offset, not from a name on: a name belongs into no address.
+        """
+        query = sa.select(episodes.c.id).join(people, people.c.id == episodes.c.person)
+        if states is not None:
+            query = query.where(episodes.c.state.in_([state.value for state in states]))
+        order = (people.c.family, people.c.given, people.c.birth_date, episodes.c.added_at, episodes.c.id)
+        ids = list(self._connection.execute(query.order_by(*order).offset(offset).limit(limit)).scalars())
+        found = self.find_many(EpisodeId(one) for one in ids)
+        return [found[EpisodeId(one)] for one in ids]
 
     def count_by_state(self) -> dict[EpisodeState, int]:
         """How many episodes stand where."""

@@ -51,22 +51,29 @@ class People:
         return self.find_by_identifiers([identifier])[identifier]
 
     def find_by_identifiers(self, identifiers: Sequence[Identifier]) -> Mapping[Identifier, list[Person]]:
-        """For each identifier, everybody who bears exactly it; people found to be another's double left out."""
+        """For each identifier, everybody who bears exactly it; a double's lead to the record it was found to be."""
         columns = person_identifiers.c
-        bearers: dict[Identifier, list[PersonId]] = {identifier: [] for identifier in identifiers}
+        bearers: dict[Identifier, dict[PersonId, None]] = {identifier: {} for identifier in identifiers}
         for some in handfuls(list(bearers)):
             query = (
-                sa.select(columns.person, columns.system, columns.value)
+                sa.select(columns.person, columns.system, columns.value, people.c.same_as)
                 .join(people, people.c.id == columns.person)
-                .where(columns.value.in_([i.value for i in some]), people.c.same_as.is_(None))
+                .where(columns.value.in_([i.value for i in some]))
                 .order_by(columns.person)
             )
             for row in self._connection.execute(query):
                 key = Identifier(row.system, row.value)
                 if key in bearers:
-                    bearers[key].append(row.person)
+                    bearers[key][PersonId(row.same_as or row.person)] = None
         known = self.find_many(person for persons in bearers.values() for person in persons)
         return {key: [known[person] for person in persons] for key, persons in bearers.items()}
+
+    def find_by_value(self, value: str) -> list[Person]:
+        """Everybody who bears this identifier value, whoever issued it: for a clinician who looks somebody up."""
+        query = sa.select(person_identifiers.c.person).where(person_identifiers.c.value == value)
+        found = self._connection.execute(query.distinct().order_by(person_identifiers.c.person)).scalars()
+        known = self.find_many(PersonId(person) for person in found)
+        return list(known.values())
 
     def add(self, person: Person, *, now: datetime) -> None:
         """Keeps a new person."""
@@ -103,10 +110,12 @@ class People:
     def mark_same(self, double: PersonId, kept: PersonId) -> None:
         """Remembers a person's decision that two records are one human being. Raises NotStored.
 
-        Episodes and referrals are re-pointed by their own repositories; published resources by new versions.
+        Whatever was found to be the double before follows it. Episodes and referrals are re-pointed by their own repositories; published resources by new versions.
         """
         changed = self._connection.execute(
-            sa.update(people).where(people.c.id == double).values(same_as=kept)
+            sa.update(people)
+            .where(sa.or_(people.c.id == double, people.c.same_as == double))
+            .values(same_as=kept)
         )
         if changed.rowcount == 0:
             raise NotStored("no such person", field="person")

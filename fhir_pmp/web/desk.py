@@ -8,6 +8,7 @@ from flask import Flask, current_app
 
 from fhir_pmp.identifiers import SourceId
 from fhir_pmp.intake.sources import Source
+from fhir_pmp.letters.press import Press
 from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.store.audit_writer import AuditWriter
@@ -24,6 +25,7 @@ class Desk:
     clinic: Clinic
     sources: Mapping[SourceId, Source]
     publisher: Publisher
+    press: Press  # previews and signs letters
     audit: AuditWriter
     clock: Callable[[], datetime]  # aware, UTC
     public_url: str  # as others reach this service, without a slash at its end

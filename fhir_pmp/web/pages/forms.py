@@ -1,0 +1,52 @@
+"""What a clinician typed, kept as it was typed, and what is wrong with it, field by field."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from flask import request
+
+from fhir_pmp.errors import FhirPmpError
+from fhir_pmp.letters.facts import LONGEST_FIELD
+
+
+@dataclass
+class Form:
+    """One form as it is shown: the values of its fields, and the faults by field ("" for the whole form)."""
+
+    labels: Mapping[str, str]  # field name -> what the page calls it
+    values: dict[str, str] = field(default_factory=dict)
+    faults: list[tuple[str, str]] = field(default_factory=list)
+
+    @classmethod
+    def posted(cls, labels: Mapping[str, str]) -> "Form":
+        """The form of this request; a field that was not posted is empty."""
+        typed = {name: request.form.get(name, "").replace("\r\n", "\n").strip() for name in labels}
+        return cls(labels, typed)
+
+    def value(self, name: str) -> str:
+        """What stands in the field."""
+        return self.values.get(name, "")
+
+    def require(self, name: str, missing: str) -> None:
+        """Notes `missing` where the field is empty."""
+        if not self.value(name):
+            self.faults.append((name, missing))
+
+    def must_print(self, name: str) -> None:
+        """Notes what a letter or a page could not show: the same limits as the letters' fields."""
+        text = self.value(name)
+        if len(text) > LONGEST_FIELD:
+            self.faults.append((name, f"{self.labels[name]} has more than {LONGEST_FIELD} characters"))
+        if any(not (character.isprintable() or character in "\n\t") for character in text):
+            self.faults.append((name, f"{self.labels[name]} holds a character that cannot be printed"))
+
+    def refuse(self, error: FhirPmpError) -> None:
+        """Notes why it was refused, beside the field it names."""
+        for fault in error.faults:
+            name = fault.field if fault.field in self.labels else ""
+            what = fault.what if fault.what[:1].isupper() or not name else f"{self.labels[name]} {fault.what}"
+            self.faults.append((name, what[:1].upper() + what[1:]))
+
+    def error(self, name: str) -> str | None:
+        """The first thing that is wrong with a field."""
+        return next((what for at, what in self.faults if at == name), None)

@@ -1,0 +1,53 @@
+// Everything works without this file. With it: components of the design system, and a warning before the session ends.
+import { initAll } from "./nhsuk/nhsuk-frontend.min.js";
+
+const WARN_SECONDS = 120;
+const TELL_EVERY = 60_000; // typing is told to the server at most this often
+const KEY = "logged-in-until"; // shared by all windows: a click in one keeps the others
+
+function watchIdleness(body) {
+  const idle = document.getElementById("idle");
+  const left = document.getElementById("idle-left");
+  const seconds = Number(body.dataset.seconds);
+  let told = Date.now();
+
+  const until = () => Number(localStorage.getItem(KEY));
+  const prolong = () => localStorage.setItem(KEY, String(Date.now() + seconds * 1000));
+
+  async function stay() {
+    told = Date.now();
+    const answer = await fetch(body.dataset.stay, { redirect: "manual" }).catch(() => null);
+    if (answer && answer.status === 204) prolong();
+  }
+
+  function look() {
+    const remaining = Math.ceil((until() - Date.now()) / 1000);
+    if (remaining <= 0) {
+      window.location.replace(body.dataset.ended);
+      return;
+    }
+    if (remaining <= WARN_SECONDS && idle.hidden) {
+      idle.hidden = false;
+      document.getElementById("idle-stay").focus();
+    } else if (remaining > WARN_SECONDS) {
+      idle.hidden = true;
+    }
+    // Every twenty seconds, so that a screen reader is not interrupted by a countdown.
+    const shown = Math.ceil(remaining / 20) * 20;
+    left.textContent = shown >= 120 ? "two minutes" : `${shown} seconds`;
+  }
+
+  document.addEventListener("input", () => {
+    if (Date.now() - told > TELL_EVERY) stay();
+  });
+  document.getElementById("idle-stay").addEventListener("click", async () => {
+    await stay();
+    look();
+    document.getElementById("maincontent").focus();
+  });
+  prolong();
+  setInterval(look, 1000);
+}
+
+initAll();
+if (document.body.dataset.seconds) watchIdleness(document.body);
