@@ -27,3 +27,4 @@ def house(store: Store, clinic: Clinic) -> Iterator[House]:
     house = open_house(store, clinic)
     yield house
     house.desk.audit.close()
+    house.desk.press.close()
