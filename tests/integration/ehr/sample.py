@@ -1,7 +1,7 @@
 """Small, valid FHIR resources of people told apart by a number, published as facts of the house."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -146,17 +146,13 @@ def publish(
         publisher_for(*destinations).publish(books, resources, now=now)
 
 
-def publish_people(store: Store, people: int, each: int = 3, now: datetime = NOW) -> None:
-    """The organization, and `people` people with everything about them."""
-    add_people(store, range(1, people + 1))
+def publish_people(store: Store, people: int, each: int = 3, now: datetime = NOW, first: int = 1) -> None:
+    """The organization, and `people` people with everything about them, numbered from `first`."""
+    numbers = range(first, first + people)
+    add_people(store, numbers)
     publish(store, [organization()], now=now)
-    for n in range(1, people + 1):
+    for n in numbers:
         publish(store, everything_about(n, each), now=now)
-
-
-def birth_date() -> date:
-    """Of everybody here."""
-    return date(1970, 1, 2)
 
 
 def _record(n: int, resource: dict[str, Any]) -> Rendered:

@@ -1,0 +1,39 @@
+"""The check that looks at an EHR from outside sees what is missing, doubled or different."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from tests.contract.ehr.caller import Caller, Resource, new_id, observation, patient
+from tests.ehr_check import Key, business_key, check, last_sent
+from tests.stub_ehr.json_text import to_json
+
+
+def sent(*resources: Resource) -> Mapping[Key, Mapping[str, Any]]:
+    return last_sent((r["resourceType"], r["id"], 1, to_json(r)) for r in resources)
+
+
+def test_what_is_there_once_and_equal_is_clean(ehr: Caller) -> None:
+    person = patient()
+    scores = [observation(f"Patient/{person['id']}") for _ in range(3)]
+    for resource in (person, *scores):
+        assert ehr.put(resource).status_code == 201
+    report = check(ehr.address, sent(person, *scores))
+    assert report.is_clean
+    assert report.found == {"Patient": 1, "Observation": 3}
+
+
+def test_what_is_missing_doubled_or_different_is_named(ehr: Caller) -> None:
+    person, other, changed = patient(), patient(), patient()
+    score = observation(f"Patient/{person['id']}", value="7.10")
+    never = patient()
+    for resource in (person, other, changed, score):
+        ehr.put(resource)
+    ehr.put(other | {"id": new_id("person")})
+    ehr.put(changed | {"gender": "other"})
+    rounded = score | {"valueQuantity": {"value": Decimal("7.1"), "unit": "{score}"}}
+    report = check(ehr.address, sent(person, other, changed, rounded, never))
+    assert report.missing == [business_key(never)]
+    assert report.doubled == [business_key(other)]
+    assert report.different == [business_key(changed), business_key(rounded)]
+    assert not report.is_clean
