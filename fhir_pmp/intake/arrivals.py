@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from fhir_pmp.errors import Fault
+from fhir_pmp.errors import Fault, FhirPmpError
 from fhir_pmp.identifiers import Identifier, InstrumentId, SourceId, TimepointId
 from fhir_pmp.pathway.facts import Moment, Sex
 
@@ -48,6 +48,7 @@ class ArrivedEnrolment:
     ended_how: Ending | None
     end_reason: str | None
     practice: ArrivedPractice | None
+    amends: bool = True  # whether it replaces what was said before; of an export the newest statement counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,14 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of one arrival, and for a refusal every fault that was found; `id` is our resource id."""
+    """What became of one arrival; `id` is our resource id."""
 
     fate: Fate
     id: str | None = None
     version: int | None = None
-    faults: tuple[Fault, ...] = ()
+    refusal: FhirPmpError | None = None  # why: its faults name the fields, its class says who must act
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """Everything that was found wrong."""
+        return () if self.refusal is None else self.refusal.faults

@@ -36,7 +36,7 @@ def record_enrolments(
         try:
             plan = plan_enrolment(known, clinic, arrival, now)
         except FhirPmpError as refusal:
-            receipts.append(Receipt(Fate.REFUSED, faults=refusal.faults))
+            receipts.append(Receipt(Fate.REFUSED, refusal=refusal))
             if isinstance(refusal, ReferralNotAccepted):
                 _let_wait(books, arrival, now)
             continue

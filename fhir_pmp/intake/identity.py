@@ -83,8 +83,15 @@ def join_enrolment(known: Known, arrival: ArrivedEnrolment) -> Joined:
 
 def contradict(person: Person, identifiers: Iterable[Identifier]) -> bool:
     """Whether one system gave them two values: different national numbers are never one human being."""
-    held = {identifier.system: identifier.value for identifier in person.identifiers}
-    return any(held.get(one.system, one.value) != one.value for one in identifiers)
+    held, said = _by_system(person.identifiers), _by_system(identifiers)
+    return any(held[system].isdisjoint(values) for system, values in said.items() if system in held)
+
+
+def _by_system(identifiers: Iterable[Identifier]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for one in identifiers:
+        found.setdefault(one.system, set()).add(one.value)
+    return found
 
 
 def _join_referral(known: Known, arrival: ArrivedEnrolment, number: str) -> Joined:

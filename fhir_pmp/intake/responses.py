@@ -73,7 +73,7 @@ def record_responses(
         try:
             receipts.append(_record(clinic, batch, arrival, now))
         except FhirPmpError as refusal:
-            receipts.append(Receipt(Fate.REFUSED, faults=refusal.faults))
+            receipts.append(Receipt(Fate.REFUSED, refusal=refusal))
     _keep(books, clinic, publisher, batch, now)
     return receipts
 
