@@ -48,8 +48,10 @@ fix: $(READY) ## format and mend what ruff can mend
 	@$(BIN)/ruff format $(PATHS)
 	@$(BIN)/ruff check --fix $(PATHS)
 
-test: lint neighbours ## lint, and every test, with the EHR, databases and browser they need
-	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+test: neighbours ## lint, and every test, with the EHR, databases and browser they need
+	@untidy=0; $(MAKE) lint || untidy=1; \
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS); \
+	if [ $$untidy = 1 ]; then echo "make lint found something: it stands above the tests" >&2; exit 1; fi
 
 test-spec: $(READY) ## scoring and outcome rules
 	@$(BIN)/pytest tests/spec $(ARGS)
