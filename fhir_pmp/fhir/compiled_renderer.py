@@ -78,6 +78,8 @@ class _Shape:
         )
         self._system = example.identifier.system
         self._response = template_of(build_questionnaire_response(clinic, marked), (*_MARKS, _KEY))
+        # The items close the resource; where all are blank there are none, and no empty array either.
+        self._with_items = self._response.text[:-1] + b',"item":[%b]}'
         self._scales = [_ScaleShape(clinic, marked, instrument, scale) for scale in instrument.scales]
         self._safety = [_SafetyShape(clinic, marked, safety) for safety in instrument.safety_items]
 
@@ -98,18 +100,18 @@ class _Shape:
     def _render_response(self, response: Response, values: tuple[bytes, ...], items: bytes) -> Rendered:
         template, key = self._response, response.identifier.value
         # A source spells its keys as it likes: JSON's own escapes, without the quotation marks.
-        tail = template.text % template.take((*values, orjson.dumps(key)[1:-1]))
+        taken = template.take((*values, orjson.dumps(key)[1:-1]))
         return Rendered(
             "QuestionnaireResponse",
             ResourceId(response.id),
             b'{"resourceType":"QuestionnaireResponse","id":"%b",' % values[1],
-            b'%b,"item":[%b]}' % (tail[:-1], items) if items else tail,
+            self._with_items % (*taken, items) if items else template.text % taken,
             _RECORD,
             response.person,
             response.episode,
             None,
             response.authored.text,
-            (("identifier", self._system, key), *template.tokens),
+            (("identifier", self._system, key),) + template.tokens,
             ("Patient/" + response.person,),
         )
 

@@ -9,6 +9,7 @@ import pytest
 from fhir_pmp.fhir.episode_of_care import build_episode_of_care
 from fhir_pmp.fhir.flag import build_flag
 from fhir_pmp.fhir.json_reader import read_strict
+from fhir_pmp.fhir.organization import build_practice, build_provider
 from fhir_pmp.fhir.patient import build_patient
 from fhir_pmp.fhir.practitioner import build_practice_practitioner
 from fhir_pmp.fhir.relay import relay, repoint
@@ -134,6 +135,16 @@ def test_no_word_of_an_acknowledgement_leaves_with_the_flag() -> None:
 def test_a_practice_without_a_practitioner_gives_none() -> None:
     nameless = replace(PRACTICE, practitioner_id=None, practitioner_name=None)
     assert build_practice_practitioner(CLINIC, nameless, sharing=Sharing.DEFINITION) == ()
+
+
+def test_what_is_not_known_of_an_organization_is_left_out() -> None:
+    nameless = replace(PRACTICE, organization_identifier=None)
+    assert "identifier" not in content(build_practice(nameless, sharing=Sharing.DEFINITION))
+    provider = CLINIC.programme.provider
+    elsewhere = replace(provider, address=replace(provider.address, state=None))
+    abroad = replace(CLINIC, programme=replace(CLINIC.programme, provider=elsewhere))
+    assert "state" not in content(build_provider(abroad))["address"][0]
+    assert content(build_provider(CLINIC))["address"][0]["state"] == provider.address.state
 
 
 def test_what_is_relayed_keeps_the_labels_that_restrict_it() -> None:

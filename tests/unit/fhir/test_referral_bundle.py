@@ -269,3 +269,45 @@ def test_a_referral_without_names_leaves_them_unknown() -> None:
     referral = read_referral_bundle(bundle)
     assert (referral.requester.organization, referral.requester.practitioner_name) == (None, None)
     assert (referral.reason, referral.authored_on, referral.sex) == (None, None, Sex.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ([{"text": "Dr G. Example"}], "Dr G. Example"),
+        ([{"use": "old"}, {"family": "Example", "given": ["Grace"]}], "Grace Example"),
+        ([{"use": "old"}], None),
+    ],
+)
+def test_a_practitioner_is_named_as_the_practice_names_them(
+    names: list[dict[str, Any]], expected: str | None
+) -> None:
+    bundle = gp_bundle()
+    resource(bundle, "Practitioner")["name"] = names
+    assert read_referral_bundle(bundle).requester.practitioner_name == expected
+
+
+def test_two_entries_that_are_one_thing_are_refused_and_unnamed_ones_are_told_apart() -> None:
+    bundle = gp_bundle()
+    bundle["entry"].append(entry("urn:uuid:aa", {"resourceType": "Organization", "name": "Another"}))
+    organizations = [one for one in read_referral_bundle(bundle).others if one.type == "Organization"]
+    assert [one.key for one in organizations] == ["1", "2"]
+    bundle["entry"].append(entry("urn:uuid:bb", resource(bundle, "Practitioner")))
+    with pytest.raises(NotAReferral, match="that of another Practitioner"):
+        read_referral_bundle(bundle)
+
+
+def test_a_reason_without_words_is_none() -> None:
+    bundle = gp_bundle()
+    resource(bundle, "ServiceRequest")["reasonCode"] = [
+        {"coding": [{"system": "http://s.example", "code": "1"}]}
+    ]
+    assert read_referral_bundle(bundle).reason is None
+
+
+def test_an_entry_without_a_full_url_is_known_by_its_id() -> None:
+    bundle = gp_bundle()
+    del bundle["entry"][4]["fullUrl"]
+    resource(bundle, "Organization")["id"] = "o1"
+    resource(bundle, "PractitionerRole")["organization"] = {"reference": "Organization/o1"}
+    assert read_referral_bundle(bundle).requester.organization_name == "Harbour Street Practice"
