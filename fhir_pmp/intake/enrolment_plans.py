@@ -1,15 +1,16 @@
 """What an enrolment would change, decided whole before anything is written: a refusal leaves nothing behind."""
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 
-from fhir_pmp.errors import Fault, NotUnderstood
-from fhir_pmp.intake.arrivals import ArrivedEnrolment, ArrivedPractice, Ending
-from fhir_pmp.intake.identity import Doubt, Joined, Known, join_enrolment
+from fhir_pmp.errors import Fault, NotAllowed
+from fhir_pmp.identifiers import ReferralId
+from fhir_pmp.intake.arrivals import ArrivedEnrolment, ArrivedPractice, Ending, Fate
+from fhir_pmp.intake.enrolment_checks import check_enrolment
+from fhir_pmp.intake.identity import Doubt, Joined, Known, ReferralNumberUnknown, join_enrolment
 from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.episodes import By, Event, move
 from fhir_pmp.pathway.facts import ENDED, Episode, EpisodeState, Lesson, Person, Practice
-from fhir_pmp.pathway.timepoints import today
 
 _EVENTS = {
     Ending.FINISHED: Event.FINISH,
@@ -17,9 +18,15 @@ _EVENTS = {
     Ending.NEVER_STARTED: Event.NEVER_START,
 }
 
+_ENDED = {
+    Ending.FINISHED: EpisodeState.FINISHED,
+    Ending.STOPPED: EpisodeState.STOPPED,
+    Ending.NEVER_STARTED: EpisodeState.NEVER_STARTED,
+}
 
-class EnrolmentContradicts(NotUnderstood):
-    """What the enrolment says cannot all be true. The platform corrects it."""
+
+class EnrolmentDiffers(NotAllowed):
+    """Something else is recorded under this enrolment. If this replaces it, the platform says that it amends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,8 @@ class Plan:
     differs: tuple[str, ...]  # what the platform says otherwise than the door that owns the person
     doubt: Doubt | None = None
     others: tuple[str, ...] = ()
+    referral: ReferralId | None = None  # named, and not gone on in
+    ended_otherwise: bool = False  # it says that the episode ended in another way than it did
 
     @property
     def by(self) -> str:
@@ -47,20 +56,44 @@ class Plan:
         return self.before != self.after or self.person != self.person_before
 
     @property
+    def fate(self) -> Fate:
+        """What becomes of the arrival: new to us is an enrolment also where a referral came before it."""
+        if self.before is None or self.before.enrolment is None:
+            return Fate.ACCEPTED
+        return Fate.AMENDED if self.changes_something else Fate.REPEATED
+
+    @property
+    def changed_fields(self) -> tuple[str, ...]:
+        """What would be another way than before, by the names of the arrival's fields."""
+        if self.before is None or self.person_before is None:
+            return ()
+        names = [
+            name for name in _OF_PERSON if getattr(self.person, name) != getattr(self.person_before, name)
+        ]
+        names += [name for name in _OF_EPISODE if getattr(self.after, name) != getattr(self.before, name)]
+        return tuple(names + (["ended_how"] if self.ends else []))
+
+    @property
     def ends(self) -> bool:
         """Whether the episode ends by this."""
         return bool(self.moves) and self.moves[-1][2] in ENDED
 
 
+_OF_PERSON = ("given", "family", "birth_date", "sex", "identifiers")
+_OF_EPISODE = (
+    *("share_with_ehr", "enrolled_on", "started_on", "ended_on", "end_reason", "lessons", "practice"),
+)
+
+
 def plan_enrolment(known: Known, clinic: Clinic, arrival: ArrivedEnrolment, now: datetime) -> Plan:
     """Decides one enrolment, and keeps what is known up to it.
 
-    Raises EnrolmentContradicts, ReferralNumberUnknown, ReferralNotAccepted, MoveNotListed.
+    Raises EnrolmentContradicts, ReferralNumberUnknown, ReferralNotAccepted, MoveNotListed, EnrolmentDiffers.
     """
-    _check(arrival, clinic, now)
+    check_enrolment(arrival, clinic, now)
     before = known.episodes.get(arrival.enrolment)
     if before is not None:
-        plan = _go_on(known, clinic, arrival, known.person(before.person), before)
+        plan = _restate(known, clinic, arrival, before)
     else:
         joined = join_enrolment(known, arrival)
         if joined.episode is not None and joined.person is not None:
@@ -73,33 +106,6 @@ def plan_enrolment(known: Known, clinic: Clinic, arrival: ArrivedEnrolment, now:
         known.register(plan.person)
     known.people[plan.person.id] = plan.person
     return plan
-
-
-def _check(arrival: ArrivedEnrolment, clinic: Clinic, now: datetime) -> None:
-    """Dates to come, and dates that contradict each other, are refused with every fault at once."""
-    day = today(now, clinic.zone)
-    lessons = [(f"lesson_{number}", done) for number, done in arrival.lessons]
-    dated: list[tuple[str, date | None]] = [
-        ("birth_date", arrival.birth_date),
-        ("enrolled_on", arrival.enrolled_on),
-        ("started_on", arrival.started_on),
-        ("ended_on", arrival.ended_on),
-        *lessons,
-    ]
-    faults = [Fault(name, "lies in the future") for name, on in dated if on is not None and on > day]
-    if arrival.started_on is None and arrival.lessons:
-        faults.append(Fault("started_on", "is missing, and lessons were completed"))
-    faults += [
-        Fault(name, "lies before the start")
-        for name, on in lessons
-        if on is not None and arrival.started_on is not None and on < arrival.started_on
-    ]
-    if arrival.ended_on is not None and arrival.ended_how is None:
-        faults.append(Fault("ended_how", "is missing, and a day of ending is given"))
-    if arrival.ended_how is Ending.NEVER_STARTED and arrival.started_on is not None:
-        faults.append(Fault("ended_how", "says never started, and a day of starting is given"))
-    if faults:
-        raise EnrolmentContradicts(faults=faults)
 
 
 def _begin(clinic: Clinic, arrival: ArrivedEnrolment, joined: Joined) -> Plan:
@@ -140,11 +146,49 @@ def _begin(clinic: Clinic, arrival: ArrivedEnrolment, joined: Joined) -> Plan:
         differs=() if joined.person is None else _differences(joined.person, arrival),
         doubt=joined.doubt,
         others=joined.others,
+        referral=joined.referral,
     )
 
 
+def _restate(known: Known, clinic: Clinic, arrival: ArrivedEnrolment, before: Episode) -> Plan:
+    """A known enrolment is stated again: what is new of it, and what it raises."""
+    plan = _go_on(known, clinic, arrival, known.person(before.person), before)
+    if plan.changes_something and not arrival.amends:
+        raise EnrolmentDiffers(
+            faults=[Fault(name, "differs from what is recorded") for name in plan.changed_fields]
+        )
+    named = _named_late(known, arrival, before)
+    bearers = _other_bearers(known, plan)
+    if bearers:
+        # The known person's care and publishing go on: the episode is not put in doubt.
+        return replace(plan, referral=named, doubt=Doubt.SEVERAL_BEARERS, others=bearers)
+    return replace(plan, referral=named)
+
+
+def _named_late(known: Known, arrival: ArrivedEnrolment, before: Episode) -> ReferralId | None:
+    """The referral that a known enrolment names and did not begin with."""
+    if arrival.referral_number is None:
+        return None
+    referral = known.books.referrals.find_by_number(arrival.referral_number)
+    if referral is None:
+        raise ReferralNumberUnknown(field="referral_number")
+    return None if referral.id == before.referral else referral.id
+
+
+def _other_bearers(known: Known, plan: Plan) -> tuple[str, ...]:
+    """Who else bears an identifier that the platform gives this known person only now."""
+    held = () if plan.person_before is None else plan.person_before.identifiers
+    new = [one for one in plan.person.identifiers if one not in held]
+    found = known.books.people.find_by_identifiers(new) if new else {}
+    return tuple({p.id: None for people in found.values() for p in people if p.id != plan.person.id})
+
+
 def _go_on(known: Known, clinic: Clinic, arrival: ArrivedEnrolment, person: Person, before: Episode) -> Plan:
-    owns = person.registered_by == f"source:{arrival.source}"
+    # The record that registered a person owns name and birth date: of two records of one person, the first.
+    owns = person.registered_by == f"source:{arrival.source}" and person.id == clinic.person_id(
+        arrival.source, arrival.enrolment
+    )
+    ended_otherwise = _ended_otherwise(before, arrival)
     said = replace(
         before,
         source=arrival.source,
@@ -152,9 +196,9 @@ def _go_on(known: Known, clinic: Clinic, arrival: ArrivedEnrolment, person: Pers
         share_with_ehr=arrival.share_with_ehr,
         enrolled_on=arrival.enrolled_on,
         started_on=arrival.started_on,
-        # What a clinician noted of the ending stays where the platform says nothing.
-        ended_on=arrival.ended_on or before.ended_on,
-        end_reason=arrival.end_reason or before.end_reason,
+        # What was noted of the ending stays where the platform says nothing, or something else.
+        ended_on=before.ended_on if ended_otherwise else arrival.ended_on or before.ended_on,
+        end_reason=before.end_reason if ended_otherwise else arrival.end_reason or before.end_reason,
         lessons=_lessons(arrival),
         # Who referred the person is where letters go; the platform says so only of those nobody referred.
         practice=before.practice if before.referral is not None else _practice(clinic, arrival.practice),
@@ -168,7 +212,14 @@ def _go_on(known: Known, clinic: Clinic, arrival: ArrivedEnrolment, person: Pers
         after=after,
         moves=moves,
         differs=() if owns else _differences(person, arrival),
+        ended_otherwise=ended_otherwise,
     )
+
+
+def _ended_otherwise(before: Episode, arrival: ArrivedEnrolment) -> bool:
+    if arrival.ended_how is None or before.state not in ENDED:
+        return False
+    return before.state is not _ENDED[arrival.ended_how]
 
 
 def _moved(

@@ -5,19 +5,27 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from fhir_pmp.errors import FhirPmpError
+from fhir_pmp.identifiers import ReferralId
 from fhir_pmp.intake.arrivals import ArrivedEnrolment, Fate, Receipt
+from fhir_pmp.intake.changes import Ground, change_resources
 from fhir_pmp.intake.enrolment_plans import Plan, plan_enrolment
 from fhir_pmp.intake.identity import Known, ReferralNotAccepted
+from fhir_pmp.intake.questions import (
+    ENDING_DIFFERS,
+    NAMED_LATE,
+    PERSON_DIFFERS,
+    WAITING,
+    WHO_IS_THIS,
+    ask,
+)
 from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.episodes import ENDINGS, By, Event, move
 from fhir_pmp.pathway.facts import Episode
+from fhir_pmp.pathway.outcomes import Scored
 from fhir_pmp.publishing.care import publish_care
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.store import Books
 from fhir_pmp.store.letters import LetterKind
-
-WAITING = "enrolment_waits"
-"""The kind of the work item that says an enrolment names a referral nobody has accepted yet."""
 
 
 def record_enrolments(
@@ -25,7 +33,8 @@ def record_enrolments(
 ) -> list[Receipt]:
     """Records what one platform says of its enrolments, each for itself, in order. Never raises for one arrival.
 
-    The newest statement counts: a repeat is REPEATED, a change of consent, lessons, dates or ending is AMENDED.
+    A repeat is REPEATED; a change of consent, lessons, dates or ending is AMENDED, or REFUSED where the arrival does
+    not say that it amends.
     """
     if not arrivals:
         return []
@@ -40,8 +49,7 @@ def record_enrolments(
             if isinstance(refusal, ReferralNotAccepted):
                 _let_wait(books, arrival, now)
             continue
-        fate = Fate.AMENDED if plan.changes_something else Fate.REPEATED
-        receipts.append(Receipt(Fate.ACCEPTED if plan.before is None else fate, id=plan.after.id))
+        receipts.append(Receipt(plan.fate, id=plan.after.id))
         plans.append(plan)
     _keep(books, clinic, publisher, plans, now)
     return receipts
@@ -83,10 +91,33 @@ def _keep(books: Books, clinic: Clinic, publisher: Publisher, plans: Sequence[Pl
     for plan in plans:
         if plan.before is not None and plan.changes_something:
             _change(books, publisher, plan, plan.before, now)
-        _ask(books, plan, now)
+        _ask(books, clinic, plan, now)
     books.letters_due.add_many((plan.after.id for plan in plans if plan.ends), LetterKind.DISCHARGE, now=now)
     changed = dict.fromkeys(plan.after.id for plan in plans if plan.before is None or plan.changes_something)
     publish_care(books, clinic, publisher, list(changed), now)
+    _rebase(books, clinic, publisher, plans, now)
+
+
+def _rebase(books: Books, clinic: Clinic, publisher: Publisher, plans: Sequence[Plan], now: datetime) -> None:
+    """Another day of starting moves the windows, and with them what changes are counted from."""
+    moved = {
+        plan.after.id: plan.after
+        for plan in plans
+        if plan.before is not None
+        and plan.before.started_on not in (None, plan.after.started_on)
+        and not plan.after.doubtful
+    }
+    recorded = books.responses.of_episodes(moved) if moved else {}
+    grounds = [
+        Ground(
+            episode=moved[episode],
+            scored=tuple(Scored(one.response, one.scores) for one in found),
+            instruments=frozenset(one.response.instrument for one in found),
+            new=frozenset(),
+        )
+        for episode, found in recorded.items()
+    ]
+    publisher.publish(books, change_resources(books, clinic, grounds), now=now)
 
 
 def _change(books: Books, publisher: Publisher, plan: Plan, before: Episode, now: datetime) -> None:
@@ -110,46 +141,50 @@ def _change(books: Books, publisher: Publisher, plan: Plan, before: Episode, now
         books.work_items.close_about(WAITING, about, by=plan.by, how="accepted, and given again", now=now)
 
 
-def _ask(books: Books, plan: Plan, now: datetime) -> None:
+def _ask(books: Books, clinic: Clinic, plan: Plan, now: datetime) -> None:
     """What only a person can decide about this enrolment."""
+    arrival, episode = plan.arrival, plan.after
+    whose = {"source": arrival.source, "enrolment": arrival.enrolment}
+    about = f"episode/{episode.id}"
     if plan.doubt is not None:
-        books.work_items.open(
-            "who_is_this",
-            role="clinician",
-            about=f"episode/{plan.after.id}",
-            person=plan.person.id,
-            episode=plan.after.id,
-            what=plan.doubt.value,
-            details={"others": list(plan.others)},
-            now=now,
-        )
+        details: dict[str, object] = {"others": list(plan.others), "referral": plan.referral}
+        _put(books, WHO_IS_THIS, about, plan.doubt.value, plan, details, now)
+    elif plan.referral is not None and not _was_asked_who(books, about, plan.referral):
+        what = "the platform names a referral for an enrolment that began without it"
+        _put(books, NAMED_LATE, about, what, plan, {**whose, "referral": plan.referral}, now)
     if plan.differs:
-        books.work_items.open(
-            "person_differs",
-            role="clinician",
-            about=f"person/{plan.person.id}",
-            person=plan.person.id,
-            what="the platform says something else of this person than the door that registered them",
-            details={
-                "fields": list(plan.differs),
-                "source": plan.arrival.source,
-                "enrolment": plan.arrival.enrolment,
-            },
-            now=now,
-        )
+        what = "the platform says something else of this person than the door that registered them"
+        # The hash tells what was said from what is said another time, and says nothing itself.
+        said = clinic.ids.compute("said", *(str(getattr(arrival, name)) for name in plan.differs))
+        details = {**whose, "fields": list(plan.differs), "said": said}
+        _put(books, PERSON_DIFFERS, f"person/{plan.person.id}", what, plan, details, now)
+    if plan.ended_otherwise:
+        what = "the platform says of this ended episode that it ended in another way"
+        _put(books, ENDING_DIFFERS, about, what, plan, {**whose, "ended_how": arrival.ended_how}, now)
+
+
+def _put(
+    books: Books, kind: str, about: str, what: str, plan: Plan, details: dict[str, object], now: datetime
+) -> None:
+    ask(books, kind, about, what, person=plan.person.id, episode=plan.after.id, details=details, now=now)
+
+
+def _was_asked_who(books: Books, about: str, referral: ReferralId) -> bool:
+    asked = books.work_items.find_last(WHO_IS_THIS, about)
+    return asked is not None and asked.details.get("referral") == referral
 
 
 def _let_wait(books: Books, arrival: ArrivedEnrolment, now: datetime) -> None:
     """An enrolment that names a referral not yet accepted: the referral's episode says so on the worklist."""
     episode = _waiting_episode(books, arrival)
     if episode is not None:
-        books.work_items.open(
+        ask(
+            books,
             WAITING,
-            role="clinician",
-            about=f"episode/{episode.id}",
+            f"episode/{episode.id}",
+            "the platform has enrolled a person whose referral nobody has accepted yet",
             person=episode.person,
             episode=episode.id,
-            what="the platform has enrolled a person whose referral nobody has accepted yet",
             details={"source": arrival.source, "enrolment": arrival.enrolment},
             now=now,
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from fhir_pmp.errors import NotAllowed, NotUnderstood
-from fhir_pmp.identifiers import EpisodeId, Identifier, PersonId
+from fhir_pmp.identifiers import EpisodeId, Identifier, PersonId, ReferralId
 from fhir_pmp.intake.arrivals import ArrivedEnrolment
 from fhir_pmp.pathway.facts import Episode, EpisodeState, Person
 from fhir_pmp.store import Books
@@ -36,6 +36,7 @@ class Joined:
     episode: Episode | None = None
     doubt: Doubt | None = None
     others: tuple[PersonId, ...] = ()
+    referral: ReferralId | None = None  # the one it names, where there is a doubt
 
 
 @dataclass(slots=True)
@@ -94,18 +95,33 @@ def _by_system(identifiers: Iterable[Identifier]) -> dict[str, set[str]]:
     return found
 
 
+def waiting_episode(episodes: Iterable[Episode]) -> Episode | None:
+    """The referred episode that an enrolment goes on in: the newest that is accepted.
+
+    Raises ReferralNotAccepted where one still waits. A referral that was declined or cancelled starts nothing.
+    """
+    waiting = [episode for episode in episodes if episode.enrolment is None]
+    accepted = [episode for episode in waiting if episode.state is EpisodeState.ACCEPTED]
+    if not accepted and any(episode.state is EpisodeState.REFERRED for episode in waiting):
+        raise ReferralNotAccepted(field="referral_number")
+    return accepted[-1] if accepted else None
+
+
 def _join_referral(known: Known, arrival: ArrivedEnrolment, number: str) -> Joined:
     referral = known.books.referrals.find_by_number(number)
     if referral is None:
         raise ReferralNumberUnknown(field="referral_number")
     person, episode = known.person(referral.person), known.books.episodes.get(referral.episode)
+    doubt = None
     if person.birth_date != arrival.birth_date:
-        return Joined(doubt=Doubt.BIRTH_DATE_DIFFERS, others=(person.id,))
-    if contradict(person, arrival.identifiers):
-        return Joined(doubt=Doubt.IDENTIFIERS_DIFFER, others=(person.id,))
-    if episode.enrolment is not None or episode.id in known.taken:
-        return Joined(doubt=Doubt.REFERRAL_TAKEN, others=(person.id,))
-    return Joined(person, _accepted(episode))
+        doubt = Doubt.BIRTH_DATE_DIFFERS
+    elif contradict(person, arrival.identifiers):
+        doubt = Doubt.IDENTIFIERS_DIFFER
+    elif episode.enrolment is not None or episode.id in known.taken:
+        doubt = Doubt.REFERRAL_TAKEN
+    if doubt is not None:
+        return Joined(doubt=doubt, others=(person.id,), referral=referral.id)
+    return Joined(person, waiting_episode([episode]))
 
 
 def _join_by_identifier(known: Known, arrival: ArrivedEnrolment) -> Joined:
@@ -119,18 +135,5 @@ def _join_by_identifier(known: Known, arrival: ArrivedEnrolment) -> Joined:
         return Joined(doubt=Doubt.BIRTH_DATE_DIFFERS, others=(person.id,))
     if contradict(person, arrival.identifiers):
         return Joined(doubt=Doubt.IDENTIFIERS_DIFFER, others=(person.id,))
-    waiting = [
-        episode
-        for episode in known.books.episodes.of_person(person.id)
-        if episode.enrolment is None
-        and episode.id not in known.taken
-        and episode.state in (EpisodeState.REFERRED, EpisodeState.ACCEPTED)
-    ]
-    return Joined(person, _accepted(waiting[-1]) if waiting else None)
-
-
-def _accepted(episode: Episode) -> Episode | None:
-    """The episode the enrolment goes on in. A referral that was declined or cancelled starts nothing."""
-    if episode.state is EpisodeState.REFERRED:
-        raise ReferralNotAccepted(field="referral_number")
-    return episode if episode.state is EpisodeState.ACCEPTED else None
+    open_to_it = (e for e in known.books.episodes.of_person(person.id) if e.id not in known.taken)
+    return Joined(person, waiting_episode(open_to_it))

@@ -12,6 +12,7 @@ from fhir_pmp.fhir.rendered import Rendered, Resource
 from fhir_pmp.fhir.task import build_task
 from fhir_pmp.identifiers import PersonId, ReferralId, ResourceId
 from fhir_pmp.intake.identity import Doubt, contradict
+from fhir_pmp.intake.questions import WHO_IS_THIS, ask
 from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.episodes import task_status
 from fhir_pmp.pathway.facts import Episode, EpisodeState, Person, Practice, Referral, Sharing
@@ -195,14 +196,14 @@ def _referral(
 def _ask_who_this_is(
     books: Books, episode: Episode, doubt: Doubt, others: tuple[PersonId, ...], now: datetime
 ) -> None:
-    books.work_items.open(
-        "who_is_this",
-        role="clinician",
-        about=f"episode/{episode.id}",
+    ask(
+        books,
+        WHO_IS_THIS,
+        f"episode/{episode.id}",
+        doubt.value,
         person=episode.person,
         episode=episode.id,
-        what=doubt.value,
-        details={"others": list(others)},
+        details={"others": list(others), "referral": None},
         now=now,
     )
 
