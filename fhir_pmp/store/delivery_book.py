@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from fhir_pmp.identifiers import DestinationId, EpisodeId, PersonId
 from fhir_pmp.pathway.facts import Sharing
+from fhir_pmp.store.among import among
 from fhir_pmp.store.batches import BulkInsert, handfuls
 from fhir_pmp.store.columns import milliseconds
 from fhir_pmp.store.deliveries import DELIVERY, Delivery, DeliveryState, delivery_of, lane_of
@@ -86,7 +87,7 @@ class DeliveryBook:
         for some in handfuls(sorted({reference.partition("/")[2] for reference in wanted})):
             rows = self._connection.execute(
                 query.where(
-                    published.c.id.in_(some),
+                    among(published.c.id, some),
                     outbox.c.destination == destination,
                     outbox.c.state == DeliveryState.SENT.value,
                 ).order_by(published.c.version)
@@ -107,7 +108,7 @@ class DeliveryBook:
         query = query.join_from(outbox, published, published.c.seq == outbox.c.published)
         for some in handfuls(sorted({reference.partition("/")[2] for reference in wanted})):
             rows = self._connection.execute(
-                query.where(published.c.id.in_(some), outbox.c.destination == destination).order_by(
+                query.where(among(published.c.id, some), outbox.c.destination == destination).order_by(
                     outbox.c.seq
                 )
             )
@@ -121,7 +122,7 @@ class DeliveryBook:
         """Makes dead deliveries pending again, from the beginning; how many that were."""
         woken = 0
         for some in handfuls(sorted(set(seqs))):
-            chosen = sa.and_(outbox.c.seq.in_(some), outbox.c.state == DeliveryState.DEAD.value)
+            chosen = sa.and_(among(outbox.c.seq, some), outbox.c.state == DeliveryState.DEAD.value)
             lanes = sa.select(outbox.c.destination, outbox.c.lane).where(chosen).distinct()
             at = milliseconds(now)
             _WAKE(

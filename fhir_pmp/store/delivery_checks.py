@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.pathway.facts import Sharing
+from fhir_pmp.store.among import among
 from fhir_pmp.store.batches import handfuls
 from fhir_pmp.store.columns import Moment
 from fhir_pmp.store.deliveries import DeliveryState
@@ -29,7 +30,7 @@ class DeliveryChecks:
         for some in handfuls(sorted(seqs)):
             query = sa.select(outbox.c.seq).select_from(_JOINED)
             query = query.where(
-                outbox.c.seq.in_(some),
+                among(outbox.c.seq, some),
                 published.c.sharing == Sharing.RECORD.value,
                 sa.not_(is_shared()),
             )
@@ -74,7 +75,7 @@ class DeliveryChecks:
         )
         found: set[int] = set()
         for some in handfuls(sorted(seqs)):
-            query = sa.select(outbox.c.seq).select_from(_JOINED).where(outbox.c.seq.in_(some), exists)
+            query = sa.select(outbox.c.seq).select_from(_JOINED).where(among(outbox.c.seq, some), exists)
             found.update(self._connection.execute(query).scalars())
         return found
 

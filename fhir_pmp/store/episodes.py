@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from fhir_pmp.identifiers import EpisodeId, PersonId, ReferralId, SourceId
 from fhir_pmp.pathway.facts import Episode, EpisodeState, Lesson
+from fhir_pmp.store.among import among
 from fhir_pmp.store.batches import BulkInsert, handfuls
 from fhir_pmp.store.columns import milliseconds
 from fhir_pmp.store.episode_rows import COLUMNS, episode_of, row_of
@@ -53,7 +54,7 @@ class Episodes:
         """The known ones of these episodes."""
         found: list[Episode] = []
         for some in handfuls(list(dict.fromkeys(ids))):
-            found += self._select(episodes.c.id.in_(some))
+            found += self._select(among(episodes.c.id, some))
         return {episode.id: episode for episode in found}
 
     def find_by_enrolment(self, source: SourceId, enrolment: str) -> Episode | None:
@@ -64,7 +65,7 @@ class Episodes:
         """The known ones of a platform's enrolments, by enrolment id."""
         found: dict[str, Episode] = {}
         for some in handfuls(list(dict.fromkeys(enrolments))):
-            for episode in self._select(episodes.c.source == source, episodes.c.enrolment.in_(some)):
+            for episode in self._select(episodes.c.source == source, among(episodes.c.enrolment, some)):
                 found[episode.enrolment or ""] = episode
         return found
 
@@ -76,7 +77,7 @@ class Episodes:
         """The episodes of several people, each oldest first."""
         found: dict[PersonId, list[Episode]] = {}
         for some in handfuls(list(dict.fromkeys(persons))):
-            for episode in self._select(episodes.c.person.in_(some)):
+            for episode in self._select(among(episodes.c.person, some)):
                 found.setdefault(episode.person, []).append(episode)
         return found
 
@@ -216,6 +217,24 @@ class Episodes:
         self._note(episode.id, "same person", episode.person, person, by, now, reason)
         return replace(episode, person=person)
 
+    def absorb(self, double: Episode, into: Episode) -> None:
+        """What hangs on one episode hangs on another from now on, and the first is gone, as a person decided.
+
+        For an episode of which nothing was published. Its own dates and lessons go with it: `update` the other with them.
+        """
+        both = {"double": double.id, "into": into.id}
+        for table in ("responses", "flags", "letters", "letters_due", "episode_moves", "work_items"):
+            self._connection.execute(
+                sa.text(f"UPDATE {table} SET episode = :into WHERE episode = :double"), both
+            )
+        for table in ("responses", "flags"):
+            self._connection.execute(
+                sa.text(f"UPDATE {table} SET person = :person WHERE episode = :into"),
+                {"person": into.person, "into": into.id},
+            )
+        self._connection.execute(sa.delete(lessons).where(lessons.c.episode == double.id))
+        self._connection.execute(sa.delete(episodes).where(episodes.c.id == double.id))
+
     def set_referral(self, episode: Episode, referral: ReferralId) -> Episode:
         """The episode joined to its referral."""
         self._connection.execute(
@@ -262,7 +281,7 @@ class Episodes:
         rows = self._connection.execute(query.limit(limit) if limit else query).all()
         done: dict[str, list[Lesson]] = {}
         for some in handfuls([row.id for row in rows]):
-            query = sa.select(lessons).where(lessons.c.episode.in_(some)).order_by(lessons.c.number)
+            query = sa.select(lessons).where(among(lessons.c.episode, some)).order_by(lessons.c.number)
             for row in self._connection.execute(query):
                 done.setdefault(row.episode, []).append(Lesson(row.number, row.completed_on))
         return [episode_of(row, done.get(row.id, [])) for row in rows]

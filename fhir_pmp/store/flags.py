@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from fhir_pmp.errors import NotAllowed
 from fhir_pmp.identifiers import EpisodeId, FlagId, InstrumentId, LinkId, PersonId, ResponseId, TimepointId
 from fhir_pmp.pathway.facts import Acknowledgement, Flag
+from fhir_pmp.store.among import among
 from fhir_pmp.store.batches import BulkInsert, handfuls
 from fhir_pmp.store.columns import milliseconds
 from fhir_pmp.store.errors import NotStored
@@ -40,7 +41,7 @@ class Flags:
         """The flags of many episodes, each oldest first."""
         found: dict[EpisodeId, list[Flag]] = {}
         for some in handfuls(list(dict.fromkeys(episodes))):
-            for flag in self._select(flags.c.episode.in_(some)):
+            for flag in self._select(among(flags.c.episode, some)):
                 found.setdefault(flag.episode, []).append(flag)
         return found
 
@@ -48,7 +49,7 @@ class Flags:
         """The flags that these responses raised."""
         found: dict[ResponseId, list[Flag]] = {}
         for some in handfuls(list(dict.fromkeys(responses))):
-            for flag in self._select(flags.c.response.in_(some)):
+            for flag in self._select(among(flags.c.response, some)):
                 found.setdefault(flag.response, []).append(flag)
         return found
 

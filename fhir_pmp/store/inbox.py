@@ -1,6 +1,7 @@
 """What arrived, kept verbatim before it is understood, with the answer it first got."""
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -8,8 +9,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from fhir_pmp.store.among import among
+from fhir_pmp.store.batches import BulkInsert, handfuls
+from fhir_pmp.store.columns import milliseconds
 from fhir_pmp.store.errors import NotStored
 from fhir_pmp.store.tables.arrivals import inbox, programme_answers
+
+_ANSWER = ("client", "key", "sha256", "status", "body", "at")
+_KEEP = BulkInsert(programme_answers, *_ANSWER)
+_KEEP_NEWEST = BulkInsert(
+    programme_answers,
+    *_ANSWER,
+    otherwise="ON CONFLICT (client, key) DO UPDATE SET sha256 = excluded.sha256, status = excluded.status, "
+    "body = excluded.body, at = excluded.at",
+)
 
 
 class ArrivalState(StrEnum):
@@ -108,26 +121,32 @@ class ProgrammeAnswers:
         self._connection = connection
 
     def find(self, client: str, key: str) -> ProgrammeAnswer | None:
-        """The first answer under this key of the client, if there was one."""
+        """The answer under this key of the client, if there was one."""
+        return self.find_many(client, [key]).get(key)
+
+    def find_many(self, client: str, keys: Iterable[str]) -> dict[str, ProgrammeAnswer]:
+        """The answers under these keys of the client; keys without one are absent."""
         columns = programme_answers.c
-        query = sa.select(columns.sha256, columns.status, columns.body)
-        row = self._connection.execute(
-            query.where(columns.client == client, columns.key == key)
-        ).one_or_none()
-        return None if row is None else ProgrammeAnswer(row.sha256, row.status, row.body)
+        found: dict[str, ProgrammeAnswer] = {}
+        for some in handfuls(list(dict.fromkeys(keys))):
+            query = sa.select(columns.key, columns.sha256, columns.status, columns.body)
+            query = query.where(columns.client == client, among(columns.key, some))
+            for row in self._connection.execute(query):
+                found[row.key] = ProgrammeAnswer(row.sha256, row.status, row.body)
+        return found
 
     def keep(self, client: str, key: str, answer: ProgrammeAnswer, *, now: datetime) -> None:
-        """Keeps a first answer."""
-        self._connection.execute(
-            sa.insert(programme_answers).values(
-                client=client,
-                key=key,
-                sha256=answer.sha256,
-                status=answer.status,
-                body=answer.body,
-                at=now,
-            )
-        )
+        """Keeps a first answer. Raises AlreadyStored for a key that has one."""
+        _KEEP(self._connection, _answer_rows(client, {key: answer}, now))
+
+    def keep_newest(self, client: str, answers: Mapping[str, ProgrammeAnswer], *, now: datetime) -> None:
+        """Keeps answers, each in the place of an earlier one under its key."""
+        _KEEP_NEWEST(self._connection, _answer_rows(client, answers, now))
+
+
+def _answer_rows(client: str, answers: Mapping[str, ProgrammeAnswer], now: datetime) -> list[tuple[Any, ...]]:
+    at = milliseconds(now)
+    return [(client, key, a.sha256, a.status, a.body, at) for key, a in answers.items()]
 
 
 def _arrival(row: sa.Row[Any]) -> Arrival:

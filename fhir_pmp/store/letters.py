@@ -10,6 +10,7 @@ import orjson
 import sqlalchemy as sa
 
 from fhir_pmp.identifiers import EpisodeId, LetterId, ResourceId
+from fhir_pmp.store.among import among
 from fhir_pmp.store.batches import handfuls
 from fhir_pmp.store.errors import ChangedMeanwhile, NotStored
 from fhir_pmp.store.tables.letters import letters
@@ -117,7 +118,7 @@ class Letters:
         """The letters of many episodes, each by kind and number."""
         found: dict[EpisodeId, list[Letter]] = {}
         for some in handfuls(list(dict.fromkeys(episodes))):
-            for letter in self._select(letters.c.episode.in_(some)):
+            for letter in self._select(among(letters.c.episode, some)):
                 found.setdefault(letter.episode, []).append(letter)
         return found
 

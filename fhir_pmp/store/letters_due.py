@@ -7,6 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from fhir_pmp.identifiers import EpisodeId
+from fhir_pmp.store.among import among
 from fhir_pmp.store.batches import BulkInsert, handfuls
 from fhir_pmp.store.columns import milliseconds
 from fhir_pmp.store.letters import LetterKind
@@ -42,7 +43,7 @@ class LettersDue:
         standing: set[str] = set()
         for some in handfuls(wanted):
             query = sa.select(letters_due.c.episode).where(
-                letters_due.c.episode.in_(some), letters_due.c.kind == kind.value, sa.text(OPEN)
+                among(letters_due.c.episode, some), letters_due.c.kind == kind.value, sa.text(OPEN)
             )
             standing |= set(self._connection.execute(query).scalars())
         rows = [(episode, kind.value, milliseconds(now)) for episode in wanted if episode not in standing]

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from fhir_pmp.identifiers import DestinationId
+from fhir_pmp.store.among import among
 from fhir_pmp.store.batches import BulkInsert, handfuls
 from fhir_pmp.store.columns import milliseconds
 from fhir_pmp.store.tables.delivery import breakers, destination_ids, remote_versions
@@ -78,7 +79,7 @@ class DestinationIds:
         found: dict[str, DestinationLink] = {}
         for some in handfuls(list(dict.fromkeys(ours))):
             query = sa.select(destination_ids).where(
-                destination_ids.c.destination == destination, destination_ids.c.ours.in_(some)
+                destination_ids.c.destination == destination, among(destination_ids.c.ours, some)
             )
             for row in self._connection.execute(query):
                 found[row.ours] = DestinationLink(row.ours, row.theirs, row.how, row.by, row.at)
@@ -122,7 +123,7 @@ class RemoteVersions:
         found: dict[str, RemoteVersion] = {}
         for some in handfuls(sorted({reference.partition("/")[2] for reference in wanted})):
             query = sa.select(remote_versions).where(
-                remote_versions.c.destination == destination, remote_versions.c.id.in_(some)
+                remote_versions.c.destination == destination, among(remote_versions.c.id, some)
             )
             for row in self._connection.execute(query):
                 if (reference := f"{row.type}/{row.id}") in wanted:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from fhir_pmp.identifiers import DestinationId
+from fhir_pmp.store.among import among
 from fhir_pmp.store.batches import BulkInsert, handfuls
 from fhir_pmp.store.columns import milliseconds
 from fhir_pmp.store.deliveries import (
@@ -87,7 +88,7 @@ class Outbox:
         for some in handfuls(superseded):
             self._connection.execute(
                 sa.update(outbox)
-                .where(outbox.c.published.in_(some), outbox.c.state.in_(["pending", "waiting"]))
+                .where(among(outbox.c.published, some), outbox.c.state.in_(["pending", "waiting"]))
                 .values(state=DeliveryState.SUPERSEDED.value)
             )
         _ADD(
@@ -292,7 +293,7 @@ class Outbox:
         for some in handfuls(seqs):
             self._connection.execute(
                 sa.update(outbox)
-                .where(outbox.c.seq.in_(some))
+                .where(among(outbox.c.seq, some))
                 .values(state=DeliveryState.SUPERSEDED.value, lease_until=None)
             )
 

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from fhir_pmp.identifiers import Identifier, PersonId
 from fhir_pmp.pathway.facts import Person, Sex
+from fhir_pmp.store.among import among
 from fhir_pmp.store.batches import BulkInsert, handfuls
 from fhir_pmp.store.columns import milliseconds
 from fhir_pmp.store.errors import NotStored
@@ -40,8 +41,8 @@ class People:
         rows: list[sa.Row[Any]] = []
         identifiers: dict[str, list[Identifier]] = {}
         for some in handfuls(wanted):
-            rows += self._connection.execute(sa.select(people).where(people.c.id.in_(some)))
-            query = sa.select(person_identifiers).where(person_identifiers.c.person.in_(some))
+            rows += self._connection.execute(sa.select(people).where(among(people.c.id, some)))
+            query = sa.select(person_identifiers).where(among(person_identifiers.c.person, some))
             for row in self._connection.execute(query.order_by(person_identifiers.c.position)):
                 identifiers.setdefault(row.person, []).append(Identifier(row.system, row.value))
         return {row.id: _person(row, identifiers.get(row.id, [])) for row in rows}

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from fhir_pmp.identifiers import ClientId, EpisodeId, PersonId, ResourceId
 from fhir_pmp.pathway.facts import Sharing
+from fhir_pmp.store.among import among
 from fhir_pmp.store.batches import handfuls
 from fhir_pmp.store.columns import milliseconds, moment_of
 from fhir_pmp.store.readers import Reader, Sees, visible_to
@@ -76,7 +77,7 @@ class Published:
         found: dict[str, PublishedVersion] = {}
         for some in handfuls(sorted({reference.partition("/")[2] for reference in wanted})):
             query = sa.select(published).where(
-                published.c.id.in_(some), published.c.superseded_at.is_(None), visible_to(reader.sees)
+                among(published.c.id, some), published.c.superseded_at.is_(None), visible_to(reader.sees)
             )
             for row in self._connection.execute(query, reader.bound):
                 if (reference := f"{row.type}/{row.id}") in wanted:
@@ -143,8 +144,9 @@ class Published:
         driving = [t for t in search.tokens if t.name in SELECTIVE]
         type_column: sa.ColumnElement[Any] = published.c.type
         conditions: list[sa.ColumnElement[bool]] = []
-        if driving or search.ids:
-            # An expression is no index: without it a planner that has no statistics walks the whole type.
+        if driving or search.ids or search.person is not None:
+            # An expression is in no index: with the bare column SQLite, which has no statistics, walks the whole type
+            # in the order asked for, rather than sorting the few rows of one person.
             type_column = published.c.type + ""
         conditions += [published.c.seq.in_(_rows_with(token)) for token in driving]
         conditions += [bears(token) for token in search.tokens]

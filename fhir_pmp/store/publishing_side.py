@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from fhir_pmp.identifiers import ClientId, EpisodeId, PersonId
 from fhir_pmp.pathway.facts import Sharing
+from fhir_pmp.store.among import among
 from fhir_pmp.store.batches import BulkInsert, handfuls
 from fhir_pmp.store.columns import milliseconds
 from fhir_pmp.store.readers import is_shared
@@ -111,7 +112,7 @@ class PublishingSide:
                 columns.person,
                 columns.episode,
                 columns.owner,
-            ).where(columns.id.in_(some), columns.superseded_at.is_(None))
+            ).where(among(columns.id, some), columns.superseded_at.is_(None))
             for type, id, seq, version, content_hash, *side in self._connection.execute(query):
                 if (type, id) in wanted:
                     found[type, id] = Current(seq, version, content_hash, tuple(side))
@@ -164,7 +165,7 @@ class PublishingSide:
         found: list[str] = []
         for some in handfuls(ids):
             query = sa.select(wanted).where(
-                key.in_(some), episodes.c.share_with_ehr, sa.not_(episodes.c.doubtful)
+                among(key, some), episodes.c.share_with_ehr, sa.not_(episodes.c.doubtful)
             )
             found += self._connection.execute(query).scalars()
         return found

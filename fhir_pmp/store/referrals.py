@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from fhir_pmp.identifiers import ClientId, EpisodeId, Identifier, PersonId, ReferralId, ResourceId
 from fhir_pmp.pathway.facts import Referral
+from fhir_pmp.store.among import among
 from fhir_pmp.store.batches import BulkInsert, handfuls
 from fhir_pmp.store.columns import milliseconds
 from fhir_pmp.store.errors import NotStored
@@ -92,7 +93,7 @@ class Referrals:
         """The referral of each episode that has one."""
         found: dict[EpisodeId, Referral] = {}
         for some in handfuls(list(dict.fromkeys(episodes))):
-            for row in self._connection.execute(sa.select(referrals).where(referrals.c.episode.in_(some))):
+            for row in self._connection.execute(sa.select(referrals).where(among(referrals.c.episode, some))):
                 found[EpisodeId(row.episode)] = _referral(row)
         return found
 
@@ -106,7 +107,7 @@ class Referrals:
         """Those of these people whom somebody referred: their Patient stands on the referral's side."""
         found: set[PersonId] = set()
         for some in handfuls(list(dict.fromkeys(persons))):
-            query = sa.select(referrals.c.person).where(referrals.c.person.in_(some))
+            query = sa.select(referrals.c.person).where(among(referrals.c.person, some))
             found |= {PersonId(person) for person in self._connection.execute(query).scalars()}
         return found
 

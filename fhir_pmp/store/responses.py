@@ -22,6 +22,7 @@ from fhir_pmp.identifiers import (
 )
 from fhir_pmp.instruments.definition import Score
 from fhir_pmp.pathway.facts import Moment, Response, ResponseStatus
+from fhir_pmp.store.among import among
 from fhir_pmp.store.batches import BulkInsert, handfuls
 from fhir_pmp.store.columns import milliseconds
 from fhir_pmp.store.errors import ChangedMeanwhile, NotStored
@@ -116,7 +117,7 @@ class Responses:
         for some in handfuls(list(dict.fromkeys(ids))):
             query = sa.select(
                 responses.c.id, responses.c.version, responses.c.status, responses.c.content_hash
-            ).where(responses.c.id.in_(some))
+            ).where(among(responses.c.id, some))
             for row in self._connection.execute(query):
                 found[ResponseId(row.id)] = KnownResponse(
                     row.version, ResponseStatus(row.status), row.content_hash
@@ -135,6 +136,13 @@ class Responses:
         found = self._select(responses.c.id == response)
         return found[0] if found else None
 
+    def find_many(self, ids: Iterable[ResponseId]) -> dict[ResponseId, RecordedResponse]:
+        """The known ones of these responses, withdrawn ones too."""
+        found: list[RecordedResponse] = []
+        for some in handfuls(list(dict.fromkeys(ids))):
+            found += self._select(among(responses.c.id, some))
+        return {recorded.response.id: recorded for recorded in found}
+
     def of_episode(self, episode: EpisodeId, *, withdrawn: bool = False) -> list[RecordedResponse]:
         """The episode's responses in the order they were authored; withdrawn ones only on request."""
         return self.of_episodes([episode], withdrawn=withdrawn).get(episode, [])
@@ -145,7 +153,7 @@ class Responses:
         """The responses of many episodes, each in the order they were authored."""
         found: dict[EpisodeId, list[RecordedResponse]] = {}
         for some in handfuls(list(dict.fromkeys(episodes))):
-            conditions: list[sa.ColumnElement[bool]] = [responses.c.episode.in_(some)]
+            conditions: list[sa.ColumnElement[bool]] = [among(responses.c.episode, some)]
             if not withdrawn:
                 conditions.append(responses.c.status != ResponseStatus.ENTERED_IN_ERROR.value)
             for recorded in self._select(*conditions):
@@ -196,7 +204,7 @@ class Responses:
         rows = self._connection.execute(query).all()
         by_response: dict[str, list[Score]] = {}
         for some in handfuls([row.id for row in rows]):
-            found = sa.select(*_SCORE).where(scores.c.response.in_(some)).order_by(scores.c.position)
+            found = sa.select(*_SCORE).where(among(scores.c.response, some)).order_by(scores.c.position)
             for response, *score in self._connection.execute(found):
                 by_response.setdefault(response, []).append(_score(*score))
         return [

@@ -83,6 +83,12 @@ class WorkItems:
         found = self.list_open(kinds=[kind], about=about)
         return found[0] if found else None
 
+    def find_last(self, kind: str, about: str) -> WorkItem | None:
+        """The newest item of this kind about this thing, open or closed."""
+        query = sa.select(work_items).where(work_items.c.kind == kind, work_items.c.about == about)
+        row = self._connection.execute(query.order_by(work_items.c.id.desc()).limit(1)).one_or_none()
+        return None if row is None else _item(row)
+
     def list_open(
         self,
         *,
@@ -125,6 +131,14 @@ class WorkItems:
             .values(closed_at=now, closed_by=by, closed_how=how)
         )
         return changed.rowcount > 0
+
+    def repoint(self, was: PersonId, person: PersonId) -> None:
+        """What stands about a person stands about another from now on, as a person decided."""
+        self._connection.execute(
+            sa.update(work_items)
+            .where(work_items.c.person == was, work_items.c.closed_at.is_(None))
+            .values(person=person)
+        )
 
 
 def _item(row: sa.Row[Any]) -> WorkItem:

@@ -56,6 +56,27 @@ def test_a_platforms_first_answer_is_kept_under_its_own_id(store: Store) -> None
         books.programme_answers.keep("platform", "POST /people p1", answer, now=NOW)
 
 
+def test_a_newer_answer_takes_the_place_of_an_older_one_where_that_is_asked_for(store: Store) -> None:
+    older, newer = ProgrammeAnswer("content", 201, b"{}"), ProgrammeAnswer("other", 200, b"[]")
+    with store.begin() as books:
+        books.programme_answers.keep("platform", "a", older, now=NOW)
+        books.programme_answers.keep_newest("platform", {"a": newer, "b": older}, now=NOW)
+        assert books.programme_answers.find_many("platform", ["a", "b", "c"]) == {"a": newer, "b": older}
+
+
+def test_the_newest_item_of_a_kind_is_found_though_it_is_closed(store: Store) -> None:
+    with store.begin_beside() as books:
+        about = {"about": "person/p1", "role": "clinician", "what": "Who is this?", "now": NOW}
+        assert books.work_items.find_last("who", "person/p1") is None
+        first = books.work_items.open("who", person=PersonId("p1"), **about)  # type: ignore[arg-type]
+        books.work_items.close(first.id, by="ada", how="the same", now=NOW)
+        second = books.work_items.open("who", person=PersonId("p1"), **about)  # type: ignore[arg-type]
+        books.work_items.repoint(PersonId("p1"), PersonId("p2"))
+        last = books.work_items.find_last("who", "person/p1")
+        assert last is not None and (last.id, last.person) == (second.id, "p2")
+        assert books.work_items.get(first.id).person == "p1"
+
+
 def test_one_work_item_of_a_kind_about_a_thing_stands_until_it_is_closed(store: Store) -> None:
     with store.begin_beside() as books:
         items = books.work_items

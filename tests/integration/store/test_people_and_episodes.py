@@ -44,14 +44,17 @@ def test_an_identifier_finds_those_who_bear_exactly_it(store: Store) -> None:
         assert books.people.find_by_identifier(Identifier("urn:medicare", "2 ")) == []
 
 
-def test_a_double_is_no_longer_found_by_identifier(store: Store) -> None:
-    shared = Identifier("urn:medicare", "2")
+def test_the_identifiers_of_a_double_lead_to_the_record_it_was_found_to_be(store: Store) -> None:
+    shared, own = Identifier("urn:medicare", "2"), Identifier("urn:practice", "7")
     with store.begin() as books:
-        books.people.add_many([person(1, shared), person(2, shared)], now=NOW)
+        books.people.add_many([person(1, shared), person(2, shared), person(3, own)], now=NOW)
+        books.people.mark_same(PersonId("patient-3"), PersonId("patient-2"))
         books.people.mark_same(PersonId("patient-2"), PersonId("patient-1"))
     with store.read() as books:
         assert [p.id for p in books.people.find_by_identifier(shared)] == ["patient-1"]
+        assert [p.id for p in books.people.find_by_identifier(own)] == ["patient-1"]
         assert books.people.same_as(PersonId("patient-2")) == "patient-1"
+        assert books.people.same_as(PersonId("patient-3")) == "patient-1"
 
 
 def test_an_update_replaces_name_and_identifiers(store: Store) -> None:

@@ -1,10 +1,15 @@
 """A search finds what bears the tokens and dates asked for, pages it completely, and never shows what may not be seen."""
 
+import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
 
 from fhir_pmp.identifiers import ClientId, EpisodeId, PersonId, ResourceId
 from fhir_pmp.pathway.facts import Sharing
@@ -320,3 +325,44 @@ def test_the_clock_is_the_newest_committed_moment(store: Store, publisher: Publi
         publisher.publish(books, [resource("o1")], now=NOW)
     with store.read() as books:
         assert books.published.clock() == milliseconds(NOW)
+
+
+SEARCHES = {
+    "a person's": (Search("Observation", person=PersonId("patient-1")), "(person=?"),
+    "a person's by code": (
+        Search(
+            "Observation", person=PersonId("patient-1"), tokens=(token("code", (None, "1")),), descending=True
+        ),
+        "(person=?",
+    ),
+    "an identifier's": (Search("Observation", tokens=(token("identifier", (None, "1")),)), "(rowid=?"),
+    "an id's": (Search("Observation", ids=(ResourceId("o1"),)), "(id=?"),
+    "all since": (
+        Search("Observation", last_updated=(SpanFilter(Prefix.GE, NOW, NOW + MINUTE),)),
+        "(type=? AND last_updated>?",
+    ),
+}
+
+
+@pytest.mark.parametrize("reader", [EHR, PRACTICE_A, HOUSE], ids=["ehr", "practice", "house"])
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_search_starts_from_what_few_rows_share(migrated_file: Path, reader: Reader, name: str) -> None:
+    """In SQLite, which plans without statistics; PostgreSQL has its own."""
+    search, start = SEARCHES[name]
+    store = Store(f"sqlite:///{migrated_file}")
+    asked: list[tuple[str, Any]] = []
+
+    def note(connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        with store.read() as books:
+            books.published.search(reader, search)
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+        store.close()
+    statement, parameters = next(one for one in asked if "FROM published" in one[0])
+    with closing(sqlite3.connect(migrated_file)) as connection:
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+    assert any(line.startswith("SEARCH published USING") and start in line for line in plan), plan

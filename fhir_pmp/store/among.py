@@ -1,0 +1,57 @@
+"""Whether a column's value is one of many, as one parameter: the statement is the same however many they are.
+
+An IN list spells each value, and is then a new statement to put together, to parse and to plan for each number of
+values: measured, a third of the time that an import spent in the database's Python.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import GenericFunction
+
+
+def among(column: sa.ColumnElement[Any], values: Iterable[str] | Iterable[int]) -> sa.ColumnElement[bool]:
+    """The condition that the column's value is one of these; none hold it for no values."""
+    return _among(column, sa.bindparam(None, list(values), type_=_Many(column.type), unique=True))
+
+
+class _Many(sa.types.TypeDecorator[list[Any]]):
+    """A list as one parameter: JSON in SQLite, an array in PostgreSQL."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def __init__(self, one: sa.types.TypeEngine[Any]) -> None:
+        super().__init__()
+        self.one = sa.BigInteger() if isinstance(one, sa.Integer) else sa.Text()
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        """Text, or an array of the column's type."""
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(ARRAY(self.one))
+        return dialect.type_descriptor(sa.Text())
+
+    def process_bind_param(self, value: list[Any] | None, dialect: sa.Dialect) -> Any:
+        """The list as the driver takes it."""
+        return value if dialect.name == "postgresql" else orjson.dumps(value).decode()
+
+
+class _among(GenericFunction[bool]):
+    type = sa.Boolean()
+    inherit_cache = True
+
+
+@compiles(_among, "sqlite")
+def _in_json(element: Any, compiler: Any, **kw: Any) -> str:
+    column, values = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({values}))"
+
+
+@compiles(_among, "postgresql")
+def _in_array(element: Any, compiler: Any, **kw: Any) -> str:
+    column, values = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{column} = ANY ({values})"
