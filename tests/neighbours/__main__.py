@@ -22,7 +22,7 @@ def _find(program: str, package: str) -> str:
 
 
 PARTS: dict[str, tuple[Callable[[], object], tuple[str, ...]]] = {
-    "Java": (find_java, ("openjdk-17-jdk-headless",)),
+    "Java": (find_java, ("default-jdk-headless",)),
     "Maven": (lambda: _find("mvn", "maven"), ("maven",)),
     "PostgreSQL": (find_programs, ("postgresql",)),
     "Chromium": (find_chromium, ("chromium", "fonts-liberation")),

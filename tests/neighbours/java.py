@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.neighbours.missing import PartMissing
 
 OLDEST_JAVA = 17
-HOW_JAVA = "On Debian: apt-get install openjdk-17-jdk-headless"
+HOW_JAVA = "On Debian: apt-get install default-jdk-headless"
 HOW_MAVEN = "On Debian: apt-get install maven"
 LONGEST_BUILD_SECONDS = 900
 
