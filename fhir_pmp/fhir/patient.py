@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fhir_pmp.fhir.datatypes import identifier
+from fhir_pmp.fhir.datatypes import identifier, reference
 from fhir_pmp.fhir.rendered import Rendered, Resource, render
-from fhir_pmp.identifiers import ClientId
+from fhir_pmp.identifiers import ClientId, PersonId
 from fhir_pmp.pathway.clinic import Clinic, Kind
 from fhir_pmp.pathway.facts import Person, Sharing
 
@@ -38,3 +38,9 @@ def build_patient(
 
 def _holds(identifiers: list[dict[str, Any]], one: dict[str, Any]) -> bool:
     return any(i.get("system") == one["system"] and i.get("value") == one["value"] for i in identifiers)
+
+
+def replaced_by(published: Resource, other: PersonId) -> Resource:
+    """The published Patient of a record that was found to be a double, pointing to the one that is kept."""
+    link = {"other": reference("Patient", other), "type": "replaced-by"}
+    return {**published, "active": False, "link": [*published.get("link", []), link]}
