@@ -113,9 +113,7 @@ class LaneOnItsWay:
 
     def _take(self, going: Sequence[Delivery], written: Sequence[tuple[Write, Written]]) -> None:
         """A transaction was answered with success; a server that refused inside is asked again, one by one."""
-        named = {
-            place_holder(d.reference): w.place for d, (_, w) in zip(going, written, strict=True) if w.place
-        }
+        named = {place_holder(w.reference): one.place for w, one in written if w.conditional and one.place}
         taken, not_yet = [], []
         for delivery, (write, one) in zip(going, written, strict=True):
             if one.verdict.meaning is Meaning.DONE and one.etag is not None:
