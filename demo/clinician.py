@@ -1,0 +1,128 @@
+"""A clinician at a browser without JavaScript: reads pages, fills in the forms that stand on them, posts them."""
+
+import re
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from urllib.parse import urljoin
+
+import requests
+
+SECONDS = 60
+
+
+@dataclass
+class Form:
+    """A form of a page as it stands: where it goes, and what its fields hold before anybody types."""
+
+    action: str
+    method: str
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+class PageRefused(Exception):
+    """A page answered with an error, or lacks what a clinician would look for on it."""
+
+
+class Pages:
+    """The clinicians' pages, logged in as one of them."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._cookies: dict[str, str] = {}
+
+    def log_in(self, login: str, password: str) -> None:
+        """Logs in by the login form."""
+        self.submit("/login", "/login", {"login": login, "password": password})
+
+    def read(self, path: str) -> str:
+        """The page's HTML."""
+        return self._ask("GET", urljoin(self.address, path)).text
+
+    def fetch(self, path: str) -> bytes:
+        """What stands under that address, such as a PDF."""
+        return self._ask("GET", urljoin(self.address, path)).content
+
+    def forms(self, path: str) -> list[Form]:
+        """The forms of a page."""
+        return forms_of(self.read(path))
+
+    def submit(self, path: str, action: str, values: dict[str, str]) -> str:
+        """Fills in the form of the page at `path` whose action matches the pattern `action`, and posts it."""
+        for form in self.forms(path):
+            if re.fullmatch(action, form.action):
+                return self.post(form, values)
+        raise PageRefused(f"{path} has no form for {action}")
+
+    def post(self, form: Form, values: dict[str, str]) -> str:
+        """Posts a form with these fields filled in; the HTML of the page that follows."""
+        return self._ask("POST", urljoin(self.address, form.action), {**form.fields, **values}).text
+
+    def _ask(self, method: str, address: str, data: dict[str, str] | None = None) -> requests.Response:
+        # The session cookie is Secure and this is plain HTTP on loopback: a browser sends it there, requests would not.
+        sent = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        answer = self._session.request(
+            method,
+            address,
+            data=data,
+            headers={"Cookie": sent} if sent else {},
+            timeout=SECONDS,
+            allow_redirects=False,
+        )
+        for cookie in answer.cookies:
+            self._cookies[cookie.name] = cookie.value or ""
+        self._session.cookies.clear()
+        if answer.is_redirect:
+            return self._ask("GET", urljoin(address, answer.headers["Location"]))
+        if answer.status_code >= 400:
+            raise PageRefused(f"{method} {answer.request.path_url} answered {answer.status_code}")
+        return answer
+
+
+def forms_of(html: str) -> list[Form]:
+    """The forms that stand in the HTML, hidden and filled-in fields included."""
+    reader = _FormReader()
+    reader.feed(html)
+    return reader.forms
+
+
+class _FormReader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[Form] = []
+        self._open: Form | None = None
+        self._text: str | None = None
+        self._select: str | None = None
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attributes}
+        if tag == "form":
+            self._open = Form(given.get("action", ""), given.get("method", "get").lower())
+            self.forms.append(self._open)
+        elif self._open is not None and "name" in given:
+            if tag == "input" and (
+                given.get("type") not in ("radio", "checkbox", "submit") or "checked" in given
+            ):
+                self._open.fields[given["name"]] = given.get("value", "")
+            elif tag == "textarea":
+                self._text = given["name"]
+                self._open.fields[self._text] = ""
+            elif tag == "select":
+                self._select = given["name"]
+        elif tag == "option" and self._open is not None and self._select and "selected" in given:
+            self._open.fields[self._select] = given.get("value", "")
+
+    def handle_data(self, data: str) -> None:
+        if self._open is not None and self._text is not None:
+            # HTML drops the line break right behind <textarea>.
+            told = data if self._open.fields[self._text] else data.removeprefix("\n")
+            self._open.fields[self._text] += told
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._open = None
+        elif tag == "textarea":
+            self._text = None
+        elif tag == "select":
+            self._select = None

@@ -1,0 +1,141 @@
+"""fhir_pmp as an operator runs it: commands and two processes over SQLite; nothing of it is imported."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from demo.ehr import Ehr
+from demo.progress import CONSOLE
+from demo.workplace import Workplace
+
+COMMAND = Path(sys.executable).parent / "fhir-pmp"
+SECONDS_TO_START = 60
+SECONDS_TO_END = 35
+
+
+class CommandFailed(Exception):
+    """A command of fhir_pmp ended with an error; what it said follows."""
+
+
+class House:
+    """The service's commands, and its web and sync processes while the block runs."""
+
+    def __init__(self, workplace: Workplace, ehr: Ehr) -> None:
+        self.folder = workplace.folder
+        self.workplace = workplace
+        self.port = _free_port()
+        self._processes: list[subprocess.Popen[bytes]] = []
+        kept = workplace.kept
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("FHIR_PMP_")},
+            "FHIR_PMP_DATABASE_URL": f"sqlite:///{self.folder / 'fhir_pmp.sqlite'}",
+            "FHIR_PMP_CANONICAL_BASE": "https://example.org/fhir-pmp-demo",
+            "FHIR_PMP_ID_SECRET": kept.id_secret,
+            "FHIR_PMP_SECRET_KEY": kept.secret_key,
+            "FHIR_PMP_CLINIC_ZONE": "Australia/Sydney",
+            "FHIR_PMP_LISTEN": f"127.0.0.1:{self.port}",
+            "FHIR_PMP_PUBLIC_URL": self.address,
+            "FHIR_PMP_DESTINATIONS": f"hapi={ehr.base}",
+            "FHIR_PMP_SYNC_SECONDS": "2",
+            "FHIR_PMP_CONNECTIONS": "4",
+            "FHIR_PMP_LOG_LEVEL": "warning",
+        }
+
+    @property
+    def address(self) -> str:
+        """Where pages and APIs are served."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> "House":
+        self.run("migrate")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def run(self, *arguments: str, given: str | None = None, may_refuse: bool = False) -> str:
+        """What the command printed. Raises CommandFailed."""
+        done = subprocess.run(
+            [str(COMMAND), *arguments],
+            env=self.environment,
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0 and not (may_refuse and done.returncode == 1):
+            raise CommandFailed(f"fhir-pmp {arguments[0]}: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
+
+    def json(self, *arguments: str) -> Any:
+        """What the command printed, as JSON."""
+        return json.loads(self.run(*arguments, "--json"))
+
+    def start_web(self) -> None:
+        """Starts the web process and waits until it answers."""
+        self._start("serve")
+        deadline = time.monotonic() + SECONDS_TO_START
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"{self.address}/health/live", timeout=5):
+                    return
+            except urllib.error.HTTPError:
+                return
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                time.sleep(0.2)
+        raise CommandFailed(f"fhir-pmp serve did not answer; its log is {self.folder / 'serve.log'}")
+
+    def start_sync(self) -> None:
+        """Starts the sync process."""
+        self._start("sync")
+
+    def stop(self) -> None:
+        """Ends both processes, each given time to finish what it does."""
+        for process in self._processes:
+            process.send_signal(signal.SIGTERM)
+        for process in self._processes:
+            try:
+                process.wait(SECONDS_TO_END)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._processes.clear()
+
+    def wait_for_interrupt(self) -> None:
+        """Serves on until Ctrl-C."""
+        CONSOLE.print("\nServing until Ctrl-C.")
+        try:
+            while all(process.poll() is None for process in self._processes):
+                time.sleep(0.5)
+        except KeyboardInterrupt:
+            CONSOLE.print("Ending every process that was started here.")
+
+    def _start(self, command: str) -> None:
+        with (self.folder / f"{command}.log").open("ab") as log:
+            self._processes.append(
+                subprocess.Popen(
+                    [str(COMMAND), command],
+                    env=self.environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,  # Ctrl-C is ours to pass on
+                )
+            )
+
+
+def _free_port() -> int:
+    with socket.socket() as opened:
+        opened.bind(("127.0.0.1", 0))
+        return int(opened.getsockname()[1])

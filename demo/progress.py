@@ -1,0 +1,46 @@
+"""What the person at the terminal sees while the demo works."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+CONSOLE = Console(stderr=False, highlight=False, width=None if sys.stdout.isatty() else 120)
+
+
+@contextmanager
+def step(what: str) -> Iterator[None]:
+    """A step without a count: said when it begins and when it is done."""
+    began = time.monotonic()
+    with CONSOLE.status(what):
+        yield
+    CONSOLE.print(f"[green]done[/green]  {what} ({time.monotonic() - began:.1f} s)")
+
+
+@contextmanager
+def counted(what: str, total: int) -> Iterator["Counter"]:
+    """A long step with a progress bar."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    began = time.monotonic()
+    with Progress(*columns, console=CONSOLE, transient=True) as progress:
+        yield Counter(progress, total)
+    CONSOLE.print(f"[green]done[/green]  {what}: {total} ({time.monotonic() - began:.1f} s)")
+
+
+class Counter:
+    """Counts on one bar."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress = progress
+        self._task = progress.add_task("", total=total)
+
+    def one(self) -> None:
+        """One more is done."""
+        self._progress.advance(self._task)
+
+    def at(self, done: int) -> None:
+        """So many are done."""
+        self._progress.update(self._task, completed=done)
