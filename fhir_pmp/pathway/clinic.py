@@ -147,7 +147,9 @@ class Clinic:
 
     def sent_id(self, whose: str, resource_type: str, identifier: Identifier) -> ResourceId:
         """The id of another entry that bears an identifier; `whose`: the person's id, or the client's."""
-        return ResourceId(self.ids.compute(Kind.ENTRY, whose, resource_type, identifier.system, identifier.value))
+        return ResourceId(
+            self.ids.compute(Kind.ENTRY, whose, resource_type, identifier.system, identifier.value)
+        )
 
     def referral_number(self, referral: ReferralId) -> str:
         """The number that people and enrolments quote: "R-" and 12 digits that say nothing."""
