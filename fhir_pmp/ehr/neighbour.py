@@ -1,5 +1,6 @@
 """One destination as it stands before us: its file, the wire to it, and what its server says it can do."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
@@ -7,6 +8,7 @@ from threading import Lock
 from fhir_pmp.ehr.capability import Capability, fetch_capability
 from fhir_pmp.ehr.client import EhrClient
 from fhir_pmp.ehr.destinations import Destination, WriteStrategy
+from fhir_pmp.ehr.outcomes import WireFailure
 from fhir_pmp.identifiers import DestinationId
 
 
@@ -30,10 +32,15 @@ class Neighbour:
         return min(self.client.connections, self.destination.connections or self.client.connections)
 
     def capability(self, now: datetime) -> Capability:
-        """What the server can do. Raises what `fetch_capability` raises."""
+        """What the server can do. Raises what `fetch_capability` raises, unless an older statement can stand in."""
         with self._lock:
-            if self._capability is None or self._capability.is_old(now):
+            if self._capability is None:
                 self._capability = fetch_capability(self.client, now)
+            elif self._capability.is_old(now):
+                with suppress(
+                    WireFailure
+                ):  # it is down: what it said yesterday lets its deliveries be tried and age
+                    self._capability = fetch_capability(self.client, now)
             return self._capability
 
     def forget_capability(self) -> None:

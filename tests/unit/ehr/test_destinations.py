@@ -1,0 +1,75 @@
+"""Destination files: those shipped load, and every mistake is named with its line."""
+
+from pathlib import Path
+
+import pytest
+
+from fhir_pmp.ehr.destinations import Patients, WriteStrategy, load_destinations
+from fhir_pmp.identifiers import DestinationId
+from fhir_pmp.mapping_file import MappingFaults
+
+SHIPPED = Path(__file__).parents[3] / "mappings" / "destinations"
+
+
+def test_the_files_shipped_say_what_they_mean() -> None:
+    found = load_destinations(SHIPPED)
+    hapi, hospital = found[DestinationId("hapi")], found[DestinationId("example-hospital")]
+    assert (hapi.patients, hapi.strategy, hapi.types) == (Patients.OURS, WriteStrategy.OUR_ID, None)
+    assert hapi.takes("Patient")
+    assert hapi.takes("Condition")
+    assert (hospital.patients, hospital.strategy, hospital.connections) == (Patients.THEIRS, None, 2)
+    assert not hospital.takes("Patient")
+    assert not hospital.takes("Condition")
+    assert hospital.takes("Observation")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (
+            "id: other\ntitle: x\npatients: ours\n",
+            "destinations/clinic.yaml:1 id: must be the name of the file",
+        ),
+        ("id: clinic\ntitle: x\npatients: theirs\n", "identifier_systems: must name at least one system"),
+        (
+            "id: clinic\ntitle: x\npatients: ours\nidentifier_systems: [urn:a]\n",
+            "has no meaning where patients are ours",
+        ),
+        ("id: clinic\ntitle: x\npatients: mine\n", "patients: must be one of ours, theirs"),
+        (
+            "id: clinic\ntitle: x\npatients: ours\ntypes: [observation]\n",
+            "types: must be names of FHIR resource types",
+        ),
+        (
+            "id: clinic\ntitle: x\npatients: theirs\nidentifier_systems: [urn:a]\ntypes: [Patient]\n",
+            "types: must not hold Patient where patients are theirs",
+        ),
+        ("id: clinic\ntitle: x\npatients: ours\nstrategy: none\n", "strategy: must be a way of writing"),
+        (
+            "id: clinic\ntitle: x\npatients: ours\nentries_per_bundle: 501\n",
+            "entries_per_bundle: must be from 1 to 500",
+        ),
+        (
+            "id: clinic\ntitle: x\npatients: ours\nurl: http://x\n",
+            "destinations/clinic.yaml:4 url: is not a key we know",
+        ),
+    ],
+)
+def test_a_mistake_is_named(tmp_path: Path, text: str, fault: str) -> None:
+    folder = tmp_path / "destinations"
+    folder.mkdir()
+    (folder / "clinic.yaml").write_text(text)
+    with pytest.raises(MappingFaults) as raised:
+        load_destinations(folder)
+    assert fault in str(raised.value)
+
+
+def test_every_file_is_read_before_anything_is_said(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.yaml").write_text("title: x\n")
+    with pytest.raises(MappingFaults) as raised:
+        load_destinations(tmp_path)
+    assert {fault.field.partition(":")[0].rpartition("/")[2] for fault in raised.value.faults} == {
+        "a.yaml",
+        "b.yaml",
+    }
