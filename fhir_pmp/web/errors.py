@@ -65,6 +65,7 @@ _HTTP: Mapping[int, tuple[IssueType, str, str]] = {
     404: (IssueType.NOT_FOUND, "there is nothing under this address", CALLER_CHECKS),
     405: (IssueType.NOT_SUPPORTED, "this address does not take this method", SENDER_CORRECTS),
     406: (IssueType.NOT_SUPPORTED, "it is not to be had in this format", SENDER_CORRECTS),
+    411: (IssueType.REQUIRED, "the length of the body must be said first", SENDER_CORRECTS),
     413: (IssueType.TOO_LONG, "the body is larger than this door takes", SENDER_CORRECTS),
     415: (IssueType.NOT_SUPPORTED, "this door does not take this content type", SENDER_CORRECTS),
     422: (IssueType.INVALID, "the body is not as this door takes it", SENDER_CORRECTS),

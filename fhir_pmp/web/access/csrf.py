@@ -5,7 +5,7 @@ import hmac
 import secrets
 
 from flask import Response, g, request
-from werkzeug.exceptions import Forbidden
+from werkzeug.exceptions import Forbidden, LengthRequired
 
 from fhir_pmp.web.access.callers import AccountCaller, identify
 from fhir_pmp.web.desk import desk
@@ -23,7 +23,7 @@ def csrf_token() -> str:
 
 
 def check_csrf() -> None:
-    """Lets a form of ours pass. Raises Forbidden for any other; safe methods need no proof.
+    """Lets a form of ours pass. Raises Forbidden for any other, LengthRequired; safe methods need no proof.
 
     Reads the form, so the caller is known (or the page open to anyone) before this is called.
     """
@@ -32,6 +32,8 @@ def check_csrf() -> None:
     # Browsers say where a request was started; one that was started elsewhere is not a form of ours.
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         raise Forbidden
+    if "Transfer-Encoding" in request.headers:
+        raise LengthRequired  # a form cut off at the cap would look whole; browsers always say the length
     secret = _secret()
     given = request.form.get(FIELD, "")
     if secret is None or not hmac.compare_digest(given.encode(), _token(secret).encode()):

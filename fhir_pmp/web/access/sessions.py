@@ -45,6 +45,7 @@ def start_session(desk: Desk, account: Account, response: Response, now: datetim
     session = Session(token_hash(token), account.id, secrets.token_urlsafe(32), now, now)
     end_session(desk, response)
     with desk.store.begin_beside() as books:
+        books.sessions.remove_idle(seen_before=now - _idle(desk), created_before=now - LONGEST)
         books.sessions.add(session)
     response.set_cookie(COOKIE, token, secure=True, httponly=True, samesite="Lax", path="/")
 
@@ -60,5 +61,8 @@ def end_session(desk: Desk, response: Response) -> None:
 
 
 def _is_live(desk: Desk, session: Session, now: datetime) -> bool:
-    idle = timedelta(minutes=desk.idle_minutes)
-    return now - session.last_seen_at < idle and now - session.created_at < LONGEST
+    return now - session.last_seen_at < _idle(desk) and now - session.created_at < LONGEST
+
+
+def _idle(desk: Desk) -> timedelta:
+    return timedelta(minutes=desk.idle_minutes)

@@ -4,7 +4,6 @@ from dataclasses import replace
 from urllib.parse import urlencode
 
 from flask import Response, request
-from werkzeug.exceptions import UnsupportedMediaType
 
 from fhir_pmp.errors import NotFound
 from fhir_pmp.fhir.bundles import Found, write_searchset
@@ -12,14 +11,13 @@ from fhir_pmp.store.published import Page
 from fhir_pmp.store.searches import PageKey
 from fhir_pmp.web.access.callers import client, reader
 from fhir_pmp.web.access.policy import Visitor, may
+from fhir_pmp.web.bodies import form_body
 from fhir_pmp.web.desk import desk
 from fhir_pmp.web.fhir_api.blueprint import fhir_api
 from fhir_pmp.web.fhir_api.next_links import PARAMETER, NextPage, seal, unseal
 from fhir_pmp.web.fhir_api.parameters import Pairs, only, read_pairs, read_search
 from fhir_pmp.web.fhir_api.served import SEARCHED
 from fhir_pmp.web.fhir_api.serving import base_url, check_accept, note_versions, serve
-
-FORM = "application/x-www-form-urlencoded"
 
 
 class NotSearched(NotFound):
@@ -37,9 +35,7 @@ def search(type: str) -> Response:
 @may(Visitor.EHR, Visitor.PRACTICE, action="query")
 def search_by_post(type: str) -> Response:
     """A search by the parameters of the body and of the address: identifiers in addresses end up in logs."""
-    if request.mimetype != FORM:
-        raise UnsupportedMediaType
-    return _answer(type, [*read_pairs(request.query_string), *read_pairs(request.get_data())])
+    return _answer(type, [*read_pairs(request.query_string), *read_pairs(form_body())])
 
 
 def _answer(type: str, asked: Pairs) -> Response:

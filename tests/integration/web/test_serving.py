@@ -1,6 +1,7 @@
 """The web process as it runs: a real socket, requests side by side, and a stop that finishes what runs."""
 
 import http.client
+import json
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from fhir_pmp.store import Store
 from fhir_pmp.store.clients import ClientKind
 from fhir_pmp.web.access.tokens import new_token, token_hash
 from tests.integration.web.house import START
+from tests.integration.web.referral import referral_bundle
 
 ROOT = Path(__file__).parents[3]
 SERVE = "from fhir_pmp.app import serve; from fhir_pmp.settings import Settings; serve(Settings.from_environment())"
@@ -98,11 +100,13 @@ def served(url: str, tmp_path: Path) -> Iterator[_Served]:
 
 @pytest.fixture
 def token(url: str) -> str:
+    return _register(url, "ehr", ClientKind.EHR)
+
+
+def _register(url: str, name: str, kind: ClientKind) -> str:
     token, store = new_token(), Store(url)
     with store.begin() as books:
-        books.clients.add(
-            ClientId("ehr"), name="ehr", kind=ClientKind.EHR, token_hash=token_hash(token), now=START
-        )
+        books.clients.add(ClientId(name), name=name, kind=kind, token_hash=token_hash(token), now=START)
     store.close()
     return token
 
@@ -170,6 +174,27 @@ def test_a_body_is_refused_before_it_is_sent(served: _Served) -> None:
             "Content-Type: application/fhir+json\r\n\r\n{".encode()
         )
         assert caller.recv(100).startswith(b"HTTP/1.1 401")
+
+
+def test_a_body_in_chunks_is_taken_whole_or_refused_as_too_large(served: _Served, url: str) -> None:
+    token = _register(url, "practice", ClientKind.PRACTICE)
+    good = json.dumps(referral_bundle("a")).encode()
+    assert _send_chunks(served, "/fhir", token, [good[:50], good[50:]]) == 200
+    # The first 5 MB of it are white space before a good Bundle: cut off at the cap it would be something else.
+    assert _send_chunks(served, "/fhir", token, [b" " * 1_000_000] * 6 + [good]) == 413
+    assert _send_chunks(served, "/login", None, [b"csrf_token=x"]) in (403, 411)
+
+
+def _send_chunks(served: _Served, path: str, token: str | None, chunks: list[bytes]) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
+    kind = "application/fhir+json" if token else "application/x-www-form-urlencoded"
+    headers = {"Content-Type": kind, "Transfer-Encoding": "chunked"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    connection.request("POST", path, body=iter(chunks), headers=headers, encode_chunked=True)
+    status = connection.getresponse().status
+    connection.close()
+    return status
 
 
 def test_it_does_not_start_with_another_id_secret_or_on_an_empty_database(
