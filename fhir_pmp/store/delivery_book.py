@@ -11,6 +11,7 @@ from fhir_pmp.store.among import among
 from fhir_pmp.store.batches import BulkInsert, handfuls
 from fhir_pmp.store.columns import milliseconds
 from fhir_pmp.store.deliveries import DELIVERY, Delivery, DeliveryState, delivery_of, lane_of
+from fhir_pmp.store.delivery_checks import DeliveryChecks
 from fhir_pmp.store.errors import NotStored
 from fhir_pmp.store.outbox import Outbox
 from fhir_pmp.store.readers import is_shared
@@ -119,9 +120,13 @@ class DeliveryBook:
         return {ref: newest.get(ref) for ref in wanted if DeliveryState.SENT not in states[ref]}
 
     def replay(self, seqs: Iterable[int], *, now: datetime) -> int:
-        """Makes dead deliveries pending again, from the beginning; how many that were."""
+        """Makes dead deliveries pending again, from the beginning; how many that were.
+
+        One whose newer version is on its way or there stays as it is: it would take the destination back.
+        """
         woken = 0
-        for some in handfuls(sorted(set(seqs))):
+        wanted = set(seqs)
+        for some in handfuls(sorted(wanted - DeliveryChecks(self._connection).overtaken(wanted))):
             chosen = sa.and_(among(outbox.c.seq, some), outbox.c.state == DeliveryState.DEAD.value)
             lanes = sa.select(outbox.c.destination, outbox.c.lane).where(chosen).distinct()
             at = milliseconds(now)

@@ -21,6 +21,7 @@ from fhir_pmp.store.deliveries import (
     Sent,
     delivery_of,
 )
+from fhir_pmp.store.outbox_answers import ENDED, LEASE, PUT_BACK, SENT, ended_rows, put_back_rows, sent_rows
 from fhir_pmp.store.tables.delivery import OPEN_STATES, outbox, outbox_lanes
 
 _ADD = BulkInsert(
@@ -45,25 +46,6 @@ _DUE = BulkInsert(
     otherwise="ON CONFLICT (destination, lane) DO UPDATE SET due_at = COALESCE(outbox_lanes.due_at, excluded.due_at)",
 )
 _OPEN = sa.text(OPEN_STATES)
-_OF_CLAIM = "WHERE seq = :seq AND lease_epoch = :epoch AND state = 'in_flight'"
-_LEASE = sa.text(
-    "UPDATE outbox SET state = 'in_flight', lease_epoch = :epoch, lease_until = :until, unknown = :unknown, "
-    "attempts = :attempts WHERE seq = :seq"
-)
-_SENT = sa.text(
-    "UPDATE outbox SET state = 'sent', attempts = attempts + 1, unknown = FALSE, lease_until = NULL, "
-    "last_status = :status, reason = NULL, etag = :etag, sent_hash = :sent_hash, sent_bytes = :sent_bytes, "
-    f"sent_at = :now, tried_at = COALESCE(tried_at, :now) {_OF_CLAIM}"
-)
-_PUT_BACK = sa.text(
-    "UPDATE outbox SET state = 'pending', attempts = attempts + 1, unknown = (unknown OR :unknown), "
-    "lease_until = NULL, last_status = :status, reason = :reason, next_at = :next_at, "
-    f"tried_at = COALESCE(tried_at, :now) {_OF_CLAIM}"
-)
-_ENDED = sa.text(
-    "UPDATE outbox SET state = :state, lease_until = NULL, last_status = :status, reason = :reason, "
-    f"attempts = attempts + :tried {_OF_CLAIM}"
-)
 
 
 class Outbox:
@@ -128,50 +110,18 @@ class Outbox:
 
     def settle(self, claim: ClaimedLane, sent: Sequence[Sent], *, now: datetime) -> None:
         """Keeps that these were taken. Raises LeaseLost."""
-        rows = [
-            {
-                "seq": s.seq,
-                "status": s.status,
-                "etag": s.etag,
-                "sent_hash": s.sent_hash,
-                "sent_bytes": s.sent_bytes,
-                "now": milliseconds(now),
-            }
-            for s in sent
-        ]
-        self._answer(claim, _SENT, rows)
+        self._answer(claim, SENT, sent_rows(sent, now))
 
     def put_back(self, claim: ClaimedLane, back: Sequence[PutBack], *, now: datetime) -> None:
         """Keeps that these are tried again, the same bytes, later. Raises LeaseLost."""
-        rows = [
-            {
-                "seq": b.seq,
-                "status": b.status,
-                "reason": b.reason,
-                "unknown": b.unknown,
-                "next_at": milliseconds(b.next_at),
-                "now": milliseconds(now),
-            }
-            for b in back
-        ]
-        self._answer(claim, _PUT_BACK, rows)
+        self._answer(claim, PUT_BACK, put_back_rows(back, now))
 
     def end(self, claim: ClaimedLane, ended: Sequence[Ended]) -> None:
         """Keeps that these are not sent: dead, superseded, not wanted, withheld. Raises LeaseLost.
 
         A dead one needs a work item in the same transaction.
         """
-        rows = [
-            {
-                "seq": e.seq,
-                "state": e.state.value,
-                "status": e.status,
-                "reason": e.reason,
-                "tried": 0 if e.status is None else 1,
-            }
-            for e in ended
-        ]
-        self._answer(claim, _ENDED, rows)
+        self._answer(claim, ENDED, ended_rows(ended))
 
     def park(self, claim: ClaimedLane, reason: str) -> None:
         """Lets the whole lane wait, what was claimed and what stands behind it: no attempts, no age. Raises LeaseLost."""
@@ -299,7 +249,7 @@ class Outbox:
 
     def _lease(self, deliveries: Sequence[Delivery], epoch: int, until: datetime) -> None:
         self._connection.execute(
-            _LEASE,
+            LEASE,
             [
                 {
                     "seq": d.seq,

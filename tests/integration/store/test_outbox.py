@@ -207,6 +207,23 @@ def test_a_dead_delivery_leaves_its_lane_open_and_can_be_replayed_once(
     assert [(d.seq, d.attempts) for d in again.deliveries] == [(dead.seq, 0)]
 
 
+def test_a_replay_never_takes_a_destination_back(store: Store, publisher: Publisher) -> None:
+    queue(store, publisher, each=1)
+    (lane,) = claim(store)
+    dead = lane.deliveries[0]
+    with store.begin_beside() as books:
+        books.outbox.end(lane, [Ended(dead.seq, DeliveryState.DEAD, 422, "invalid")])
+        books.outbox.release(lane)
+    with store.begin() as books:
+        publisher.publish(books, [resource("o1-1", text="corrected")], now=NOW)
+    (newer,) = claim(store)
+    assert refs(newer.deliveries) == ["o1-1/2"]
+    settle_all(store, newer)
+    with store.begin_beside() as books:
+        assert books.deliveries.replay([dead.seq], now=NOW) == 0
+    assert claim(store) == []
+
+
 def test_a_parked_lane_waits_without_attempts_and_goes_on_in_order(
     store: Store, publisher: Publisher
 ) -> None:
