@@ -4,11 +4,38 @@ from flask import Flask, Response, redirect, send_from_directory, url_for
 from flask.typing import ResponseReturnValue
 
 from fhir_pmp.web.access.policy import Visitor, may
-from fhir_pmp.web.pages import logging_in
+from fhir_pmp.web.pages import (
+    attachments,
+    decisions,
+    deliveries,
+    flags,
+    letter_signing,
+    letters,
+    logging_in,
+    people,
+    person,
+    referrals,
+    work,
+    worklist,
+)
 from fhir_pmp.web.pages.blueprint import pages, reads
+from fhir_pmp.web.pages.frame import page
 from fhir_pmp.web.pages.templates import STATIC
 
-VIEWS = (logging_in,)
+VIEWS = (
+    attachments,
+    decisions,
+    deliveries,
+    flags,
+    letter_signing,
+    letters,
+    logging_in,
+    people,
+    person,
+    referrals,
+    work,
+    worklist,
+)
 """The modules whose views stand in the blueprint once they are imported."""
 
 SECONDS_KEPT = 3600
@@ -33,19 +60,8 @@ def static_file(name: str) -> Response:
     return send_from_directory(STATIC, name, max_age=SECONDS_KEPT)
 
 
-@pages.get("/worklist")
-@reads
-def worklist() -> ResponseReturnValue:
-    return ""
-
-
-@pages.get("/people")
-@reads
-def people() -> ResponseReturnValue:
-    return ""
-
-
 @pages.get("/intended-use")
 @reads
-def intended_use() -> ResponseReturnValue:
-    return ""
+def intended_use() -> str:
+    """What the pages are for, and what they are not."""
+    return page("intended_use.html", title="What these pages are for")

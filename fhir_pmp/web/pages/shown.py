@@ -3,9 +3,11 @@
 from datetime import date, datetime
 from typing import Any
 
+from fhir_pmp.pathway.episodes import Event
 from fhir_pmp.pathway.facts import EpisodeState, Moment
 from fhir_pmp.pathway.wording import plain_date
 from fhir_pmp.store.deliveries import DeliveryState
+from fhir_pmp.store.episodes import EpisodeMove
 from fhir_pmp.store.letters import LetterKind, LetterState
 from fhir_pmp.web.desk import desk
 
@@ -53,6 +55,19 @@ _RESOURCES = {
     "QuestionnaireResponse": "Questionnaire answers",
     "ServiceRequest": "Referral",
     "Task": "Progress of the referral",
+}
+
+
+_MOVES = {
+    "refer": "referred",
+    Event.ACCEPT: "referral accepted",
+    Event.DECLINE: "referral declined",
+    Event.CANCEL: "referral cancelled by the GP",
+    Event.ENROL: "enrolled",
+    Event.COMMENCE: "commenced",
+    Event.FINISH: "finished",
+    Event.STOP: "stopped early",
+    Event.NEVER_START: "never started",
 }
 
 
@@ -111,6 +126,17 @@ def timepoint(value: str) -> str:
 def identifier(system: str) -> str:
     """What an identifier system is called; one without a name is shown as it is."""
     return desk().press.wording.identifier(system) or system
+
+
+def move(value: EpisodeMove) -> str:
+    """One line of an episode's history."""
+    if value.event in _MOVES:
+        return _MOVES[value.event]
+    if value.event == "share_with_ehr":
+        return f"sharing with the EHR changed from {value.before} to {value.after}"
+    if value.event == "doubt":
+        return "who this is was doubted" if value.after == "True" else "who this is was decided"
+    return value.event.replace("_", " ")
 
 
 def count(number: int, one: str, many: str) -> str:

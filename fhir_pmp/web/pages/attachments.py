@@ -1,0 +1,86 @@
+"""What was attached to a referral, given out as bytes to keep, never as something a browser runs."""
+
+import binascii
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response
+from werkzeug.exceptions import NotFound
+
+from fhir_pmp.identifiers import ReferralId
+from fhir_pmp.publishing.care import read_published
+from fhir_pmp.store.readers import Reader
+from fhir_pmp.web.access.auditing import note_persons, note_resources
+from fhir_pmp.web.desk import desk
+from fhir_pmp.web.pages.blueprint import pages, reads
+
+_ENDINGS = {
+    "application/pdf": ".pdf",
+    "image/jpeg": ".jpg",
+    "image/png": ".png",
+    "text/plain": ".txt",
+}
+"""What keeps its type; everything else is bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One attachment of a resource, as it was sent."""
+
+    title: str | None
+    content_type: str
+    data: str  # base64
+
+    @property
+    def size(self) -> int:
+        """About how many bytes."""
+        return len(self.data) * 3 // 4
+
+
+def attachments_of(resource: Mapping[str, Any]) -> list[Attachment]:
+    """Every attachment that a resource carries with it, wherever it stands, in its order."""
+    return list(_found(resource))
+
+
+def _found(value: Any) -> Iterator[Attachment]:
+    if isinstance(value, Mapping):
+        if isinstance(value.get("data"), str) and isinstance(value.get("contentType"), str):
+            yield Attachment(value.get("title"), value["contentType"], value["data"])
+        for member in value.values():
+            yield from _found(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from _found(member)
+
+
+@pages.get("/referrals/<referral_id>/attachments/<int:position>/<int:number>")
+@reads
+def attachment(referral_id: str, position: int, number: int) -> Response:
+    """The attachment of that number (from 1) in the entry at that position (from 0)."""
+    with desk().store.read() as books:
+        referral = books.referrals.get(ReferralId(referral_id))
+        entries = {entry.position: entry for entry in books.referrals.entries(referral.id)}
+        entry = entries.get(position)
+        found = None if entry is None else books.published.find(Reader.house(), entry.type, entry.id)
+    if found is None:
+        raise NotFound
+    carried = attachments_of(read_published(found.content))
+    if not 1 <= number <= len(carried):
+        raise NotFound
+    note_persons([referral.person])
+    note_resources([found.reference])
+    return _to_keep(carried[number - 1], f"referral-{referral.number}-{position + 1}-{number}")
+
+
+def _to_keep(one: Attachment, name: str) -> Response:
+    try:
+        content = b64decode("".join(one.data.split()), validate=True)
+    except binascii.Error:
+        raise NotFound from None
+    kind = one.content_type.partition(";")[0].strip().lower()
+    ending = _ENDINGS.get(kind)
+    # The sender's own name for it could be anything, a patient's name included.
+    headers = {"Content-Disposition": f'attachment; filename="{name}{ending or ".bin"}"'}
+    return Response(content, headers=headers, content_type=kind if ending else "application/octet-stream")

@@ -1,0 +1,202 @@
+"""One scale as the person's page shows it: scores, bands, changes in words, a verdict for every named rule, a chart."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from fhir_pmp.instruments.change import RuleVerdict, Verdict
+from fhir_pmp.instruments.definition import Status
+from fhir_pmp.letters.charts import Chart, ChartPoint, draw_chart
+from fhir_pmp.letters.measures import offered_cells
+from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.movement import Movement, Sense
+from fhir_pmp.pathway.outcomes import Baseline
+from fhir_pmp.pathway.summary import ScaleOutcome, Summary, TimepointCell
+from fhir_pmp.pathway.wording import plain_date
+
+_SENSES = {Sense.BETTER: "for the better", Sense.WORSE: "for the worse", Sense.SAME: None}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change since baseline in words; no sign stands bare."""
+
+    words: str  # "fell by 7 points (46.7%), for the better"
+    counted: str | None  # "improved", by the headline rule; None where the scale is not counted
+    why: str | None  # why it is not known
+    unconfirmed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One timepoint of a measure."""
+
+    title: str
+    on: str
+    text: str  # the score, or which of the four absences it is
+    scored: bool
+    band: str | None
+    notes: tuple[str, ...]
+    unconfirmed: tuple[str, ...]
+    change: Change | None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleLine:
+    """What one named rule says at each later timepoint. No rule overrides another."""
+
+    title: str
+    rule: str  # "eppoc.pcs.change, version 1"
+    headline: bool
+    unconfirmed: bool
+    verdicts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One scale through the programme."""
+
+    anchor: str
+    title: str
+    instrument: str
+    range: str  # "0 to 27, lower is better"
+    baseline: str
+    has_baseline: bool
+    part: bool  # a sub-scale
+    lines: tuple[Line, ...]
+    later: tuple[str, ...]  # the timepoints the rules judge
+    rules: tuple[RuleLine, ...]
+    chart: Chart | None
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is a score anywhere."""
+        return any(line.scored for line in self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """One row of the table at a glance."""
+
+    anchor: str
+    title: str
+    better: str
+    baseline: str
+    later: tuple[Line, ...]
+
+
+def glance_of(clinic: Clinic, summary: Summary) -> list[Glance]:
+    """Every whole scale, with its baseline and the later timepoints."""
+    whole = [outcome for outcome in summary.scales if outcome.scale.part_of is None]
+    return [
+        Glance(
+            anchor=_anchor(outcome),
+            title=outcome.scale.title,
+            better=f"{outcome.scale.better.value} is better",
+            baseline=_baseline(clinic, outcome),
+            later=tuple(_line(outcome.at(timepoint.id)) for timepoint in clinic.programme.later),
+        )
+        for outcome in whole
+    ]
+
+
+def measures_of(clinic: Clinic, summary: Summary) -> list[Measure]:
+    """Every scale of the summary, in its order."""
+    return [_measure(clinic, outcome) for outcome in summary.scales]
+
+
+def _measure(clinic: Clinic, outcome: ScaleOutcome) -> Measure:
+    scale, cells = outcome.scale, offered_cells(clinic, outcome)
+    later_ids = {timepoint.id for timepoint in clinic.programme.later}
+    later = [cell for cell in cells if cell.timepoint in later_ids]
+    return Measure(
+        anchor=_anchor(outcome),
+        title=scale.title,
+        instrument=outcome.instrument.title,
+        range=f"{scale.lowest} to {scale.highest}, {scale.better.value} is better",
+        baseline=outcome.baseline.words,
+        has_baseline=isinstance(outcome.baseline, Baseline),
+        part=scale.part_of is not None,
+        lines=tuple(_line(cell) for cell in cells),
+        later=tuple(cell.title for cell in later),
+        rules=tuple(_rules(outcome, later)),
+        chart=_chart(outcome, cells),
+    )
+
+
+def _anchor(outcome: ScaleOutcome) -> str:
+    return f"{outcome.instrument.id}-{outcome.scale.id}"
+
+
+def _baseline(clinic: Clinic, outcome: ScaleOutcome) -> str:
+    baseline = outcome.baseline
+    if not isinstance(baseline, Baseline):
+        return baseline.words
+    parts = [baseline.score.published or "", baseline.score.band or ""]
+    title = clinic.programme.timepoint(baseline.timepoint).title
+    return f"{', '.join(filter(None, parts))} ({title})"
+
+
+def _line(cell: TimepointCell) -> Line:
+    score = cell.score
+    return Line(
+        title=cell.title,
+        on="" if cell.on is None else plain_date(cell.on.on),
+        text=cell.text,
+        scored=score is not None and score.value is not None,
+        band=None if score is None else score.band,
+        notes=cell.notes,
+        unconfirmed=() if score is None else score.unconfirmed,
+        change=_change(cell),
+    )
+
+
+def _change(cell: TimepointCell) -> Change | None:
+    counted = None if cell.headline is None else cell.headline.outcome.value
+    why = None if cell.headline is None else cell.headline.reason
+    if cell.change is None:
+        return None if counted is None else Change("not known", counted, why, ())
+    return Change(movement_words(cell.change.movement), counted, why, cell.change.unconfirmed)
+
+
+def movement_words(movement: Movement) -> str:
+    """ "fell by 7 points (46.7%), for the better"."""
+    words = movement.words
+    if movement.points and movement.percent_words is not None:
+        words += f" ({movement.percent_words})"
+    elif movement.points:
+        words += " (no percentage from a baseline of 0)"
+    sense = _SENSES[movement.sense]
+    return words if sense is None else f"{words}, {sense}"
+
+
+def _rules(outcome: ScaleOutcome, later: Sequence[TimepointCell]) -> Iterator[RuleLine]:
+    for position, rule in enumerate(outcome.scale.changes):
+        judged = [None if cell.change is None else cell.change.movement.verdicts[position] for cell in later]
+        marked = any(
+            cell.change is not None and rule.rule.rule_id in cell.change.movement.unconfirmed_rules
+            for cell in later
+        )
+        yield RuleLine(
+            title=rule.title,
+            rule=f"{rule.rule.rule_id}, version {rule.rule.version}",
+            headline=rule.rule.rule_id == outcome.scale.headline_rule,
+            unconfirmed=marked or rule.rule.status is Status.UNCONFIRMED,
+            verdicts=tuple("not known" if one is None else verdict_words(one) for one in judged),
+        )
+
+
+def verdict_words(verdict: RuleVerdict) -> str:
+    """ "improved, moderate"; "not assessable (baseline 0)"."""
+    words = "not assessable" if verdict.verdict is Verdict.NOT_ASSESSABLE else verdict.verdict.value
+    words += f", {verdict.grade}" if verdict.grade else ""
+    return f"{words} ({verdict.reason})" if verdict.reason else words
+
+
+def _chart(outcome: ScaleOutcome, cells: Sequence[TimepointCell]) -> Chart | None:
+    """A chart where there are two scores or more: one dot draws nothing that its line does not say."""
+    points = [ChartPoint(cell.title, cell.score.value if cell.score else None, cell.text) for cell in cells]
+    if sum(point.value is not None for point in points) < 2:
+        return None
+    scale = outcome.scale
+    edges = [band.lowest for band in scale.band_sets[0].bands[1:]] if scale.band_sets else []
+    return draw_chart(scale.title, scale.lowest, scale.highest, scale.better, points, edges)
