@@ -1,5 +1,6 @@
 """Answers become scores: exact arithmetic, compiled once per instrument, the same answers always the same score."""
 
+import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from operator import itemgetter
@@ -13,6 +14,8 @@ Scorer = Callable[[Answers], tuple[Score, ...]]
 Checker = Callable[[Mapping[str, object]], Answers]
 
 _WHOLE_NUMBERS = {int}
+_LINK_ID = re.compile("[a-z0-9_]{1,32}-[a-z0-9_]{1,32}")
+"""What a linkId of ours looks like. Another name is not repeated: it may be somebody's words."""
 
 
 class AnswersNotUnderstood(NotUnderstood):
@@ -180,7 +183,7 @@ def _unconfirmed(applied: list[Rule]) -> tuple[str, ...]:
 
 def _refusal(instrument: Instrument, answers: Mapping[str, object]) -> AnswersNotUnderstood:
     unknown = [
-        Fault(name, "is not an item of this instrument")
+        Fault(name if _LINK_ID.fullmatch(name) else "?", "is not an item of this instrument")
         for name in answers
         if name not in instrument.items_by_id
     ]

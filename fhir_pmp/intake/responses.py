@@ -1,30 +1,30 @@
 """Responses arrive: understood, scored, flagged and published, each whole or not at all."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-
-import orjson
+from dataclasses import replace
+from datetime import date, datetime
 
 from fhir_pmp.errors import FhirPmpError, NotAllowed, NotFound, NotUnderstood
 from fhir_pmp.fhir.flag import build_flag
 from fhir_pmp.fhir.rendered import Rendered
 from fhir_pmp.fhir.renderers import renderers_of
-from fhir_pmp.identifiers import EpisodeId, InstrumentId, ResponseId, TimepointId
+from fhir_pmp.identifiers import EpisodeId, FlagId, ResponseId
+from fhir_pmp.instruments.definition import Answers
+from fhir_pmp.instruments.scoring import AnswersNotUnderstood
 from fhir_pmp.intake.arrivals import ArrivedResponse, Fate, Receipt
 from fhir_pmp.intake.changes import Ground, change_resources, lost_scores
 from fhir_pmp.intake.enrolments import end_episode
+from fhir_pmp.intake.response_batches import Batch, content_hash, open_batch, response_id_of
 from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.episodes import By, Event
 from fhir_pmp.pathway.facts import Episode, EpisodeState, Flag, Response, ResponseStatus
 from fhir_pmp.pathway.outcomes import Scored
 from fhir_pmp.pathway.safety import raised_by
-from fhir_pmp.pathway.timepoints import check_moment
+from fhir_pmp.pathway.timepoints import check_moment, day_of
 from fhir_pmp.publishing.care import publish_care
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.store import Books
-from fhir_pmp.store.responses import NewResponse, RecordedResponse
+from fhir_pmp.store.responses import NewResponse
 
 
 class EnrolmentUnknown(NotFound):
@@ -33,6 +33,10 @@ class EnrolmentUnknown(NotFound):
 
 class UnknownInstrument(NotUnderstood):
     """No instrument of that id is known here."""
+
+
+class ResponseNotUnderstood(NotUnderstood):
+    """More than one thing about this response does not fit the programme. The sender corrects what is named."""
 
 
 class AnswersDiffer(NotAllowed):
@@ -47,19 +51,6 @@ class Withdrawn(NotAllowed):
     """This response was withdrawn. A withdrawal stands; new answers are a new response."""
 
 
-@dataclass(slots=True)
-class _Batch:
-    """What one transaction has seen and decided so far."""
-
-    episodes: dict[tuple[str, str], Episode]
-    standing: dict[EpisodeId, dict[ResponseId, Scored]]
-    known: dict[ResponseId, tuple[Response, str]]  # newest version and the hash that tells a repeat
-    at: dict[tuple[EpisodeId, InstrumentId, TimepointId], ResponseId]
-    new: dict[ResponseId, NewResponse] = field(default_factory=dict)
-    amended: dict[ResponseId, tuple[NewResponse, int]] = field(default_factory=dict)
-    flags: list[Flag] = field(default_factory=list)
-
-
 def record_responses(
     books: Books, clinic: Clinic, publisher: Publisher, arrivals: Sequence[ArrivedResponse], now: datetime
 ) -> list[Receipt]:
@@ -67,7 +58,7 @@ def record_responses(
 
     Never raises for one arrival: what is refused says why in its receipt, and the others stand.
     """
-    batch = _open_batch(books, arrivals)
+    batch = open_batch(books, clinic, arrivals)
     receipts: list[Receipt] = []
     for arrival in arrivals:
         try:
@@ -78,46 +69,15 @@ def record_responses(
     return receipts
 
 
-def content_hash(response: Response) -> str:
-    """What tells a repeat from another content: instrument version, moment and answers, in any order of items."""
-    said = (response.instrument_version, response.authored.text, sorted(response.answers.items()))
-    return hashlib.sha256(orjson.dumps(said)).hexdigest()
-
-
-def _open_batch(books: Books, arrivals: Sequence[ArrivedResponse]) -> _Batch:
-    episodes: dict[tuple[str, str], Episode] = {}
-    for source in dict.fromkeys(arrival.enrolments_of for arrival in arrivals):
-        wanted = (arrival.enrolment for arrival in arrivals if arrival.enrolments_of == source)
-        for enrolment, episode in books.episodes.find_by_enrolments(source, wanted).items():
-            episodes[source, enrolment] = episode
-    recorded = books.responses.of_episodes({episode.id for episode in episodes.values()}, withdrawn=True)
-    batch = _Batch(episodes, {}, {}, {})
-    for episode_id, responses in recorded.items():
-        for one in responses:
-            _remember(batch, episode_id, one)
-    return batch
-
-
-def _remember(batch: _Batch, episode: EpisodeId, one: RecordedResponse) -> None:
-    response = one.response
-    batch.known[response.id] = (response, content_hash(response))
-    if response.status is not ResponseStatus.ENTERED_IN_ERROR:
-        batch.standing.setdefault(episode, {})[response.id] = Scored(response, one.scores)
-        batch.at[episode, response.instrument, response.timepoint] = response.id
-
-
-def _record(clinic: Clinic, batch: _Batch, arrival: ArrivedResponse, now: datetime) -> Receipt:
+def _record(clinic: Clinic, batch: Batch, arrival: ArrivedResponse, now: datetime) -> Receipt:
     episode = batch.episodes.get((arrival.enrolments_of, arrival.enrolment))
     if episode is None:
         raise EnrolmentUnknown(field="enrolment")
     instrument = clinic.instruments.get(arrival.instrument)
     if instrument is None:
         raise UnknownInstrument(field="instrument")
-    clinic.programme.check_offered(arrival.timepoint, arrival.instrument)
-    check_moment(clinic.programme, episode, arrival.timepoint, arrival.authored, now, clinic.zone)
-    answers = clinic.check(arrival.instrument, arrival.answers)
-    key = (arrival.source, arrival.response_id, arrival.enrolment, arrival.instrument, arrival.timepoint)
-    response_id = clinic.response_id(*key)
+    answers = _understand(clinic, episode, arrival, now)
+    response_id = response_id_of(clinic, arrival)
     response = Response(
         id=response_id,
         person=episode.person,
@@ -135,8 +95,28 @@ def _record(clinic: Clinic, batch: _Batch, arrival: ArrivedResponse, now: dateti
     return _place(clinic, batch, arrival, response, now)
 
 
+def _understand(clinic: Clinic, episode: Episode, arrival: ArrivedResponse, now: datetime) -> Answers:
+    """The answers, if instrument, moment and answers fit the programme; else every fault of all three at once."""
+    wrong: list[NotUnderstood] = []
+    answers: Answers = {}
+    try:
+        clinic.programme.check_offered(arrival.timepoint, arrival.instrument)
+        check_moment(clinic.programme, episode, arrival.timepoint, arrival.authored, now, clinic.zone)
+    except NotUnderstood as fault:
+        wrong.append(fault)
+    try:
+        answers = clinic.check(arrival.instrument, arrival.answers)
+    except AnswersNotUnderstood as fault:
+        wrong.append(fault)
+    if len(wrong) > 1:
+        raise ResponseNotUnderstood(faults=[fault for one in wrong for fault in one.faults])
+    if wrong:
+        raise wrong[0]
+    return answers
+
+
 def _place(
-    clinic: Clinic, batch: _Batch, arrival: ArrivedResponse, response: Response, now: datetime
+    clinic: Clinic, batch: Batch, arrival: ArrivedResponse, response: Response, now: datetime
 ) -> Receipt:
     """Whether it is new, a repeat or an amendment of what is known under its key. Raises what forbids it."""
     said = content_hash(response)
@@ -168,7 +148,7 @@ def _belongs_elsewhere(before: Response, response: Response) -> bool:
 
 
 def _take(
-    clinic: Clinic, batch: _Batch, response: Response, said: str, now: datetime, *, was: int | None
+    clinic: Clinic, batch: Batch, response: Response, said: str, now: datetime, *, was: int | None
 ) -> None:
     scores = clinic.score(response.instrument, response.answers)
     new = NewResponse(response, scores, said)
@@ -197,7 +177,7 @@ def _take(
         )
 
 
-def _keep(books: Books, clinic: Clinic, publisher: Publisher, batch: _Batch, now: datetime) -> None:
+def _keep(books: Books, clinic: Clinic, publisher: Publisher, batch: Batch, now: datetime) -> None:
     taken = [*batch.new.values(), *(new for new, _ in batch.amended.values())]
     if not taken:
         return
@@ -215,7 +195,7 @@ def _keep(books: Books, clinic: Clinic, publisher: Publisher, batch: _Batch, now
     _finish_complete(books, clinic, publisher, batch, taken, now)
 
 
-def _publishable(batch: _Batch) -> dict[EpisodeId, Episode]:
+def _publishable(batch: Batch) -> dict[EpisodeId, Episode]:
     touched = {new.response.episode for new in batch.new.values()}
     touched |= {new.response.episode for new, _ in batch.amended.values()}
     return {e.id: e for e in batch.episodes.values() if e.id in touched and not e.doubtful}
@@ -229,7 +209,7 @@ def _render(clinic: Clinic, taken: Iterable[NewResponse]) -> list[Rendered]:
     return resources
 
 
-def _ground(batch: _Batch, episode: Episode, taken: Sequence[NewResponse]) -> Ground:
+def _ground(batch: Batch, episode: Episode, taken: Sequence[NewResponse]) -> Ground:
     own = [new.response for new in taken if new.response.episode == episode.id]
     return Ground(
         episode=episode,
@@ -239,9 +219,11 @@ def _ground(batch: _Batch, episode: Episode, taken: Sequence[NewResponse]) -> Gr
     )
 
 
-def _raise_flags(books: Books, batch: _Batch) -> list[Flag]:
+def _raise_flags(books: Books, batch: Batch) -> list[Flag]:
     """The flags that were not raised before. An amendment never lowers one, and never raises the same again."""
-    wanted = {flag.id: flag for flag in batch.flags}
+    wanted: dict[FlagId, Flag] = {}
+    for flag in batch.flags:
+        wanted.setdefault(flag.id, flag)  # amended in the same batch: it says what raised it first
     if batch.amended:
         for raised in books.flags.of_responses(batch.amended).values():
             for flag in raised:
@@ -291,7 +273,7 @@ def _finish_complete(
     books: Books,
     clinic: Clinic,
     publisher: Publisher,
-    batch: _Batch,
+    batch: Batch,
     taken: Sequence[NewResponse],
     now: datetime,
 ) -> None:
@@ -305,11 +287,19 @@ def _finish_complete(
             and episode.state is EpisodeState.COMMENCED
             and _is_complete(clinic, batch, episode)
         ):
-            end_episode(books, episode, Event.FINISH, By.PLATFORM, "system", now)
+            on = _answered_on(clinic, batch, episode)
+            end_episode(books, episode, Event.FINISH, By.PLATFORM, "system", now, on=on)
             ended.append(episode.id)
     publish_care(books, clinic, publisher, ended, now)
 
 
-def _is_complete(clinic: Clinic, batch: _Batch, episode: Episode) -> bool:
+def _is_complete(clinic: Clinic, batch: Batch, episode: Episode) -> bool:
     post = clinic.programme.post
     return all((episode.id, instrument, post.id) in batch.at for instrument in post.instruments)
+
+
+def _answered_on(clinic: Clinic, batch: Batch, episode: Episode) -> date:
+    """The day on which the last of the post questionnaires was answered."""
+    post = clinic.programme.post.id
+    own = (one.response for one in batch.standing[episode.id].values())
+    return max(day_of(response.authored, clinic.zone) for response in own if response.timepoint == post)
