@@ -1,6 +1,7 @@
 """Deliveries on the terminal: what went where, what is stuck, and sending it again."""
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -54,26 +55,34 @@ def _selection(
 
 
 @deliveries.command("counts")
-@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
-def counts(as_json: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON, on one line.")
+@click.option("--every", type=click.FloatRange(min=0.1), help="Count again after so many seconds, until Ctrl-C.")
+def counts(as_json: bool, every: float | None) -> None:
     """How many deliveries of each destination stand where."""
     house = start()
+    while True:
+        found = _counted(house)
+        if as_json:
+            click.echo(json.dumps(found))
+        for name, counted in {} if as_json else found.items():
+            for title, numbers in counted.items():
+                told = ", ".join(f"{count} {what}" for what, count in numbers.items()) or "nothing"
+                click.echo(f"{name}, {title.replace('_', ' ')}: {told}")
+        if every is None:
+            return
+        time.sleep(every)
+
+
+def _counted(house: House) -> dict[str, dict[str, dict[str, int]]]:
     with house.store.read() as books:
         states = books.deliveries.counts()
-        found = {
+        return {
             str(name): {
                 "deliveries": {state.value: count for state, count in states.get(name, {}).items()},
                 "resources_sent": books.deliveries.sent_by_type(name),
             }
             for name in house.destinations
         }
-    if as_json:
-        click.echo(json.dumps(found))
-        return
-    for name, counted in found.items():
-        for title, numbers in counted.items():
-            told = ", ".join(f"{count} {what}" for what, count in numbers.items()) or "nothing"
-            click.echo(f"{name}, {title.replace('_', ' ')}: {told}")
 
 
 @deliveries.command("list")

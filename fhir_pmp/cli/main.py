@@ -30,9 +30,9 @@ for command in (
 def main() -> None:
     """Runs one command. What is wrong is said in lines, never as a traceback; the exit status is then 1."""
     try:
-        commands(standalone_mode=False)
-    except click.exceptions.Exit as leaving:
-        sys.exit(leaving.exit_code)
+        # Outside its own mode click hands back the status of `Exit`.
+        status = commands(standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
     except click.Abort:
         sys.exit(130)
     except click.ClickException as wrong:
