@@ -40,8 +40,9 @@ class _Many(sa.types.TypeDecorator[list[Any]]):
         return value if dialect.name == "postgresql" else orjson.dumps(value).decode()
 
 
-class _among(GenericFunction[bool]):
-    type = sa.Boolean()
+class _among(GenericFunction[Any]):
+    # Not Boolean: where a database has no booleans that would become `(... IN ...) = 1`, which no index serves.
+    type = sa.types.NullType()
     inherit_cache = True
 
 

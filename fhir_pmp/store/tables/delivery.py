@@ -55,8 +55,8 @@ outbox = sa.Table(
 outbox_lanes = sa.Table(
     "outbox_lanes",
     metadata,
-    sa.Column("destination", sa.String(64), primary_key=True),
     sa.Column("lane", sa.String(64), primary_key=True),
+    sa.Column("destination", sa.String(64), primary_key=True),
     sa.Column("due_at", Moment),  # absent: nothing to send
     sa.Column("lease_until", Moment),
     sa.Column("epoch", sa.Integer, nullable=False),

@@ -177,12 +177,12 @@ def upgrade() -> None:
 
     op.create_table(
         "outbox_lanes",
-        sa.Column("destination", sa.String(length=64), nullable=False),
         sa.Column("lane", sa.String(length=64), nullable=False),
+        sa.Column("destination", sa.String(length=64), nullable=False),
         sa.Column("due_at", columns.Moment(), nullable=True),
         sa.Column("lease_until", columns.Moment(), nullable=True),
         sa.Column("epoch", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("destination", "lane", name=op.f("pk_outbox_lanes")),
+        sa.PrimaryKeyConstraint("lane", "destination", name=op.f("pk_outbox_lanes")),
     )
     with op.batch_alter_table("outbox_lanes", schema=None) as batch_op:
         batch_op.create_index(
