@@ -1,11 +1,11 @@
 """HTTP to one EHR: one origin, few connections, no redirect, no retry, a limit on time and size of every answer."""
 
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
@@ -91,12 +91,6 @@ class EhrClient:
             )
             with response:
                 return Answer(response.status_code, response.headers, self._read(response))
-
-    def search(self, kind: str, form: Sequence[tuple[str, str]]) -> Answer:
-        """A search by POST, so that identifiers stand in no address, and past the server's stored results."""
-        body = urlencode(form)
-        headers = {"Content-Type": "application/x-www-form-urlencoded", "Cache-Control": "no-cache"}
-        return self.ask("POST", f"{kind}/_search", body.encode(), headers)
 
     def _address(self, path: str) -> str:
         address = urljoin(self.base, path) if path else self.base.rstrip("/")
@@ -189,8 +183,3 @@ def _causes(error: BaseException | object) -> Iterator[BaseException]:
         seen.add(id(cause))
         yield cause
         waiting += [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
-
-
-def wait_limit(limits: Limits) -> float:
-    """Seconds after which a call has ended whatever the server does: what a lease must outlast."""
-    return limits.whole_call + limits.connect

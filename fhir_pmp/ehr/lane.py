@@ -9,9 +9,9 @@ from fhir_pmp.ehr.conflicts import Stands, whose
 from fhir_pmp.ehr.content import hash_of
 from fhir_pmp.ehr.crash_points import reach
 from fhir_pmp.ehr.destinations import LARGEST_BUNDLE
-from fhir_pmp.ehr.ledger import EDITED, PAUSES, Ledger, Taken
+from fhir_pmp.ehr.ledger import EDITED, Ledger, Taken
 from fhir_pmp.ehr.neighbour import Neighbour
-from fhir_pmp.ehr.outcomes import TRANSIENT, Meaning, Untrusted, Verdict, WireFailure
+from fhir_pmp.ehr.outcomes import PAUSES, TRANSIENT, Meaning, Untrusted, Verdict, WireFailure
 from fhir_pmp.ehr.reads import Standing, read_standing
 from fhir_pmp.ehr.rendering import place_holder, settled
 from fhir_pmp.ehr.sorting import Knowledge, waiting_for

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from fhir_pmp.ehr.crash_points import reach
-from fhir_pmp.ehr.outcomes import Meaning, Verdict
+from fhir_pmp.ehr.outcomes import Verdict
 from fhir_pmp.ehr.retry_after import delay
 from fhir_pmp.identifiers import PersonId
 from fhir_pmp.store import Books, Store
@@ -231,6 +231,3 @@ def _sent(taken: Taken) -> Sent:
 def _remote(taken: Taken) -> RemoteVersion:
     d = taken.delivery
     return RemoteVersion(d.type, d.id, d.version, taken.etag, taken.content_hash)
-
-
-PAUSES = frozenset({Meaning.PAUSE, Meaning.RENEW})

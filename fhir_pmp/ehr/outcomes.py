@@ -30,6 +30,9 @@ class Meaning(StrEnum):
 TRANSIENT = frozenset({Meaning.UNKNOWN, Meaning.RETRY, Meaning.RETRY_UNKNOWN})
 """They count towards the breaker, they back off, and a later attempt may well succeed."""
 
+PAUSES = frozenset({Meaning.PAUSE, Meaning.RENEW})
+"""Not the data but the way in is refused. Without a token of ours to renew, a 401 is as the others."""
+
 
 def _statuses(*parts: int | range) -> frozenset[int]:
     return frozenset(status for part in parts for status in ([part] if isinstance(part, int) else part))

@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
@@ -16,13 +17,14 @@ from fhir_pmp.ehr.capability import Capability
 from fhir_pmp.ehr.crash_points import reach
 from fhir_pmp.ehr.destinations import Patients
 from fhir_pmp.ehr.lane import MARGIN, Halt, LaneOnItsWay
-from fhir_pmp.ehr.ledger import PAUSES, Ledger
+from fhir_pmp.ehr.ledger import Ledger
 from fhir_pmp.ehr.neighbour import Neighbour
-from fhir_pmp.ehr.outcomes import TRANSIENT, Meaning, Untrusted, Verdict, WireFailure
+from fhir_pmp.ehr.outcomes import PAUSES, TRANSIENT, Meaning, Untrusted, Verdict, WireFailure
 from fhir_pmp.ehr.patients import look_for_patient
 from fhir_pmp.ehr.sorting import Knowledge, gather, sort_out
-from fhir_pmp.errors import Refused
+from fhir_pmp.errors import Refused, TryLater
 from fhir_pmp.identifiers import DestinationId, PersonId
+from fhir_pmp.logs import place_of
 from fhir_pmp.store import Store
 from fhir_pmp.store.deliveries import DEFINITIONS_LANE, ClaimedLane, LeaseLost
 
@@ -110,7 +112,12 @@ class Push:
             return False
         reach("lane claimed")
         ledger = Ledger(self._store, claim, self._clock, self._chance, self._pace.lease)
-        goes_on = self._send(capability, claim, ledger)
+        try:
+            goes_on = self._send(capability, claim, ledger)
+        except TryLater:
+            raise  # the database is busy: the lease ends by itself
+        except Exception as unexpected:  # noqa: BLE001 - one lane that we cannot handle never stops the others
+            goes_on = self._set_aside(unexpected, claim, ledger)
         with self._lock:
             pushed.counts.update(ledger.counts)
             pushed.lanes += 1
@@ -172,6 +179,16 @@ class Push:
         if verdict.status == 409:
             return True  # a race about one resource says nothing about the destination's health
         self._breaker.has_failed(now, verdict.reason or f"status {verdict.status}", verdict.after_seconds)
+        return True
+
+    def _set_aside(self, unexpected: Exception, claim: ClaimedLane, ledger: Ledger) -> bool:
+        """A fault of ours: the lane backs off like any other that fails, and is dead with a work item after its time."""
+        structlog.get_logger().error(
+            "delivery failed unexpectedly", destination=claim.destination, place=place_of(unexpected)
+        )
+        with suppress(LeaseLost):
+            reason = "a fault of ours; the log names the place"
+            ledger.put_back(Verdict(Meaning.UNKNOWN, None, reason), [d.seq for d in claim.deliveries])
         return True
 
     def _is_somebody_unlinked(self, claim: ClaimedLane, known: Knowledge) -> bool:

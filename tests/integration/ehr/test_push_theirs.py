@@ -4,6 +4,7 @@ import pytest
 
 from fhir_pmp.ehr.destinations import Patients
 from fhir_pmp.ehr.ledger import NOT_LINKED
+from fhir_pmp.fhir.rendered import Rendered
 from tests.faults.proxy import FaultProxy
 from tests.integration.ehr.house import Ehr, House, Resource, destination
 from tests.integration.ehr.sample import (
@@ -182,3 +183,24 @@ def test_an_amendment_keeps_the_hospitals_patient(house: House, ehr: Ehr) -> Non
     house.push()
     there = ehr.get("Observation/score-1-1")
     assert (there["status"], there["subject"]["reference"]) == ("amended", theirs)
+
+
+def test_what_we_cannot_render_stops_that_person_and_nobody_else(house: House, ehr: Ehr) -> None:
+    for n in (1, 2):
+        admit(ehr, n)
+    publish_people(house.store, 2)
+    poison = score(1, 9)
+    broken = Rendered(
+        poison.type,
+        poison.id,
+        poison.head,
+        b"}}",
+        poison.sharing,
+        poison.person,
+        poison.episode,
+        refs=poison.refs,
+    )
+    publish(house.store, [broken])
+    assert house.push().counts == {"sent": 1 + 7, "not_wanted": 2, "put_back": 8}
+    assert house.state_of("Observation/score-2-1") == "sent"
+    assert house.state_of("Observation/score-1-9") == "pending"
