@@ -1,0 +1,63 @@
+"""Writes the generated pages of the documentation anew, or says which of them are no longer current.
+
+`python -m docs.generate` (`make docs`) writes; with `--check` nothing is written and the exit status is 1 where a page differs.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from docs.generating.capability import served_table, statement_excerpt
+from docs.generating.commands import commands_page
+from docs.generating.errors import errors_page
+from docs.generating.hazards import hazard_log, load_hazards
+from docs.generating.instruments import instruments_page
+from docs.generating.markdown import replaced
+from docs.generating.settings import settings_page
+
+ROOT = Path(__file__).parents[1]
+
+
+def pages(root: Path = ROOT) -> dict[Path, str]:
+    """Every generated page by its path, as it should be. Raises MappingFaults."""
+    mappings, reference = root / "mappings", root / "docs" / "reference"
+    shapes = (reference / "fhir-shapes.md").read_text(encoding="utf-8")
+    shapes = replaced(shapes, "served", served_table())
+    shapes = replaced(shapes, "statement", statement_excerpt(mappings))
+    return {
+        reference / "settings.md": settings_page(),
+        reference / "commands.md": commands_page(),
+        reference / "instruments.md": instruments_page(mappings),
+        reference / "errors.md": errors_page(),
+        reference / "fhir-shapes.md": shapes,
+        root / "docs" / "safety" / "hazard-log.md": hazard_log(
+            load_hazards(root / "docs" / "safety" / "hazards")
+        ),
+    }
+
+
+def outdated(root: Path = ROOT) -> list[Path]:
+    """The pages that are not what they should be."""
+    return [
+        path
+        for path, text in pages(root).items()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text
+    ]
+
+
+def main() -> int:
+    """Writes or checks; the exit status."""
+    parser = argparse.ArgumentParser(prog="make docs", description="Write the generated pages anew.")
+    parser.add_argument("--check", action="store_true", help="only say which pages are not current")
+    checking = parser.parse_args().check
+    old = outdated()
+    if not checking:
+        for path, text in pages().items():
+            path.write_text(text, encoding="utf-8")
+    for path in old:
+        sys.stdout.write(f"{'not current' if checking else 'written'}: {path.relative_to(ROOT)}\n")
+    return 1 if checking and old else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""The part of docs/reference/fhir-shapes.md that the CapabilityStatement states."""
+
+import json
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from docs.generating.markdown import code, table
+from fhir_pmp.fhir.capability_statement import capability_statement
+from fhir_pmp.pathway.opening import open_clinic
+from fhir_pmp.web.fhir_api.served import STATED_ON, served_types
+
+EXAMPLE_BASE = "https://example.org/fhir-pmp"
+
+
+def served_table() -> str:
+    """What can be done with each type, and what it is searched by."""
+    return table(
+        ("type", "interactions", "search parameters"),
+        (
+            (one.type, ", ".join(one.interactions), ", ".join(f"{code(n)} {k}" for n, k in one.search_params))
+            for one in served_types()
+        ),
+    )
+
+
+def statement_excerpt(mappings: Path) -> str:
+    """The CapabilityStatement as `/fhir/metadata` gives it, with one type left in. Raises MappingFaults."""
+    clinic = open_clinic(
+        mappings,
+        wording=None,
+        id_secret=bytes(32),
+        canonical_base=EXAMPLE_BASE,
+        zone=ZoneInfo("UTC"),
+    )
+    statement = capability_statement(
+        clinic,
+        [one for one in served_types() if one.type == "Observation"],
+        base_url="https://pain.example.org/fhir",
+        software_version="n",
+        date=STATED_ON,
+    )
+    return "```json\n" + json.dumps(statement, indent=1, ensure_ascii=False) + "\n```"
