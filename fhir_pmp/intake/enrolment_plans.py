@@ -29,6 +29,13 @@ class EnrolmentDiffers(NotAllowed):
     """Something else is recorded under this enrolment. If this replaces it, the platform says that it amends."""
 
 
+class HasCommenced(NotAllowed):
+    """The episode has commenced, and no move leads back from there. The platform looks at what it recorded."""
+
+
+_BEGUN = frozenset({EpisodeState.COMMENCED, EpisodeState.FINISHED, EpisodeState.STOPPED})
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One enrolment, decided. `before` None: a new episode begins; its first move is to be enrolled."""
@@ -203,6 +210,8 @@ def _go_on(known: Known, clinic: Clinic, arrival: ArrivedEnrolment, person: Pers
         # Who referred the person is where letters go; the platform says so only of those nobody referred.
         practice=before.practice if before.referral is not None else _practice(clinic, arrival.practice),
     )
+    if before.state in _BEGUN and not clinic.programme.commenced.met_by(said):
+        raise HasCommenced(field="started_on")
     after, moves = _moved(clinic, said, arrival)
     return Plan(
         arrival=arrival,

@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import BinaryIO, TextIO
 from fhir_pmp.errors import Fault
 from fhir_pmp.identifiers import InstrumentId
 from fhir_pmp.intake.arrivals import ArrivedEnrolment, ArrivedResponse, Fate, Receipt
-from fhir_pmp.intake.csv_rows import REASON_COLUMN, CsvRows, Row
+from fhir_pmp.intake.csv_rows import REASON_COLUMN, CsvRows, FileBroken, Row
 from fhir_pmp.intake.enrolments import record_enrolments
 from fhir_pmp.intake.long_csv import LongReader
 from fhir_pmp.intake.responses import record_responses
@@ -54,6 +54,8 @@ class _Unit:
     enrolment: ArrivedEnrolment | None
     responses: tuple[ArrivedResponse, ...]
     faults: tuple[tuple[Row, Fault], ...]
+    refused: int  # responses that are refused before anybody asks what they say
+    rows_by_item: Mapping[str, Row]  # where an item has a row of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +100,21 @@ class Import:
             said = iter(record_responses(books, self.clinic, self.publisher, responses, now))
         for unit in batch:
             receipts = [next(told)] if unit.enrolment is not None else []
+            answered = [(response, next(said)) for response in unit.responses]
             _count(report.enrolments, receipts)
-            answered = [next(said) for _ in unit.responses]
-            _count(report.responses, answered)
-            faults = [(row, Fault(column_of(f.field, None), f.what)) for row, f in unit.faults]
+            _count(report.responses, (receipt for _, receipt in answered))
+            report.responses[Fate.REFUSED] += unit.refused
             first = unit.rows[0]
+            faults = [(row, Fault(column_of(f.field, None), f.what)) for row, f in unit.faults]
             faults += [(first, Fault(column_of(f.field, None), f.what)) for r in receipts for f in r.faults]
-            for response, receipt in zip(unit.responses, answered, strict=True):
-                named = ((column_of(f.field, response.instrument), f.what) for f in receipt.faults)
-                faults += [(first, Fault(column, what)) for column, what in named]
-            if not unit.responses and unit.faults:
-                report.responses[Fate.REFUSED] += self.source.shape is Shape.LONG
+            faults += [
+                (
+                    unit.rows_by_item.get(f.field, first),
+                    Fault(column_of(f.field, response.instrument), f.what),
+                )
+                for response, receipt in answered
+                for f in receipt.faults
+            ]
             self._refuse(unit, faults, refused, report)
 
     def _refuse(
@@ -128,12 +134,26 @@ def _reader(rows: CsvRows, source: Source, clinic: Clinic) -> tuple[Iterator[_Un
     if source.shape is Shape.WIDE:
         wide = WideReader(rows, source, clinic.instruments)
         return (
-            _Unit((one.row,), one.enrolment, one.responses, tuple((one.row, f) for f in one.faults))
+            _Unit(
+                rows=(one.row,),
+                enrolment=one.enrolment,
+                responses=one.responses,
+                faults=tuple((one.row, f) for f in one.faults),
+                refused=one.refused,
+                rows_by_item={},
+            )
             for one in wide
         ), wide.column_of
     long = LongReader(rows, source, clinic.instruments)
     return (
-        _Unit(tuple(one.rows), None, (one.response,) if one.response else (), tuple(one.faults))
+        _Unit(
+            rows=tuple(one.rows),
+            enrolment=None,
+            responses=(one.response,) if one.response else (),
+            faults=tuple(one.faults),
+            refused=0 if one.response else 1,
+            rows_by_item=one.rows_by_item,
+        )
         for one in long
     ), long.column_of
 
@@ -141,18 +161,23 @@ def _reader(rows: CsvRows, source: Source, clinic: Clinic) -> tuple[Iterator[_Un
 def _batches(units: Iterator[_Unit]) -> Iterator[list[_Unit]]:
     batch: list[_Unit] = []
     size = 0
-    for unit in units:
-        batch.append(unit)
-        # A row without responses still costs something: a file of refusals is not held in memory whole.
-        size += max(1, len(unit.responses))
-        if size >= BATCH:
-            yield batch
-            batch, size = [], 0
+    try:
+        for unit in units:
+            batch.append(unit)
+            # A row without responses still costs something: a file of refusals is not held in memory whole.
+            size += max(1, len(unit.responses))
+            if size >= BATCH:
+                yield batch
+                batch, size = [], 0
+    except FileBroken:
+        if batch:
+            yield batch  # what stood before the broken line is taken
+        raise
     if batch:
         yield batch
 
 
-def _count(counts: dict[Fate, int], receipts: list[Receipt]) -> None:
+def _count(counts: dict[Fate, int], receipts: Iterable[Receipt]) -> None:
     for receipt in receipts:
         counts[receipt.fate] += 1
 
@@ -164,6 +189,7 @@ class _RefusedRows:
         self._path = path
         self._header = [name for name in header if name != REASON_COLUMN]
         self._keep = [at for at, name in enumerate(header) if name != REASON_COLUMN]
+        self._dropped = len(header) - len(self._keep)
         self._file: TextIO | None = None
 
     def __enter__(self) -> "_RefusedRows":
@@ -181,5 +207,7 @@ class _RefusedRows:
             handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             self._file = open(handle, "w", encoding="utf-8", errors="surrogateescape", newline="")  # noqa: SIM115
             csv.writer(self._file).writerow([*self._header, REASON_COLUMN])
-        cells = [row.cells[at] for at in self._keep if at < len(row.cells)]
+        # A row with too few or too many cells keeps exactly those: given again as it is, it is refused again.
+        kept = [row.cells[at] for at in self._keep if at < len(row.cells)]
+        cells = [*kept, *row.cells[len(self._keep) + self._dropped :]]
         csv.writer(self._file).writerow([*cells, reason])

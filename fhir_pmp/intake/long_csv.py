@@ -8,11 +8,12 @@ from fhir_pmp.identifiers import InstrumentId, LinkId
 from fhir_pmp.instruments.definition import Instrument
 from fhir_pmp.intake.arrivals import ArrivedResponse
 from fhir_pmp.intake.cells import read_moment
-from fhir_pmp.intake.csv_rows import REASON_COLUMN, CsvRows, FileNotReadable, Row
+from fhir_pmp.intake.csv_rows import REASON_COLUMN, CsvRows, Row
 from fhir_pmp.intake.seen_ids import SeenIds
 from fhir_pmp.intake.sources import Precision, Source
 from fhir_pmp.pathway.facts import Moment
 
+_HEADING = ("enrolment", "timepoint", "instrument", "answered_at", "amends")
 _NEEDED = ("enrolment", "response", "timepoint", "instrument", "answered_at", "item", "value")
 
 
@@ -23,6 +24,7 @@ class Gathered:
     rows: list[Row]
     response: ArrivedResponse | None = None
     faults: list[tuple[Row, Fault]] = field(default_factory=list)
+    rows_by_item: dict[str, Row] = field(default_factory=dict)
 
 
 class LongReader:
@@ -32,23 +34,15 @@ class LongReader:
         self.rows = rows
         self._source = source
         self._instruments = instruments
-        index = {name: at for at, name in enumerate(rows.header)}
         known = {*source.columns.values(), *source.ignored, REASON_COLUMN}
-        faults = [
-            Fault(f"column {name}", "is no column of this source")
-            for name in rows.header
-            if name not in known
-        ]
-        faults += [
-            Fault(f"column {c}", "is missing") for w in _NEEDED if (c := source.columns[w]) not in index
-        ]
-        if faults:
-            raise FileNotReadable(faults=faults)
+        rows.check_header(known, [source.columns[word] for word in _NEEDED])
+        index = {name: at for at, name in enumerate(rows.header)}
         self._at = {word: index[column] for word, column in source.columns.items() if column in index}
         self._texts = {
             instrument.id: {item.link_id: {str(v): v for v in item.offered} for item in instrument.items}
             for instrument in instruments.values()
         }
+        self._most = 1 + max(len(instrument.items) for instrument in instruments.values())
 
     def __iter__(self) -> Iterator[Gathered]:
         seen = SeenIds()
@@ -67,60 +61,57 @@ class LongReader:
         return self._source.columns.get(name, name)
 
     def _groups(self) -> Iterator[list[Row]]:
-        group: list[Row] = []
-        at = self._at["response"]
-        for row in self.rows:
-            together = (
-                group
-                and row.fault is None
-                and group[-1].fault is None
-                and row.cells[at] == group[-1].cells[at]
-            )
-            if group and not together:
-                yield group
-                group = []
-            group.append(row)
-        if group:
-            yield group
+        """The rows that stand together under one response id; a row whose id cannot be read belongs to its neighbours.
 
-    def _cell(self, row: Row, word: str) -> str:
-        return row.cells[self._at[word]] if word in self._at else ""
+        A group never outgrows memory: with more rows than any instrument has items it is refused already.
+        """
+        group: list[Row] = []
+        unread: list[Row] = []
+        for row in self.rows:
+            name = self._cell(row, "response")
+            if group and name is None and len(unread) < self._most:
+                unread.append(row)
+            elif group and name == self._cell(group[0], "response") and len(group) < self._most:
+                group += [*unread, row]
+                unread = []
+            else:
+                yield from _split(group, unread)
+                group, unread = [row], []
+        yield from _split(group, unread)
+
+    def _cell(self, row: Row, word: str) -> str | None:
+        """The cell under that column, empty if the file has no such column; None where the row has no such cell."""
+        at = self._at.get(word)
+        if at is None:
+            return ""
+        return row.cells[at] if at < len(row.cells) else None
+
+    def _heading(self, row: Row) -> list[str]:
+        return [self._cell(row, word) or "" for word in _HEADING]
 
     def _understand(self, rows: list[Row], seen: SeenIds) -> Gathered:
         gathered = Gathered(rows)
-        first = rows[0]
-        if first.fault is not None:
-            gathered.faults.append((first, first.fault))
-            return gathered
-        name = self._cell(first, "response")
-        if not name:
-            gathered.faults += [
-                (row, Fault(self._source.columns["response"], "is empty and must not be")) for row in rows
-            ]
-        elif not seen.add(name):
+        column, name = self._source.columns["response"], self._cell(rows[0], "response")
+        again = bool(name) and not seen.add(name or "")
+        if broken := [(row, row.fault) for row in rows if row.fault is not None]:
+            gathered.faults += broken
+        elif not name:
+            gathered.faults += [(row, Fault(column, "is empty and must not be")) for row in rows]
+        elif again:
             what = "resumes a response whose rows stood earlier; the rows of a response stand together"
-            gathered.faults += [(row, Fault(self._source.columns["response"], what)) for row in rows]
+            gathered.faults += [(row, Fault(column, what)) for row in rows]
         else:
             self._gather(gathered, name)
         return gathered
 
     def _gather(self, gathered: Gathered, name: str) -> None:
-        first = gathered.rows[0]
-        heading = [
-            self._cell(first, word)
-            for word in ("enrolment", "timepoint", "instrument", "answered_at", "amends")
-        ]
+        heading = self._heading(gathered.rows[0])
         answers: dict[str, object] = {}
         for row in gathered.rows:
-            own = [
-                self._cell(row, word)
-                for word in ("enrolment", "timepoint", "instrument", "answered_at", "amends")
-            ]
-            if own != heading:
-                gathered.faults.append(
-                    (row, Fault("", "differs from the first row of this response outside item and value"))
-                )
-            self._take_answer(row, heading[2], answers, gathered)
+            if self._heading(row) != heading:
+                what = "differs from the first row of this response outside item and value"
+                gathered.faults.append((row, Fault("", what)))
+            self._take_answer(row, InstrumentId(heading[2]), answers, gathered)
         moment, timepoint = read_moment(heading[3]), self._source.timepoints.get(heading[1])
         self._judge_heading(gathered, heading, moment, timepoint)
         if not gathered.faults and moment is not None and timepoint is not None:
@@ -152,13 +143,25 @@ class LongReader:
         if heading[4] not in ("", self._source.amends_when):
             gathered.faults.append((first, Fault(columns["amends"], "says neither yes nor nothing")))
 
-    def _take_answer(self, row: Row, instrument: str, answers: dict[str, object], gathered: Gathered) -> None:
-        columns = self._source.columns
-        item = self._cell(row, "item")
-        if item in answers:
-            gathered.faults.append((row, Fault(columns["item"], "is answered twice in one response")))
-            return
-        text = self._cell(row, "value")
-        if text:
-            texts = self._texts.get(InstrumentId(instrument), {}).get(LinkId(item), {})
-            answers[item] = texts.get(text, text)
+    def _take_answer(
+        self, row: Row, instrument: InstrumentId, answers: dict[str, object], gathered: Gathered
+    ) -> None:
+        column, item = self._source.columns["item"], self._cell(row, "item") or ""
+        texts = self._texts.get(instrument)
+        if texts is None:
+            return  # the instrument itself is refused
+        if item not in texts:
+            gathered.faults.append((row, Fault(column, "is no item of this instrument")))
+        elif item in gathered.rows_by_item:
+            gathered.faults.append((row, Fault(column, "stands twice in one response")))
+        else:
+            gathered.rows_by_item[item] = row
+            if text := self._cell(row, "value"):
+                answers[item] = texts[LinkId(item)].get(text, text)
+
+
+def _split(group: list[Row], unread: list[Row]) -> Iterator[list[Row]]:
+    if group:
+        yield group
+    for row in unread:
+        yield [row]

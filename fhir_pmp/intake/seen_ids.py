@@ -20,7 +20,7 @@ class SeenIds:
 
     def add(self, name: str) -> bool:
         """Notes the id; False where it was seen before."""
-        key = hashlib.blake2b(name.encode(), digest_size=_WIDTH).digest()
+        key = hashlib.blake2b(name.encode(errors="surrogateescape"), digest_size=_WIDTH).digest()
         if not self._put(key):
             return False
         self._used += 1

@@ -9,7 +9,7 @@ from fhir_pmp.instruments.definition import Instrument, Item
 from fhir_pmp.intake.arrivals import ArrivedEnrolment, ArrivedPractice, ArrivedResponse, Ending
 from fhir_pmp.intake.cells import CellReader, read_moment
 from fhir_pmp.intake.csv_rows import REASON_COLUMN, CsvRows, FileNotReadable, Row
-from fhir_pmp.intake.sources import Source
+from fhir_pmp.intake.sources import Precision, Source
 from fhir_pmp.pathway.facts import Moment, Sex
 
 
@@ -21,6 +21,7 @@ class Understood:
     enrolment: ArrivedEnrolment | None
     responses: tuple[ArrivedResponse, ...]
     faults: tuple[Fault, ...]
+    refused: int = 0  # responses that are refused for what stands in the row already
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class WideReader:
         )
         person_columns = {*source.columns.values(), *source.lesson_columns, *source.identifiers}
         self._person_at = tuple(sorted(at for name, at in self._index.items() if name in person_columns))
-        self._refuse_unknown_columns(person_columns, instruments)
+        self._check_header(person_columns, instruments)
+        self._lessons = {f"lesson_{n}": name for n, name in enumerate(source.lesson_columns, start=1)}
         self._last: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Understood]:
@@ -64,7 +66,10 @@ class WideReader:
                 return item_column(instrument, LinkId(name))
             if name in ("authored", "answers", "response", "instrument"):
                 return instrument + self._source.date_suffix
-        return self._source.columns.get(name, name)
+        if name in self._lessons:
+            return self._lessons[name]
+        # A move that is not listed is one that the ending asks for.
+        return self._source.columns.get("ended_how" if name == "episode" else name, name)
 
     def _form_of(self, instrument: Instrument) -> _Form | None:
         date_at = self._index.get(instrument.id + self._source.date_suffix)
@@ -79,9 +84,7 @@ class WideReader:
             instrument.id, date_at, self._index.get(instrument.id + self._source.amends_suffix), items
         )
 
-    def _refuse_unknown_columns(
-        self, person: set[str], instruments: Mapping[InstrumentId, Instrument]
-    ) -> None:
+    def _check_header(self, person: set[str], instruments: Mapping[InstrumentId, Instrument]) -> None:
         known = person | self._source.ignored | {REASON_COLUMN}
         for form in self._forms:
             known |= {
@@ -89,20 +92,13 @@ class WideReader:
                 form.instrument + self._source.amends_suffix,
             }
             known |= {item_column(form.instrument, link_id) for link_id, _, _ in form.items}
+        # A column that is left out would read as if everybody had said nothing, and nothing is a statement too.
+        self.rows.check_header(known, sorted(person))
         faults = [
-            Fault(f"column {name}", "is no column of this source, nor an instrument's item")
-            for name in self.rows.header
-            if name not in known
+            Fault(f"column {form.instrument}_…", f"{missing} item columns are missing")
+            for form in self._forms
+            if (missing := len(instruments[form.instrument].items) - len(form.items))
         ]
-        needed = [
-            self._source.columns[word] for word in ("enrolment", "timepoint", "given", "family", "birth_date")
-        ]
-        faults += [Fault(f"column {name}", "is missing") for name in needed if name not in self._index]
-        for form in self._forms:
-            missing = len(instruments[form.instrument].items) - len(form.items)
-            # An item column that is left out would read as a blank answer of everybody.
-            if missing:
-                faults.append(Fault(f"column {form.instrument}_…", f"{missing} item columns are missing"))
         if faults:
             raise FileNotReadable(faults=faults)
 
@@ -110,11 +106,14 @@ class WideReader:
         faults: list[Fault] = []
         person = tuple(row.cells[at] for at in self._person_at if self._is_person_cell(at))
         enrolment = None
+        # The person stands on each of their rows: read once where nothing differs.
         if person != self._last:
             enrolment, faults = self._read_enrolment(row)
             self._last = person if not faults else ()
-        responses, more = self._read_responses(row)
-        return Understood(row, enrolment, () if faults else tuple(responses), (*faults, *more))
+        responses, more, refused = self._read_responses(row)
+        if faults:
+            responses, refused = [], refused + len(responses)
+        return Understood(row, enrolment, tuple(responses), (*faults, *more), refused)
 
     def _is_person_cell(self, at: int) -> bool:
         return self.rows.header[at] != self._source.columns["timepoint"]
@@ -175,12 +174,14 @@ class WideReader:
             cells.text(column("practitioner_name")),
         )
 
-    def _read_responses(self, row: Row) -> tuple[list[ArrivedResponse], list[Fault]]:
+    def _read_responses(self, row: Row) -> tuple[list[ArrivedResponse], list[Fault], int]:
+        """The row's responses, what is wrong with others, and how many others there are."""
         cells = row.cells
         event = self._source.columns["timepoint"]
         timepoint = self._source.timepoints.get(cells[self._index[event]])
         if timepoint is None:
-            return [], [Fault(event, "is no timepoint of this source")]
+            given = sum(bool(cells[form.date_at]) for form in self._forms)
+            return [], [Fault(event, "is no timepoint of this source")], given
         found: list[ArrivedResponse] = []
         faults: list[Fault] = []
         enrolment = cells[self._index[self._source.columns["enrolment"]]]
@@ -188,7 +189,7 @@ class WideReader:
             response = self._read_form(form, cells, enrolment, timepoint, faults)
             if response is not None:
                 found.append(response)
-        return found, faults
+        return found, faults, len(faults)
 
     def _read_form(
         self, form: _Form, cells: list[str], enrolment: str, timepoint: TimepointId, faults: list[Fault]
@@ -199,7 +200,7 @@ class WideReader:
                 # What is not offered goes on as text: the one check that every door shares refuses it by name.
                 answers[link_id] = texts.get(text, text)
         moment = read_moment(cells[form.date_at]) if cells[form.date_at] else None
-        if moment is None:
+        if moment is None or (moment.at is not None and self._source.precision is Precision.DATE):
             if answers or cells[form.date_at]:
                 faults.append(Fault(form.instrument + self._source.date_suffix, _NO_DATE))
             return None
