@@ -14,9 +14,19 @@ _TITLES = {
     500: "Something went wrong on our side",
     503: "Not possible just now",
 }
+_WHAT_TO_DO = {
+    403: "Your role may not do this, or the form stood open too long: go back, load the page again, and repeat it.",
+    404: "Check the address, or look the person up under People.",
+    409: "Look at the record as it is now, then decide again.",
+    412: "Look at the record as it is now, then decide again.",
+    413: "Shorten what you sent, then send it again.",
+    503: "Wait a moment, then do the same again. Nothing of it was done.",
+}
 
 
 def error_page(told: Told) -> str:
     """The HTML of an error."""
     title = _TITLES.get(told.status, "This was not done")
-    return page("error.html", title=title, told=told)
+    what = [f"{fault.what[:1].upper()}{fault.what[1:]}" for fault in told.faults]
+    to_do = _WHAT_TO_DO.get(told.status, told.who_acts)
+    return page("error.html", title=title, what=what, to_do=to_do)

@@ -20,7 +20,7 @@ _SENSES = {Sense.BETTER: "for the better", Sense.WORSE: "for the worse", Sense.S
 class Change:
     """A change since baseline in words; no sign stands bare."""
 
-    words: str  # "fell by 7 points (46.7%), for the better"
+    words: str | None  # "fell by 7 points (46.7%), for the better"; None: there is nothing to compare
     counted: str | None  # "improved", by the headline rule; None where the scale is not counted
     why: str | None  # why it is not known
     unconfirmed: tuple[str, ...]
@@ -48,7 +48,7 @@ class RuleLine:
     rule: str  # "eppoc.pcs.change, version 1"
     headline: bool
     unconfirmed: bool
-    verdicts: tuple[str, ...]
+    verdicts: tuple[str, ...]  # beside the measure's changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Measure:
     has_baseline: bool
     part: bool  # a sub-scale
     lines: tuple[Line, ...]
-    later: tuple[str, ...]  # the timepoints the rules judge
+    changes: tuple[Line, ...]  # those that are compared with the baseline
     rules: tuple[RuleLine, ...]
     chart: Chart | None
 
@@ -117,7 +117,7 @@ def _measure(clinic: Clinic, outcome: ScaleOutcome) -> Measure:
         has_baseline=isinstance(outcome.baseline, Baseline),
         part=scale.part_of is not None,
         lines=tuple(_line(cell) for cell in cells),
-        later=tuple(cell.title for cell in later),
+        changes=tuple(_line(cell) for cell in later),
         rules=tuple(_rules(outcome, later)),
         chart=_chart(outcome, cells),
     )
@@ -154,7 +154,9 @@ def _change(cell: TimepointCell) -> Change | None:
     counted = None if cell.headline is None else cell.headline.outcome.value
     why = None if cell.headline is None else cell.headline.reason
     if cell.change is None:
-        return None if counted is None else Change("not known", counted, why, ())
+        # The absence beside it says why already.
+        told = why is not None and cell.absence is not None and why == cell.absence.text
+        return None if counted is None else Change(None, counted, None if told else why, ())
     return Change(movement_words(cell.change.movement), counted, why, cell.change.unconfirmed)
 
 
@@ -171,7 +173,6 @@ def movement_words(movement: Movement) -> str:
 
 def _rules(outcome: ScaleOutcome, later: Sequence[TimepointCell]) -> Iterator[RuleLine]:
     for position, rule in enumerate(outcome.scale.changes):
-        judged = [None if cell.change is None else cell.change.movement.verdicts[position] for cell in later]
         marked = any(
             cell.change is not None and rule.rule.rule_id in cell.change.movement.unconfirmed_rules
             for cell in later
@@ -181,8 +182,12 @@ def _rules(outcome: ScaleOutcome, later: Sequence[TimepointCell]) -> Iterator[Ru
             rule=f"{rule.rule.rule_id}, version {rule.rule.version}",
             headline=rule.rule.rule_id == outcome.scale.headline_rule,
             unconfirmed=marked or rule.rule.status is Status.UNCONFIRMED,
-            verdicts=tuple("not known" if one is None else verdict_words(one) for one in judged),
+            verdicts=tuple(_verdict(cell, position) for cell in later),
         )
+
+
+def _verdict(cell: TimepointCell, position: int) -> str:
+    return "not known" if cell.change is None else verdict_words(cell.change.movement.verdicts[position])
 
 
 def verdict_words(verdict: RuleVerdict) -> str:

@@ -32,21 +32,12 @@ class AnotherPersons(NotFound):
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
-    """One questionnaire at one timepoint."""
-
-    title: str
-    text: str  # "answered on 5 April 2026", or which absence it is
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class TimepointLine:
     """One timepoint: when it is due and what came."""
 
     title: str
     due: str
-    questionnaires: tuple[Received, ...]
+    questionnaires: tuple[tuple[str, tuple[str, ...]], ...]  # "answered on 5 April 2026": the titles
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +126,7 @@ def _show(pathway: Pathway) -> str:
         summary=summary,
         measures=measures_of(clinic, summary),
         safety=list(_safety_items(summary)),
+        urgent=bool(summary.unacknowledged) or any(line.unanswered for line in summary.safety),
         timepoints=list(_timepoints(clinic, pathway)),
         lessons=clinic.programme.lessons,
         done={lesson.number: lesson.completed_on for lesson in pathway.episode.lessons},
@@ -156,30 +148,31 @@ def _timepoints(clinic: Clinic, pathway: Pathway) -> Iterator[TimepointLine]:
     case = Case(clinic, pathway.episode, pathway.summary.made_at)
     for timepoint in clinic.programme.timepoints:
         came = [one for one in pathway.recorded if one.response.timepoint == timepoint.id]
-        lines = [_received(clinic, case, one) for one in came]
-        arrived = {
-            one.response.instrument
-            for one in came
-            if one.response.status is not ResponseStatus.ENTERED_IN_ERROR
-        }
+        said: dict[str, list[str]] = {}
+        arrived = set()
+        for one in came:
+            if one.response.status is not ResponseStatus.ENTERED_IN_ERROR:
+                arrived.add(one.response.instrument)
+            title = clinic.instruments[one.response.instrument].title
+            said.setdefault(_received(clinic, case, one), []).append(title)
         for name in timepoint.instruments:
             if name not in arrived:
                 absence = case.absence(timepoint, name).text
-                lines.append(Received(clinic.instruments[name].title, absence, ()))
-        yield TimepointLine(timepoint.title, _due(clinic, pathway, timepoint.id), tuple(lines))
+                said.setdefault(absence, []).append(clinic.instruments[name].title)
+        lines = tuple((text, tuple(titles)) for text, titles in said.items())
+        yield TimepointLine(timepoint.title, _due(clinic, pathway, timepoint.id), lines)
 
 
-def _received(clinic: Clinic, case: Case, one: RecordedResponse) -> Received:
+def _received(clinic: Clinic, case: Case, one: RecordedResponse) -> str:
     response = one.response
-    title = clinic.instruments[response.instrument].title
-    notes: list[str] = []
+    told = [f"answered on {plain_date(response.authored.on)}"]
     if response.status is ResponseStatus.AMENDED:
-        notes.append("amended")
+        told.append("amended")
     if response.status is ResponseStatus.ENTERED_IN_ERROR:
-        notes.append(f"withdrawn: {one.withdrawn_reason}")
+        told.append(f"withdrawn ({one.withdrawn_reason})")
     if case.lies_outside(clinic.programme.timepoint(response.timepoint), response):
-        notes.append("outside its window")
-    return Received(title, f"answered on {plain_date(response.authored.on)}", tuple(notes))
+        told.append("outside its window")
+    return ", ".join(told)
 
 
 def _due(clinic: Clinic, pathway: Pathway, name: str) -> str:

@@ -1,0 +1,362 @@
+"""A clinic's day for the pages: people at every stage come in through the real functions, and somebody may log in."""
+
+import base64
+import copy
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import orjson
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.test import TestResponse
+
+from fhir_pmp.app import create_app
+from fhir_pmp.errors import NotAllowed, NotUnderstood
+from fhir_pmp.identifiers import DestinationId, EpisodeId, Identifier, PersonId, ReferralId
+from fhir_pmp.intake.arrivals import Fate
+from fhir_pmp.intake.decisions import accept_referral
+from fhir_pmp.intake.enrolments import record_enrolments
+from fhir_pmp.intake.referrals import receive_referral
+from fhir_pmp.intake.responses import record_responses
+from fhir_pmp.intake.source_files import load_sources
+from fhir_pmp.letters.drafting import draft_due_letters
+from fhir_pmp.letters.press import Press
+from fhir_pmp.letters.typesetting import Typesetter
+from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.store import Store
+from fhir_pmp.store.accounts import Account, Role
+from fhir_pmp.store.audit import AuditRow
+from fhir_pmp.store.audit_writer import AuditWriter
+from fhir_pmp.store.deliveries import Sent
+from fhir_pmp.web.access.passwords import hash_password
+from fhir_pmp.web.desk import Desk
+from tests.integration.letters.house import House as LetterHouse
+from tests.integration.letters.house import arrivals_of, before_its_end, bundle_of, enrolment_of, moment
+from tests.integration.web.house import SECRET, Clock
+from tests.spec.letters.cases import MAPPINGS, clinic, read_yaml, wording
+
+PASSWORD = "correct horse battery"
+TODAY = "2026-07-30"
+PDF = b"%PDF-1.7 an attachment of the tests"
+HOSPITAL = DestinationId("hospital")
+
+
+@dataclass
+class Day:
+    """The web process over a clinic with people in it. The clock stands at ten in the morning until it is moved."""
+
+    store: Store
+    publisher: Publisher
+    press: Press
+    desk: Desk
+    app: Flask
+    clock: Clock
+    ada: Account  # a clinician
+    sam: Account  # an administrator
+    golden: LetterHouse
+    people: dict[str, PersonId] = field(default_factory=dict)
+    episodes: dict[str, EpisodeId] = field(default_factory=dict)
+
+    # people
+
+    def refer(self, name: str, **changes: Any) -> ReferralId:
+        """Somebody is referred, with a diagnosis and a PDF; `changes` replace parts of the ServiceRequest."""
+        bundle = with_more(bundle_of(facts(name)), changes)
+        return self.receive(name, bundle, moment("2026-07-27", 9, 30))
+
+    def receive(self, name: str, bundle: Mapping[str, Any], now: datetime) -> ReferralId:
+        """A Bundle of the practice arrives."""
+        receive_referral(
+            self.store, clinic(), self.publisher, self.golden.practice, orjson.dumps(bundle), now
+        )
+        number = facts(name)["episode"]["referral_number"]
+        with self.store.read() as books:
+            request = Identifier("https://example.org/identifiers/request", number)
+            known = books.referrals.find_by_service_request(self.golden.practice.id, request)
+        assert known is not None
+        self._remember(name, known.referral.person, known.referral.episode)
+        return known.referral.id
+
+    def accept(self, name: str) -> str:
+        """Their referral is accepted; its number."""
+        with self.store.begin() as books:
+            accept_referral(
+                books,
+                clinic(),
+                self.publisher,
+                self.episodes[name],
+                by="account:ada",
+                now=moment("2026-02-14"),
+            )
+            return books.referrals.of_episodes([self.episodes[name]])[self.episodes[name]].number
+
+    def take_part(
+        self, name: str, *, until: str | None = None, share: bool = True, case: str = "item9_positive"
+    ) -> EpisodeId:
+        """Somebody comes with the platform's export, up to a timepoint; flags stay as they were raised."""
+        given = facts(name, case)
+        if until is not None:
+            names = ["screening", "start", "post", "follow_up"]
+            kept = names[: names.index(until) + 1]
+            given["answers"] = {at: forms for at, forms in given["answers"].items() if at in kept}
+        arrival = enrolment_of(given, None, share)
+        if until is not None:
+            arrival = before_its_end(arrival)
+        with self.store.begin() as books:
+            now = moment("2026-04-30", 9)
+            receipts = record_enrolments(books, clinic(), self.publisher, [before_its_end(arrival)], now)
+            receipts += record_responses(books, clinic(), self.publisher, list(arrivals_of(given)), now)
+            receipts += record_enrolments(books, clinic(), self.publisher, [arrival], now)
+            assert Fate.REFUSED not in {receipt.fate for receipt in receipts}, receipts
+            found = books.episodes.find_by_enrolment(arrival.source, arrival.enrolment)
+            assert found is not None
+        self._remember(name, found.person, found.id)
+        return found.id
+
+    def finish(self, name: str, case: str) -> EpisodeId:
+        """A golden person goes all the way; flags are acknowledged, letters drafted, nothing signed."""
+        episode = self.golden.complete(case)
+        self._remember(name, self.golden.episode(episode).person, episode)
+        self.draft()
+        return episode
+
+    def draft(self) -> None:
+        """What is due is drafted, receipts are sent: what sync does."""
+        draft_due_letters(self.store, self.press, self.clock(), limit=500)
+
+    def deliver(self) -> int:
+        """The hospital takes everything that is due; how many deliveries that were."""
+        sent = 0
+        while True:
+            with self.store.begin_beside() as books:
+                claims = books.outbox.claim_due(
+                    HOSPITAL, now=self.clock(), lease=timedelta(minutes=1), lanes=50, per_lane=500
+                )
+                for claim in claims:
+                    taken = [
+                        Sent(one.seq, 201, 'W/"1"', sha256(one.content).hexdigest(), one.content)
+                        for one in claim.deliveries
+                    ]
+                    books.outbox.settle(claim, taken, now=self.clock())
+                    sent += len(taken)
+            if not claims:
+                return sent
+
+    def garble(self) -> None:
+        """A Bundle arrives that nobody understands."""
+        raw = orjson.dumps({"resourceType": "Bundle", "type": "transaction", "entry": []})
+        try:
+            receive_referral(self.store, clinic(), self.publisher, self.golden.practice, raw, self.clock())
+        except NotUnderstood:
+            return
+        raise AssertionError("it was understood")
+
+    def differ(self, name: str) -> None:
+        """The practice sends other content under the identifier of a referral we hold."""
+        bundle = with_more(bundle_of(facts(name)), {"reasonCode": [{"text": "Neck pain after a fall"}]})
+        try:
+            receive_referral(
+                self.store, clinic(), self.publisher, self.golden.practice, orjson.dumps(bundle), self.clock()
+            )
+        except NotAllowed:
+            return
+        raise AssertionError("it was taken")
+
+    def _remember(self, name: str, person: PersonId, episode: EpisodeId) -> None:
+        self.people[name], self.episodes[name] = person, episode
+
+    # what is kept
+
+    def audited(self) -> list[AuditRow]:
+        """Every audit row, oldest first."""
+        with self.store.read() as books:
+            return [row for _, row in books.audit.list_all(limit=10_000)]
+
+    def last_audited(self) -> AuditRow:
+        """The newest audit row."""
+        return self.audited()[-1]
+
+    # browsers
+
+    def browser(self, who: Account | None = None) -> "Visitor":
+        """A browser of its own, logged in as this account."""
+        visitor = Visitor(self.app.test_client(), "https://127.0.0.1")
+        if who is not None:
+            visitor.log_in(who.login)
+        return visitor
+
+
+@dataclass
+class Visitor:
+    """A browser without JavaScript: it keeps cookies and posts the forms' tokens."""
+
+    client: FlaskClient
+    base: str
+
+    def get(self, path: str, **more: Any) -> TestResponse:
+        return self.client.get(path, base_url=self.base, **more)
+
+    def post(
+        self, path: str, data: Mapping[str, Any] | None = None, *, token: str | None = None
+    ) -> TestResponse:
+        """Posts a form as the page would: with the token that this browser was shown."""
+        shown = self.token() if token is None else token
+        return self.client.post(path, base_url=self.base, data={**(data or {}), "csrf_token": shown})
+
+    def token(self) -> str:
+        """The token of this browser's forms."""
+        answer = self.get("/intended-use")
+        if answer.status_code != 200:
+            answer = self.get("/login")
+        return answer.text.partition('name="csrf_token" value="')[2].partition('"')[0]
+
+    def log_in(self, login: str, password: str = PASSWORD) -> TestResponse:
+        return self.post("/login", {"login": login, "password": password})
+
+
+def facts(name: str, case: str = "item9_positive") -> dict[str, Any]:
+    """A golden case's facts under another name and other numbers, so that many people may share its answers."""
+    given = copy.deepcopy(read_yaml(case, "facts.yaml"))
+    number = int(sha256(name.encode()).hexdigest()[:8], 16) % 10**7
+    given["person"] |= {"given": name, "family": "Sampleton", "medicare": f"295{number:07d}"}
+    given["episode"] |= {"referral_number": f"GP-{number:07d}"}
+    return given
+
+
+def with_more(bundle: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The Bundle with a diagnosis and a letter of the GP; `changes` are put into its ServiceRequest."""
+    for entry in bundle["entry"]:
+        if entry["resource"]["resourceType"] == "ServiceRequest":
+            entry["resource"] |= {"reasonCode": [{"text": "Low back pain for two years"}], **changes}
+    more = [
+        {
+            "resourceType": "Condition",
+            "subject": {"reference": "urn:uuid:0"},
+            "code": {
+                "coding": [
+                    {
+                        "system": "http://snomed.info/sct",
+                        "code": "278860009",
+                        "display": "Chronic low back pain",
+                    }
+                ]
+            },
+            "onsetString": "about two years ago",
+        },
+        {
+            "resourceType": "DocumentReference",
+            "status": "current",
+            "subject": {"reference": "urn:uuid:0"},
+            "content": [
+                {
+                    "attachment": {
+                        "contentType": "application/pdf",
+                        "title": "Letter of the GP",
+                        "data": base64.b64encode(PDF).decode(),
+                    }
+                }
+            ],
+        },
+    ]
+    for position, resource in enumerate(more, start=100):
+        bundle["entry"].append(
+            {
+                "fullUrl": f"urn:uuid:{position}",
+                "resource": resource,
+                "request": {"method": "POST", "url": resource["resourceType"]},
+            }
+        )
+    return bundle
+
+
+def open_day(store: Store, typesetter: Typesetter, *, public_url: str = "http://127.0.0.1") -> Day:
+    """An empty clinic with two accounts, at ten in the morning."""
+    publisher = Publisher([HOSPITAL], zone=clinic().zone)
+    press = Press(clinic(), wording(), publisher, typesetter)
+    golden = LetterHouse.open(store, publisher, press)
+    clock = Clock(moment(TODAY, 10).astimezone(UTC))
+    with store.begin_beside() as books:
+        ada, sam = (
+            books.accounts.add(
+                f"account-{login}",
+                login=login,
+                name=name,
+                role=role,
+                registration=registration,
+                password_hash=hash_password(PASSWORD),
+                now=clock(),
+            )
+            for login, name, role, registration in (
+                ("ada", "Dr Ada Sample", Role.CLINICIAN, "PSY0009876543"),
+                ("sam", "Sam Reader", Role.ADMINISTRATOR, None),
+            )
+        )
+    desk = Desk(
+        store=store,
+        clinic=clinic(),
+        sources=load_sources(MAPPINGS / "sources", clinic().programme),
+        publisher=publisher,
+        press=press,
+        audit=AuditWriter(store),
+        clock=clock,
+        public_url=public_url,
+        secret_key=SECRET,
+    )
+    return Day(store, publisher, press, desk, create_app(desk), clock, ada, sam, golden)
+
+
+def full_day(day: Day) -> Day:
+    """Somebody at every stage: what the pages must be able to show."""
+    day.refer("Willa")
+    day.refer("Otto")
+    day.finish("Priya", "item9_positive")
+    day.finish("Tobias", "item9_blank")
+    day.finish("Kofi", "never_started")
+    day.finish("Hanna", "not_scorable")
+    day.finish("Sven", "deteriorated")
+    day.take_part(
+        "Nadia", until="start"
+    )  # after the golden people, whose house acknowledges what stands open
+    day.take_part("Felix", until="post")
+    day.differ("Otto")
+    day.garble()
+    twin(day, "Nadia")
+    day.draft()
+    day.deliver()
+    return day
+
+
+def twin(day: Day, name: str) -> None:
+    """An enrolment bears the identifier of somebody known, with another birth date."""
+    given = facts(name)
+    other = copy.deepcopy(given)
+    other["person"]["birth_date"] = "1991-01-01"
+    other["episode"]["referral_number"] = "GP-twin"
+    arrival = before_its_end(enrolment_of(other, None, True))
+    with day.store.begin() as books:
+        record_enrolments(books, clinic(), day.publisher, [arrival], moment("2026-04-30", 9))
+
+
+@contextmanager
+def serving(day: Day) -> Iterator[str]:
+    """The day's app on a port of the loopback; its address."""
+    server = make_server("127.0.0.1", 0, day.app, threaded=True, request_handler=_Quiet)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:
+        pass
