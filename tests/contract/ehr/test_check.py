@@ -13,7 +13,8 @@ def sent(*resources: Resource) -> Mapping[Key, Mapping[str, Any]]:
     return last_sent((r["resourceType"], r["id"], 1, to_json(r)) for r in resources)
 
 
-def test_what_is_there_once_and_equal_is_clean(ehr: Caller) -> None:
+def test_what_is_there_once_and_equal_is_clean(ehr_of_ours: Caller) -> None:
+    ehr = ehr_of_ours
     person = patient()
     scores = [observation(f"Patient/{person['id']}") for _ in range(3)]
     for resource in (person, *scores):
@@ -23,7 +24,8 @@ def test_what_is_there_once_and_equal_is_clean(ehr: Caller) -> None:
     assert report.found == {"Patient": 1, "Observation": 3}
 
 
-def test_what_is_missing_doubled_or_different_is_named(ehr: Caller) -> None:
+def test_what_is_missing_doubled_or_different_is_named(ehr_of_ours: Caller) -> None:
+    ehr = ehr_of_ours
     person, other, changed = patient(), patient(), patient()
     score = observation(f"Patient/{person['id']}", value="7.10")
     never = patient()
