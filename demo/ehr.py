@@ -1,10 +1,13 @@
 """The EHR at the other end: a real HAPI FHIR that we start, the stub of our tests, or somebody else's server."""
 
 import json
+import urllib.error
+import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from demo.progress import step
 from demo.workplace import Workplace
@@ -12,6 +15,11 @@ from tests.hapi.server import HapiServer
 from tests.stub_ehr.process import stub_ehr
 
 SECONDS = 60
+IDS_AT_ONCE = 50
+
+
+class NoFhirServer(Exception):
+    """What stands at the address given does not answer as a FHIR server does."""
 
 
 @dataclass(frozen=True)
@@ -20,31 +28,52 @@ class Ehr:
 
     name: str
     base: str
+    destination: str  # what fhir_pmp calls it
     is_elsewhere: bool = False
+    takes_our_ids: bool = True
 
-    def count(self, kind: str) -> int:
-        """How many resources of a type it says it holds, asked anew."""
-        address = f"{self.base}/{kind}?_summary=count&_total=accurate"
-        request = urllib.request.Request(
-            address, headers={"Accept": "application/fhir+json", "Cache-Control": "no-cache, no-store"}
-        )
-        with urllib.request.urlopen(request, timeout=SECONDS) as answer:
-            return int(json.load(answer).get("total", 0))
+    def count(self, kind: str, ids: Collection[str]) -> int:
+        """How many resources of a type it says it holds, asked anew; elsewhere, how many of those with our ids."""
+        if not self.is_elsewhere:
+            return self._total(kind, "")
+        listed = sorted(ids)
+        chunks = (listed[at : at + IDS_AT_ONCE] for at in range(0, len(listed), IDS_AT_ONCE))
+        return sum(self._total(kind, f"&_id={','.join(chunk)}") for chunk in chunks)
+
+    def _total(self, kind: str, narrowed: str) -> int:
+        answer = _read(f"{self.base}/{kind}?_summary=count&_total=accurate{narrowed}")
+        return int(answer.get("total", 0))
 
 
 @contextmanager
 def choose_ehr(asked: str, workplace: Workplace) -> Iterator[Ehr]:
-    """The EHR for as long as the block runs. Raises PartMissing where Java or Maven is not there."""
+    """The EHR for as long as the block runs. Raises PartMissing where Java or Maven is not there, NoFhirServer."""
     if asked == "stub":
         with stub_ehr("--file", str(workplace.folder / "stub.journal")) as process:
-            yield Ehr("the stub EHR of our tests (not a real one)", process.address)
+            yield Ehr("the stub EHR of our tests (not a real one)", process.address, "stub")
     elif asked == "hapi":
         server = HapiServer(workplace.folder / "hapi")
-        with step("building HAPI FHIR if needed, and starting it"):
-            server.start()
         try:
-            yield Ehr("HAPI FHIR", server.base_url)
+            with step("starting HAPI FHIR (the first time it is built, which fetches some 300 MB)"):
+                server.start()
+            yield Ehr("HAPI FHIR", server.base_url, "hapi")
         finally:
             server.stop()
     else:
-        yield Ehr(asked.rstrip("/"), asked.rstrip("/"), is_elsewhere=True)
+        yield _elsewhere(asked.rstrip("/"))
+
+
+def _elsewhere(base: str) -> Ehr:
+    try:
+        statement = _read(f"{base}/metadata")
+        is_hapi = "HAPI" in str(statement.get("software", {}).get("name", ""))
+    except (OSError, ValueError, AttributeError) as failure:
+        raise NoFhirServer(f"{base} does not answer as a FHIR server: {failure}") from None
+    return Ehr(base, base, "elsewhere", is_elsewhere=True, takes_our_ids=is_hapi)
+
+
+def _read(address: str) -> dict[str, Any]:
+    headers = {"Accept": "application/fhir+json", "Cache-Control": "no-cache, no-store"}
+    with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=SECONDS) as answer:
+        found: dict[str, Any] = json.load(answer)
+        return found

@@ -9,17 +9,21 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from demo.destinations import mappings_with
 from demo.ehr import Ehr
 from demo.progress import CONSOLE
-from demo.workplace import Workplace
+from demo.workplace import ZONE, Workplace
 
 COMMAND = Path(sys.executable).parent / "fhir-pmp"
 SECONDS_TO_START = 60
 SECONDS_TO_END = 35
+PAGE = 1000
 
 
 class CommandFailed(Exception):
@@ -32,6 +36,7 @@ class House:
     def __init__(self, workplace: Workplace, ehr: Ehr) -> None:
         self.folder = workplace.folder
         self.workplace = workplace
+        self.destination = ehr.destination
         self.port = _free_port()
         self._processes: list[subprocess.Popen[bytes]] = []
         kept = workplace.kept
@@ -41,14 +46,17 @@ class House:
             "FHIR_PMP_CANONICAL_BASE": "https://example.org/fhir-pmp-demo",
             "FHIR_PMP_ID_SECRET": kept.id_secret,
             "FHIR_PMP_SECRET_KEY": kept.secret_key,
-            "FHIR_PMP_CLINIC_ZONE": "Australia/Sydney",
+            "FHIR_PMP_CLINIC_ZONE": ZONE.key,
             "FHIR_PMP_LISTEN": f"127.0.0.1:{self.port}",
             "FHIR_PMP_PUBLIC_URL": self.address,
-            "FHIR_PMP_DESTINATIONS": f"hapi={ehr.base}",
+            "FHIR_PMP_DESTINATIONS": f"{ehr.destination}={ehr.base}",
             "FHIR_PMP_SYNC_SECONDS": "2",
             "FHIR_PMP_CONNECTIONS": "4",
             "FHIR_PMP_LOG_LEVEL": "warning",
+            "COLUMNS": "120",  # a summary's table needs the room
         }
+        if ehr.destination != "hapi":
+            self.environment["FHIR_PMP_MAPPINGS"] = str(mappings_with(ehr, workplace.folder))
 
     @property
     def address(self) -> str:
@@ -64,23 +72,63 @@ class House:
     ) -> None:
         self.stop()
 
-    def run(self, *arguments: str, given: str | None = None, may_refuse: bool = False) -> str:
-        """What the command printed. Raises CommandFailed."""
+    def run(
+        self,
+        *arguments: str,
+        given: str | None = None,
+        may_refuse: bool = False,
+        shows_progress: bool = False,
+    ) -> str:
+        """What the command printed. Raises CommandFailed. Its own progress bar is seen where that is asked for."""
         done = subprocess.run(
             [str(COMMAND), *arguments],
             env=self.environment,
             input=given,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=None if shows_progress else subprocess.PIPE,
             text=True,
             check=False,
         )
         if done.returncode != 0 and not (may_refuse and done.returncode == 1):
-            raise CommandFailed(f"fhir-pmp {arguments[0]}: {done.stderr.strip() or done.stdout.strip()}")
+            why = (done.stderr or "").strip() or done.stdout.strip() or f"it ended with {done.returncode}"
+            raise CommandFailed(f"fhir-pmp {arguments[0]}: {why}")
         return done.stdout
 
     def json(self, *arguments: str) -> Any:
         """What the command printed, as JSON."""
         return json.loads(self.run(*arguments, "--json"))
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """`deliveries` by state, and `resources_sent` by type."""
+        told: dict[str, dict[str, int]] = self.json("deliveries", "counts")[self.destination]
+        return told
+
+    def sent_ids(self) -> dict[str, set[str]]:
+        """The ids of everything that was sent, by type."""
+        found: dict[str, set[str]] = {}
+        after = 0
+        while page := self.json(
+            *("deliveries", "list", "--state", "sent", "--limit", str(PAGE), "--after", str(after))
+        ):
+            for one in page:
+                kind, _, id_ = one["resource"].partition("/")
+                found.setdefault(kind, set()).add(id_)
+            after = page[-1]["delivery"]
+        return found
+
+    @contextmanager
+    def counting(self, every: float) -> Generator[Iterator[dict[str, dict[str, int]]]]:
+        """The counts again and again, from one command that goes on: starting one costs more than counting."""
+        command = [str(COMMAND), "deliveries", "counts", "--json", "--every", str(every)]
+        process = subprocess.Popen(
+            command, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        )
+        try:
+            assert process.stdout is not None
+            yield (json.loads(line)[self.destination] for line in process.stdout)
+        finally:
+            process.terminate()
+            process.communicate()
 
     def start_web(self) -> None:
         """Starts the web process and waits until it answers."""
@@ -88,10 +136,8 @@ class House:
         deadline = time.monotonic() + SECONDS_TO_START
         while time.monotonic() < deadline:
             try:
-                with urllib.request.urlopen(f"{self.address}/health/live", timeout=5):
+                with urllib.request.urlopen(f"{self.address}/alive", timeout=5):
                     return
-            except urllib.error.HTTPError:
-                return
             except (urllib.error.URLError, ConnectionError, TimeoutError):
                 time.sleep(0.2)
         raise CommandFailed(f"fhir-pmp serve did not answer; its log is {self.folder / 'serve.log'}")

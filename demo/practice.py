@@ -6,6 +6,8 @@ from typing import Any
 
 import requests
 
+from demo.people import Person
+
 FHIR_JSON = "application/fhir+json"
 SECONDS = 60
 
@@ -63,3 +65,20 @@ class PracticeSystem:
             f"{self._base}/{reference}", data=json.dumps(task), headers=headers, timeout=SECONDS
         )
         put.raise_for_status()
+
+
+class Practices:
+    """The practices that have a token, each with its own."""
+
+    def __init__(self, base: str, tokens: dict[str, str]) -> None:
+        self._systems = {identifier: PracticeSystem(base, token) for identifier, token in tokens.items()}
+
+    def of(self, person: Person) -> PracticeSystem:
+        """The one that looks after the person."""
+        return self._systems[person.practice.identifier]
+
+    def other_than_of(self, person: Person) -> PracticeSystem:
+        """One that has nothing to do with the person."""
+        return next(
+            system for identifier, system in self._systems.items() if identifier != person.practice.identifier
+        )

@@ -26,14 +26,16 @@ def counted(what: str, total: int) -> Iterator["Counter"]:
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     began = time.monotonic()
     with Progress(*columns, console=CONSOLE, transient=True) as progress:
-        yield Counter(progress, total)
-    CONSOLE.print(f"[green]done[/green]  {what}: {total} ({time.monotonic() - began:.1f} s)")
+        counter = Counter(progress, total)
+        yield counter
+    CONSOLE.print(f"[green]done[/green]  {what}: {counter.total} ({time.monotonic() - began:.1f} s)")
 
 
 class Counter:
     """Counts on one bar."""
 
     def __init__(self, progress: Progress, total: int) -> None:
+        self.total = total
         self._progress = progress
         self._task = progress.add_task("", total=total)
 
@@ -41,6 +43,7 @@ class Counter:
         """One more is done."""
         self._progress.advance(self._task)
 
-    def at(self, done: int) -> None:
-        """So many are done."""
-        self._progress.update(self._task, completed=done)
+    def at(self, done: int, of: int | None = None) -> None:
+        """So many are done, of as many as were told, or of more by now."""
+        self.total = self.total if of is None else of
+        self._progress.update(self._task, completed=done, total=self.total)

@@ -1,11 +1,15 @@
 """Where the demo keeps its things between runs: demo/data, with the secrets and the day it was begun."""
 
 import json
+import re
 import secrets
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+ZONE = ZoneInfo("Australia/Sydney")
+"""The clinic's."""
 DATA = Path(__file__).parent / "data"
 SEED = 20230804
 """The day the study appeared online. The same people every time."""
@@ -24,9 +28,10 @@ class Kept:
 
 @dataclass(frozen=True)
 class Workplace:
-    """The folder, and what is kept in it."""
+    """The folder of one EHR, what is kept in it, and where the facts of the last run go."""
 
     folder: Path
+    summary: Path
     kept: Kept
 
     @property
@@ -35,18 +40,29 @@ class Workplace:
         return date.fromisoformat(self.kept.today)
 
 
-def open_workplace(folder: Path = DATA) -> Workplace:
-    """The workplace as an earlier run left it, or a new one."""
+def open_workplace(ehr: str, data: Path = DATA) -> Workplace:
+    """The workplace as an earlier run with this EHR left it, or a new one.
+
+    What was delivered to one EHR was not delivered to another: HAPI's things lie in `data`, others' in folders of it.
+    """
+    folder = data if ehr == "hapi" else data / (re.sub(r"[^A-Za-z0-9.]+", "-", ehr).strip("-") or "other")
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "kept.json"
     if not file.exists():
         kept = Kept(
-            today=date.today().isoformat(),
+            today=datetime.now(ZONE).date().isoformat(),
             seed=SEED,
             id_secret=secrets.token_hex(32),
             secret_key=secrets.token_hex(32),
             clinician_password=secrets.token_urlsafe(12),
         )
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(asdict(kept)))
-    return Workplace(folder, Kept(**json.loads(file.read_text())))
+        write_private(file, json.dumps(asdict(kept)))
+    return Workplace(folder, data / "summary.json", Kept(**json.loads(file.read_text())))
+
+
+def write_private(file: Path, text: str) -> None:
+    """Writes a file that only we can read, whole or not at all."""
+    beside = file.with_suffix(".new")
+    beside.touch(mode=0o600)
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(file)
