@@ -10,6 +10,7 @@ from pathlib import Path
 from docs.generating.capability import served_table, statement_excerpt
 from docs.generating.commands import commands_page
 from docs.generating.errors import errors_page
+from docs.generating.example_score import example_score
 from docs.generating.hazards import hazard_log, load_hazards
 from docs.generating.instruments import instruments_page
 from docs.generating.markdown import replaced
@@ -24,6 +25,7 @@ def pages(root: Path = ROOT) -> dict[Path, str]:
     shapes = (reference / "fhir-shapes.md").read_text(encoding="utf-8")
     shapes = replaced(shapes, "served", served_table())
     shapes = replaced(shapes, "statement", statement_excerpt(mappings))
+    shapes = replaced(shapes, "example", example_score(mappings))
     return {
         reference / "settings.md": settings_page(),
         reference / "commands.md": commands_page(),

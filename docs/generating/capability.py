@@ -1,10 +1,9 @@
 """The part of docs/reference/fhir-shapes.md that the CapabilityStatement states."""
 
-import json
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from docs.generating.markdown import code, table
+from docs.generating.markdown import code, json_block, table
 from fhir_pmp.fhir.capability_statement import capability_statement
 from fhir_pmp.pathway.opening import open_clinic
 from fhir_pmp.web.fhir_api.served import STATED_ON, served_types
@@ -39,4 +38,4 @@ def statement_excerpt(mappings: Path) -> str:
         software_version="n",
         date=STATED_ON,
     )
-    return "```json\n" + json.dumps(statement, indent=1, ensure_ascii=False) + "\n```"
+    return json_block(statement)

@@ -1,6 +1,7 @@
 """Markdown as the generated pages need it: headings, tables, text that cannot break a table."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 
 NOTE = "*Written by `make docs`. A change here is lost; change what it is written from.*"
 
@@ -23,6 +24,11 @@ def code(text: str) -> str:
     return f"`{text}`" if text else ""
 
 
+def json_block(value: object) -> str:
+    """JSON as people read it: whatever fits on a line stands on one."""
+    return "```json\n" + "\n".join(_lines(value, "", "")) + "\n```"
+
+
 def replaced(text: str, name: str, body: str) -> str:
     """The page with the part between its two marks of that name written anew. Raises ValueError without the marks."""
     start, end = f"<!-- generated: {name} -->", "<!-- end of generated -->"
@@ -31,6 +37,28 @@ def replaced(text: str, name: str, body: str) -> str:
     if not mark or not closing:
         raise ValueError(f"the page has no marks for {name}")
     return f"{before}{start}\n\n{body}\n\n{end}{after}"
+
+
+WIDTH = 130
+"""Characters of a line of JSON."""
+
+
+def _lines(value: object, before: str, after: str) -> list[str]:
+    whole = json.dumps(value, ensure_ascii=False)
+    indent = len(before) - len(before.lstrip())
+    if len(before) + len(whole) + len(after) <= WIDTH or not isinstance(value, Mapping | list) or not value:
+        return [before + whole + after]
+    inner = " " * (indent + 2)
+    members = (
+        [(f"{inner}{json.dumps(name)}: ", member) for name, member in value.items()]
+        if isinstance(value, Mapping)
+        else [(inner, member) for member in value]
+    )
+    opening, closing = "{}" if isinstance(value, Mapping) else "[]"
+    lines = [before + opening]
+    for at, (start, member) in enumerate(members, 1):
+        lines += _lines(member, start, "," if at < len(members) else "")
+    return [*lines, " " * indent + closing + after]
 
 
 def _cell(value: object) -> str:

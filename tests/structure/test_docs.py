@@ -1,0 +1,140 @@
+"""The documentation is true where a machine can tell: generated pages, links, and every command, setting and file it names."""
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from docs.generate import outdated
+from fhir_pmp.cli.main import commands
+from fhir_pmp.settings import NOT_SETTINGS, SETTINGS
+from tests.structure.named_tests import ROOT, named_in, wrong_names
+
+DOCS = ROOT / "docs"
+FOUND_OUT = {DOCS / "reference" / f"{name}.md" for name in ("clinical", "fhir", "hapi", "reliability")}
+"""What was found out before anything was built: it speaks of plans too."""
+PAGES = sorted(DOCS.rglob("*.md"))
+READ = [*PAGES, *sorted(ROOT.glob("*.md")), *sorted((ROOT / "mappings").rglob("*.md"))]
+WRITTEN = [page for page in READ if page not in FOUND_OUT]
+KINDS = re.compile(r"\b(tutorial|how-to|reference|explanation|runbook|recipe)\b", re.IGNORECASE)
+LINK = re.compile(r"(?<!\\)\[[^\]]*\]\(([^)\s]+)\)")
+MACHINE = re.compile(r"(^|[\s`'\"(=:])/(work|tmp|root|home|Users)/")
+
+
+def _id(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def _text(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def _without_code(text: str) -> str:
+    return re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_the_generated_pages_are_current() -> None:
+    assert outdated() == [], "run `make docs`"
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p.parent.name != "decisions"], ids=_id)
+def test_a_page_opens_with_who_it_is_for_and_which_kind_it_is(page: Path) -> None:
+    opening = _text(page).split("\n\n")[1].replace("\n", " ")
+    assert opening.lstrip("*").startswith("For "), opening
+    assert KINDS.search(opening), opening
+
+
+@pytest.mark.parametrize("page", READ, ids=_id)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    dead = []
+    for target in LINK.findall(_without_code(_text(page))):
+        if target.startswith(("http://", "https://", "mailto:")):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        if not file.exists() or (anchor and anchor not in _anchors(file)):
+            dead.append(target)
+    assert dead == []
+
+
+def _anchors(page: Path) -> set[str]:
+    """The headings' anchors, as the places that show Markdown make them."""
+    headings = re.findall(r"^#{1,6} (.+)$", _without_code(_text(page)), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_index_names_every_page() -> None:
+    index = DOCS / "README.md"
+    named = {(DOCS / target).resolve() for target in LINK.findall(_text(index))}
+    covered = {page for page in PAGES if page.parent.name == "decisions"}  # they have an index of their own
+    assert [_id(page) for page in PAGES if page not in named | covered | {index}] == []
+
+
+def test_the_index_of_decisions_names_every_record() -> None:
+    folder = DOCS / "decisions"
+    records = {record.name for record in folder.glob("[0-9]*.md")}
+    assert set(LINK.findall(_text(folder / "README.md"))) == records
+    numbers = sorted(int(name[:4]) for name in records)
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+@pytest.mark.parametrize("record", sorted((DOCS / "decisions").glob("[0-9]*.md")), ids=_id)
+def test_a_decision_says_what_was_chosen_refused_and_what_it_costs(record: Path) -> None:
+    assert re.findall(r"^\*\*(\w+)\.\*\*", _text(record), re.MULTILINE) == ["Chosen", "Refused", "Costs"]
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=_id)
+def test_every_command_that_is_named_exists(page: Path) -> None:
+    wrong = []
+    for line in re.findall(r"fhir-pmp((?: +[a-z-]+)+)(.*)", _text(page)):
+        command, options = _command(line[0].split()), set(re.findall(r"--[a-z][a-z-]+", line[1]))
+        known = {"--help", "--version"} | {one for p in command.params for one in p.opts} if command else set()
+        if command is None or (not isinstance(command, click.Group) and not options <= known):
+            wrong.append("fhir-pmp" + "".join(line))
+    assert wrong == []
+
+
+def _command(words: list[str]) -> click.Command | None:
+    """The command that begins with these words; words behind it are its arguments, or prose."""
+    found: click.Command = commands
+    for word in words:
+        if not isinstance(found, click.Group):
+            break
+        inner = found.commands.get(word)
+        if inner is None:
+            return None
+        found = inner
+    return found
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=_id)
+def test_every_make_target_that_is_named_exists(page: Path) -> None:
+    makefile = _text(ROOT / "Makefile")
+    targets = set(re.findall(r"^([a-z0-9-]+):", makefile, re.MULTILINE))
+    named = set(re.findall(r"(?:`|^|\$ )make ([a-z][a-z0-9-]*)", _text(page), re.MULTILINE))
+    assert named <= targets
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=_id)
+def test_every_setting_that_is_named_exists(page: Path) -> None:
+    known = {s.name for s in SETTINGS} | {s.name + "_FILE" for s in SETTINGS if s.secret} | set(NOT_SETTINGS)
+    assert set(re.findall(r"\bFHIR_PMP_[A-Z_]*[A-Z]", _text(page))) <= known
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=_id)
+def test_every_file_of_ours_that_is_named_exists(page: Path) -> None:
+    named = re.findall(r"`((?:fhir_pmp|mappings|tests|demo|bench|docs)/[A-Za-z0-9_./-]*)`", _text(page))
+    assert [name for name in dict.fromkeys(named) if not (ROOT / name).exists()] == []
+    assert wrong_names(named_in(_text(page))) == []
+
+
+@pytest.mark.parametrize("page", READ, ids=_id)
+def test_no_path_of_somebodys_machine_is_told(page: Path) -> None:
+    assert MACHINE.findall(_text(page)) == []
+
+
+def test_an_unknown_command_and_a_dead_link_are_seen() -> None:
+    assert _command(["deliveries", "shred"]) is None
+    assert _command(["deliveries", "show", "17"]) is not None
+    assert LINK.findall("[a](b.md#c) \\[x](y)") == ["b.md#c"]
