@@ -127,14 +127,14 @@ def _place(
         _take(clinic, batch, response, said, now, was=None)
         return Receipt(Fate.ACCEPTED, response.id, response.version)
     before, hash_before = known
-    if hash_before == said:
-        return Receipt(Fate.REPEATED, before.id, before.version)
-    if before.status is ResponseStatus.ENTERED_IN_ERROR:
-        raise Withdrawn(field="response")
     if _belongs_elsewhere(before, response):
         raise AnswersDiffer(
             "is the id of another person's, instrument's or timepoint's response", field="response"
         )
+    if hash_before == said:
+        return Receipt(Fate.REPEATED, before.id, before.version)
+    if before.status is ResponseStatus.ENTERED_IN_ERROR:
+        raise Withdrawn(field="response")
     if not arrival.amends:
         raise AnswersDiffer(field="answers" if before.answers != response.answers else "authored")
     amended = replace(response, status=ResponseStatus.AMENDED, version=before.version + 1)
