@@ -163,7 +163,11 @@ def _flattened(messages: object, path: str) -> Iterator[Fault]:
 
 def _page(told: Told) -> str:
     page: Callable[[Told], str] = current_app.extensions.get(_PAGE, _plain_page)
-    return page(told)
+    try:
+        return page(told)
+    except Exception as error:  # noqa: BLE001 - whatever fails while an error is told, the error is told
+        structlog.get_logger().error("error page", reference=request_id(), place=place_of(error))
+        return _plain_page(told)
 
 
 def _plain_page(told: Told) -> str:

@@ -85,7 +85,10 @@ def test_an_administrator_changes_nothing(app: Flask) -> None:
     changing = {
         rule.rule
         for rule, method, policy in _routes(app)
-        if policy and method not in ("GET", "HEAD") and Visitor.ADMINISTRATOR in policy.visitors
+        if policy
+        and method not in ("GET", "HEAD")
+        and Visitor.ADMINISTRATOR in policy.visitors
+        and policy.action != "query"  # posted so that what is looked for stands in no address
     }
     assert changing <= {"/logout"}
 

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import groupby, islice, product
 from typing import Any
 
 import pytest
@@ -21,8 +21,8 @@ from tests.integration.web.house import House
 from tests.integration.web.people_of_two_practices import Canary, make_people, references_in
 
 BASE = "https://localhost"
-MOST_PATHS = 200
-"""Of one rule: enough for every published resource of three people."""
+MOST_PATHS = 100
+"""Of one rule."""
 
 
 @pytest.fixture
@@ -66,8 +66,13 @@ def _visitors(house: House) -> dict[str, FlaskClient]:
 
 def _paths(house: House, rule: Rule, people: dict[str, Canary]) -> Iterator[str]:
     """The rule's address with every resource and every id of the three, and with ids of nothing."""
-    references = sorted({one for canary in people.values() for one in canary.everything} | {"Patient/nobody"})
-    ids = sorted({one.partition("/")[2] for one in references})
+    references = [
+        "Patient/nobody",
+        *(one for canary in people.values() for one in _some_of_each_type(canary)),
+    ]
+    with house.store.read() as books:
+        referrals = [one.id for canary in people.values() for one in books.referrals.of_person(canary.person)]
+    ids = [*referrals, *(one.partition("/")[2] for one in references)]
     adapter = house.app.url_map.bind("localhost", url_scheme="https")
     if {"type", "id"} <= rule.arguments:
         chosen = [{"type": kind, "id": id} for kind, id in (one.split("/") for one in references)]
@@ -75,10 +80,18 @@ def _paths(house: House, rule: Rule, people: dict[str, Canary]) -> Iterator[str]
         chosen = [{"type": kind} for kind in sorted({*SEARCHED, "Condition"})]
     else:
         names = sorted(rule.arguments)
-        chosen = [dict(zip(names, values, strict=True)) for values in product(ids, repeat=len(names))]
-    for values in islice(chosen, MOST_PATHS):
+        offered = [list(map(str, range(5))) if f"<int:{name}>" in rule.rule else ids for name in names]
+        chosen = [dict(zip(names, values, strict=True)) for values in product(*offered)]
+    for values in chosen:
         more = dict.fromkeys(rule.arguments - values.keys(), "1")
         yield adapter.build(rule.endpoint, {**values, **more})
+
+
+def _some_of_each_type(canary: Canary) -> Iterator[str]:
+    """Two resources of each type on each side: they are guarded by type and side, not one by one."""
+    for side in (canary.referral_side, canary.record_side):
+        for _, same_type in groupby(sorted(side), key=lambda one: one.partition("/")[0]):
+            yield from islice(same_type, 2)
 
 
 def _queries(rule: Rule, method: str, people: dict[str, Canary]) -> list[str]:
@@ -106,7 +119,8 @@ def _walk(house: House, people: dict[str, Canary]) -> Iterator[Visit]:
     visitors = _visitors(house)
     for rule in house.app.url_map.iter_rules():
         for method in sorted(rule.methods or ()):
-            for path in _paths(house, rule, people):
+            # HEAD runs the same view as GET and shows no body: a few of them show that it is written down.
+            for path in islice(_paths(house, rule, people), 3 if method == "HEAD" else MOST_PATHS):
                 for query in _queries(rule, method, people):
                     for body in _bodies(rule, method, path, people):
                         for who, visitor in visitors.items():
@@ -131,6 +145,7 @@ def _hidden(people: dict[str, Canary]) -> dict[str, tuple[set[str], set[str]]]:
     }
 
 
+@pytest.mark.slow
 def test_nobody_sees_what_is_not_for_them_on_any_route_and_every_look_is_written_down(
     house: House, people: dict[str, Canary]
 ) -> None:

@@ -7,7 +7,7 @@ from werkzeug.exceptions import BadRequest, MethodNotAllowed
 from fhir_pmp.errors import Fault, FhirPmpError, NotAllowed, NotFound, NotUnderstood, Refused, TryLater
 from fhir_pmp.fhir.json_reader import BodyTooLarge, NotStrictJson
 from fhir_pmp.store.errors import ChangedMeanwhile, NotStored, StoreBusy
-from fhir_pmp.web.errors import PreconditionMissing, answer, as_json, install_errors, tell
+from fhir_pmp.web.errors import PreconditionMissing, Told, answer, as_json, install_errors, tell
 
 TOLD = {
     NotUnderstood: (400, "invalid"),
@@ -71,6 +71,19 @@ def test_marshmallows_faults_are_told_by_field(app: Flask) -> None:
         told = tell(error)
     assert told.status == 422
     assert told.faults == (Fault("answers[0].item", "Unknown field."), Fault("name", "Missing."))
+
+
+def test_an_error_is_told_also_where_its_page_fails() -> None:
+    def broken(_: Told) -> str:
+        raise KeyError("Canary")
+
+    app = Flask(__name__)
+    install_errors(app, broken)
+    with app.test_request_context("/people/1"):
+        page = answer(tell(NotFound("no such person")))
+    assert page.status_code == 404
+    assert "no such person" in page.get_data(as_text=True)
+    assert "Canary" not in page.get_data(as_text=True)
 
 
 def test_a_page_escapes_what_it_tells(app: Flask) -> None:
