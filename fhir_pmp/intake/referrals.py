@@ -1,7 +1,7 @@
 """A GP's referral arrives: kept verbatim before it is understood, then recorded and published in one transaction."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from fhir_pmp.errors import FhirPmpError, NotAllowed, NotUnderstood
 from fhir_pmp.fhir.bundles import Outcome, write_transaction_response
@@ -21,6 +21,9 @@ from fhir_pmp.store.readers import Reader
 DOOR = "referral"
 LARGEST_BUNDLE = 5 * 1024 * 1024
 """Bytes of one referral, its attachments included."""
+
+IN_HANDS = timedelta(minutes=5)
+"""An arrival without an answer that is older than this is in nobody's hands any more: its process died."""
 
 
 class ReferralDiffers(NotAllowed):
