@@ -12,6 +12,7 @@ from fhir_pmp.pathway.facts import Episode, Flag
 from fhir_pmp.publishing.care import publish_care
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.store import Books
+from fhir_pmp.store.letters import LetterKind
 
 
 class ActionMissing(NotUnderstood):
@@ -25,10 +26,15 @@ class NotAnEnding(NotUnderstood):
 def accept_referral(
     books: Books, clinic: Clinic, publisher: Publisher, episode: EpisodeId, *, by: str, now: datetime
 ) -> Episode:
-    """The referred episode is accepted; the GP sees it on the Task. Raises NotStored, MoveNotListed."""
+    """The referred episode is accepted; the GP sees it on the Task. A decline that was begun is dropped.
+
+    Raises NotStored, MoveNotListed.
+    """
     referred = books.episodes.get(episode)
     after = move(referred.state, Event.ACCEPT, By.CLINICIAN)
     accepted = books.episodes.move(referred, after, event=Event.ACCEPT, by=by, now=now)
+    for letter in books.letters.of_episode(episode, LetterKind.DECLINE):
+        books.letters.discard(letter.id)  # nothing but a draft: a signed one would have declined the referral
     publish_care(books, clinic, publisher, [episode], now)
     return accepted
 

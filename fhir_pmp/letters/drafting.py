@@ -36,6 +36,10 @@ class NothingToReplace(NotAllowed):
     """Only a signed letter that has not been replaced can be replaced, once, and not while a draft stands."""
 
 
+class LetterOwed(NotAllowed):
+    """Only the draft of a decline or of a replacement can be dropped; any other letter is owed to its practice."""
+
+
 def draft_due_letters(store: Store, press: Press, now: datetime, *, limit: int = 50) -> list[LetterId]:
     """Drafts what is due, and sends receipts. One that cannot be made leaves the others, and a work item.
 
@@ -71,6 +75,21 @@ def start_replacement(store: Store, press: Press, letter: LetterId, now: datetim
         if standing is not None:
             raise NothingToReplace(field="letter")
         return _add_draft(books, press, old.episode, old.kind, old, now)
+
+
+def may_discard(letter: Letter) -> bool:
+    """Whether a draft may be dropped: a decline nobody has to send, a replacement nobody has to make."""
+    return letter.state is LetterState.DRAFT and (
+        letter.kind is LetterKind.DECLINE or letter.replaces is not None
+    )
+
+
+def discard_draft(store: Store, letter: LetterId) -> None:
+    """Drops a draft that nobody is owed. Raises NotStored, LetterOwed, ChangedMeanwhile."""
+    with store.begin_beside() as books:
+        if not may_discard(books.letters.get(letter)):
+            raise LetterOwed(field="letter")
+        books.letters.discard(letter)
 
 
 def edit_draft(store: Store, letter: LetterId, fields: Mapping[str, str], now: datetime) -> Letter:

@@ -35,8 +35,8 @@ def page(template: str, *, title: str, **values: Any) -> str:
 
 def may_decide() -> bool:
     """Whether forms are shown to whoever is logged in."""
-    found = g.get("caller")
-    return isinstance(found, AccountCaller) and found.account.role is Role.CLINICIAN
+    caller = _caller()
+    return caller is not None and caller.account.role is Role.CLINICIAN
 
 
 def session_ends_at(session: Session, now: datetime, idle: timedelta) -> datetime:
@@ -46,19 +46,31 @@ def session_ends_at(session: Session, now: datetime, idle: timedelta) -> datetim
     return min(seen + idle, session.created_at + LONGEST)
 
 
-def _frame() -> Frame:
-    clinic, now = desk().clinic, desk().clock()
+def seconds_left() -> int:
+    """How long whoever is logged in stays so without doing anything; 0: nobody is."""
+    until = _until(_caller())
+    return 0 if until is None else max(1, round((until - desk().clock()).total_seconds()))
+
+
+def _caller() -> AccountCaller | None:
     # Only what this request has found out already: an error page asks the database nothing.
     found = g.get("caller")
-    caller = found if isinstance(found, AccountCaller) else None
+    return found if isinstance(found, AccountCaller) else None
+
+
+def _until(caller: AccountCaller | None) -> datetime | None:
     idle = timedelta(minutes=desk().idle_minutes)
-    until = None if caller is None else session_ends_at(caller.session, now, idle)
+    return None if caller is None else session_ends_at(caller.session, desk().clock(), idle)
+
+
+def _frame() -> Frame:
+    clinic, caller = desk().clinic, _caller()
     return Frame(
         provider=clinic.programme.provider,
         programme=clinic.programme.title,
         who=None if caller is None else caller.account.name,
         may_decide=may_decide(),
-        until=until,
-        seconds=0 if until is None else max(1, round((until - now).total_seconds())),
+        until=_until(caller),
+        seconds=seconds_left(),
         zone=str(clinic.zone),
     )

@@ -6,7 +6,13 @@ from flask.typing import ResponseReturnValue
 from fhir_pmp.errors import FhirPmpError, NotAllowed, NotUnderstood
 from fhir_pmp.identifiers import LetterId
 from fhir_pmp.letters.content import LetterContent
-from fhir_pmp.letters.drafting import draft_content, edit_draft, start_replacement
+from fhir_pmp.letters.drafting import (
+    discard_draft,
+    draft_content,
+    edit_draft,
+    may_discard,
+    start_replacement,
+)
 from fhir_pmp.letters.facts import LONGEST_FIELD
 from fhir_pmp.pathway.facts import Episode, Person
 from fhir_pmp.store import Books
@@ -73,13 +79,10 @@ def replace(letter_id: str) -> ResponseReturnValue:
 @pages.post("/letters/<letter_id>/discard")
 @decides
 def discard(letter_id: str) -> ResponseReturnValue:
-    """Drops the draft of a decline or of a replacement: nobody is owed one. ChangedMeanwhile is told as a page."""
-    with desk().store.begin_beside() as books:
-        found = books.letters.get(LetterId(letter_id))
-        if not may_discard(found):
-            raise NotAllowed("this letter is owed: it is signed, not dropped", field="letter")
-        episode = books.episodes.get(found.episode)
-        books.letters.discard(found.id)
+    """Drops the draft of a decline or of a replacement. LetterOwed is told as a page."""
+    with desk().store.read() as books:
+        episode = books.episodes.get(books.letters.get(LetterId(letter_id)).episode)
+    discard_draft(desk().store, LetterId(letter_id))
     note_persons([episode.person])
     return redirect(url_for("pages.person", person_id=episode.person), 303)
 
@@ -104,13 +107,6 @@ def pdf_answer(pdf: bytes, name: str) -> Response:
     answer.content_type = "application/pdf"
     answer.headers["Content-Disposition"] = f'inline; filename="{name}.pdf"'
     return answer
-
-
-def may_discard(found: Letter) -> bool:
-    """Whether a draft may be dropped: a decline nobody has to send, a replacement nobody has to make."""
-    return found.state is LetterState.DRAFT and (
-        found.kind is LetterKind.DECLINE or found.replaces is not None
-    )
 
 
 def save_fields(letter_id: LetterId) -> tuple[Form | None, str]:

@@ -12,7 +12,7 @@ from fhir_pmp.web.access.throttle import WINDOW, LoginRefused, LoginThrottled, c
 from fhir_pmp.web.desk import desk
 from fhir_pmp.web.pages.blueprint import pages, reads
 from fhir_pmp.web.pages.forms import Form
-from fhir_pmp.web.pages.frame import page
+from fhir_pmp.web.pages.frame import page, seconds_left
 
 _LABELS = {"login": "User name", "password": "Password"}
 _REFUSED = "User name and password do not belong together"
@@ -72,8 +72,8 @@ def logout() -> ResponseReturnValue:
 @pages.get("/stay")
 @reads
 def stay() -> ResponseReturnValue:
-    """Somebody is at work without loading a page: typing, or asked to stay logged in. Being asked is what counts."""
-    return "", 204
+    """Somebody is at work without loading a page: typing, or asked to stay logged in. How many seconds that gives."""
+    return str(seconds_left()), {"Content-Type": "text/plain"}
 
 
 def _again(form: Form) -> str:

@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from flask import redirect, url_for
+from flask.typing import ResponseReturnValue
+
 from fhir_pmp.errors import NotFound
 from fhir_pmp.identifiers import EpisodeId, PersonId
 from fhir_pmp.pathway.case import Case
@@ -60,10 +63,14 @@ class Pathway:
 
 @pages.get("/people/<person_id>")
 @reads
-def person(person_id: str) -> str:
-    """The person's newest episode."""
+def person(person_id: str) -> ResponseReturnValue:
+    """The person's newest episode; a record that was found to be a double leads to the one that was kept."""
     with desk().store.read() as books:
         known = books.people.get(PersonId(person_id))
+        kept = books.people.same_as(known.id)
+        if kept is not None:
+            note_persons([known.id])
+            return redirect(url_for("pages.person", person_id=kept), 303)
         episodes = books.episodes.of_person(known.id)
         if not episodes:
             raise AnotherPersons(field="episode")

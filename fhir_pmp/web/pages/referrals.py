@@ -29,7 +29,7 @@ class Entry:
     name: str
     lines: list[Said]
     attachments: list[Attachment]
-    first: bool  # it says what is asked for
+    opened: bool  # it says what is asked for and why, not who and where
     reference: str  # the version shown, for the audit
 
 
@@ -77,7 +77,7 @@ def _entries(books: Books, referral: Referral) -> Iterator[Entry]:
             name=type_name(entry.type),
             lines=outline(resource),
             attachments=attachments_of(resource),
-            first=entry.type in _FIRST,
+            opened=entry.type not in _LAST,
             reference=version.reference,
         )
 

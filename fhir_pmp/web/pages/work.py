@@ -7,10 +7,12 @@ from flask import Response, redirect, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
-from fhir_pmp.errors import NotAllowed
+from fhir_pmp.errors import NotAllowed, NotUnderstood
 from fhir_pmp.fhir.json_reader import read_strict
 from fhir_pmp.identifiers import LinkId, PersonId
+from fhir_pmp.intake.questions import WHO_IS_THIS
 from fhir_pmp.intake.referrals import LARGEST_BUNDLE
+from fhir_pmp.intake.same_person import Decision, decide_same_person
 from fhir_pmp.pathway.facts import Episode, Person
 from fhir_pmp.pathway.wording import plain_date
 from fhir_pmp.store import Books
@@ -26,10 +28,12 @@ from fhir_pmp.web.pages.outline import Said, outline, type_name
 
 _LABELS = {"how": "How it was decided"}
 
-WHO_IS_THIS = "who_is_this"
-"""It ends with the records told apart or joined, never by a line of text: closing it would leave the doubt standing."""
+_WHO = {"who": "Who this is"}
+_ANOTHER = "another"
 
-_TOLD_APART = frozenset({"others", "inbox", "faults", "reasons", "said", "fields", "items", "timepoint"})
+_TOLD_APART = frozenset(
+    {"others", "inbox", "faults", "reasons", "said", "fields", "items", "timepoint", "referral"}
+)
 """Details that are shown in words of their own."""
 
 
@@ -65,7 +69,7 @@ class Background:
 @reads
 def work_item(item_id: int) -> str:
     """The item with what is known around it."""
-    return _show(item_id, Form(_LABELS))
+    return _show(item_id, Form({**_LABELS, **_WHO}))
 
 
 @pages.post("/work/<int:item_id>/close")
@@ -80,15 +84,45 @@ def close(item_id: int) -> ResponseReturnValue:
     try:
         with desk().store.begin_beside() as books:
             if books.work_items.get(item_id).kind == WHO_IS_THIS:
-                raise NotAllowed("Who this is stays open until the records are told apart or joined")
+                # Its answer changes what is published: a line of text would leave the doubt standing.
+                raise NotAllowed("Choose who this is: that closes the line")
             closed = books.work_items.close(
-                item_id, by=account().id, how=form.value("how"), now=desk().clock()
+                item_id, by=f"account:{account().id}", how=form.value("how"), now=desk().clock()
             )
     except NotAllowed as refusal:
         form.refuse(refusal)
         return _show(item_id, form), 409
     note_persons([] if closed.person is None else [closed.person])
     return redirect(url_for("pages.worklist"), 303)
+
+
+@pages.post("/work/<int:item_id>/decide")
+@decides
+def decide(item_id: int) -> ResponseReturnValue:
+    """Says who a record in doubt is: the same person as a known one, or a person of their own."""
+    form = Form.posted(_WHO)
+    form.require("who", "Choose who this is")
+    if form.faults:
+        return _show(item_id, form), 400
+    here, who = desk(), form.value("who")
+    another = who == _ANOTHER
+    try:
+        with here.store.begin() as books:
+            decided = decide_same_person(
+                books,
+                here.clinic,
+                here.publisher,
+                item_id,
+                Decision.ANOTHER_PERSON if another else Decision.SAME_PERSON,
+                by=f"account:{account().id}",
+                now=here.clock(),
+                same_as=None if another else PersonId(who),
+            )
+    except (NotAllowed, NotUnderstood) as refusal:
+        form.refuse(refusal)
+        return _show(item_id, form), 409
+    note_persons([decided.person, *([] if another else [PersonId(who)])])
+    return redirect(url_for("pages.person", person_id=decided.person), 303)
 
 
 @pages.get("/work/<int:item_id>/arrivals/<int:number>")
@@ -119,12 +153,34 @@ def _show(item_id: int, form: Form) -> str:
         item=item,
         background=background,
         item_names=_item_names(item),
-        said=item.details.get("said", {}),
         registered=_registered(background.person),
         link=_link(item),
-        others={name: value for name, value in item.details.items() if name not in _TOLD_APART},
-        closes_by_text=item.kind != WHO_IS_THIS,
+        others=_others(item),
+        asks_who=item.kind == WHO_IS_THIS,
+        choices=_choices(background),
     )
+
+
+def _choices(background: Background) -> list[dict[str, str]]:
+    """What a clinician may answer to "who is this?"."""
+    same = [
+        {
+            "value": record.person.id,
+            "text": f"The same person as {record.person.given} {record.person.family}, "
+            f"born {plain_date(record.person.birth_date)}",
+        }
+        for record in background.records
+        if not record.this
+    ]
+    return [*same, {"value": _ANOTHER, "text": "Another person: the record stays on its own"}]
+
+
+def _others(item: WorkItem) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in item.details.items()
+        if name not in _TOLD_APART and value not in (None, "", [])
+    }
 
 
 def _item_names(item: WorkItem) -> list[str]:

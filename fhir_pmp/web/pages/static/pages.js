@@ -8,16 +8,15 @@ const KEY = "logged-in-until"; // shared by all windows: a click in one keeps th
 function watchIdleness(body) {
   const idle = document.getElementById("idle");
   const left = document.getElementById("idle-left");
-  const seconds = Number(body.dataset.seconds);
   let told = Date.now();
 
   const until = () => Number(localStorage.getItem(KEY));
-  const prolong = () => localStorage.setItem(KEY, String(Date.now() + seconds * 1000));
+  const prolong = (seconds) => localStorage.setItem(KEY, String(Date.now() + seconds * 1000));
 
   async function stay() {
     told = Date.now();
     const answer = await fetch(body.dataset.stay, { redirect: "manual" }).catch(() => null);
-    if (answer && answer.status === 204) prolong();
+    if (answer && answer.status === 200) prolong(Number(await answer.text()));
   }
 
   function look() {
@@ -45,7 +44,7 @@ function watchIdleness(body) {
     look();
     document.getElementById("maincontent").focus();
   });
-  prolong();
+  prolong(Number(body.dataset.seconds));
   setInterval(look, 1000);
 }
 
