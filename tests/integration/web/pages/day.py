@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -144,6 +145,7 @@ class Day:
                         for one in claim.deliveries
                     ]
                     books.outbox.settle(claim, taken, now=self.clock())
+                    books.outbox.release(claim)
                     sent += len(taken)
             if not claims:
                 return sent
@@ -200,7 +202,7 @@ class Visitor:
     base: str
 
     def get(self, path: str, **more: Any) -> TestResponse:
-        return self.client.get(path, base_url=self.base, **more)
+        return self.client.get(path, base_url=self.base, buffered=True, **more)
 
     def post(
         self, path: str, data: Mapping[str, Any] | None = None, *, token: str | None = None
@@ -234,7 +236,7 @@ def with_more(bundle: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     for entry in bundle["entry"]:
         if entry["resource"]["resourceType"] == "ServiceRequest":
             entry["resource"] |= {"reasonCode": [{"text": "Low back pain for two years"}], **changes}
-    more = [
+    more: list[dict[str, Any]] = [
         {
             "resourceType": "Condition",
             "subject": {"reference": "urn:uuid:0"},
@@ -265,14 +267,14 @@ def with_more(bundle: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, A
         },
     ]
     for position, resource in enumerate(more, start=100):
-        bundle["entry"].append(
-            {
-                "fullUrl": f"urn:uuid:{position}",
-                "resource": resource,
-                "request": {"method": "POST", "url": resource["resourceType"]},
-            }
-        )
+        add_entry(bundle, resource, f"urn:uuid:{position}")
     return bundle
+
+
+def add_entry(bundle: dict[str, Any], resource: dict[str, Any], full_url: str) -> None:
+    """One more entry of a Bundle."""
+    request = {"method": "POST", "url": resource["resourceType"]}
+    bundle["entry"].append({"fullUrl": full_url, "resource": resource, "request": request})
 
 
 def open_day(store: Store, typesetter: Typesetter, *, public_url: str = "http://127.0.0.1") -> Day:
@@ -289,7 +291,7 @@ def open_day(store: Store, typesetter: Typesetter, *, public_url: str = "http://
                 name=name,
                 role=role,
                 registration=registration,
-                password_hash=hash_password(PASSWORD),
+                password_hash=_hashed(),
                 now=clock(),
             )
             for login, name, role, registration in (
@@ -309,6 +311,11 @@ def open_day(store: Store, typesetter: Typesetter, *, public_url: str = "http://
         secret_key=SECRET,
     )
     return Day(store, publisher, press, desk, create_app(desk), clock, ada, sam, golden)
+
+
+@cache
+def _hashed() -> str:
+    return hash_password(PASSWORD)
 
 
 def full_day(day: Day) -> Day:

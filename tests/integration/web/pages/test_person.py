@@ -1,0 +1,188 @@
+"""One person's page: what was answered, what changed in words, what each rule says, what is missing and why."""
+
+import re
+
+from fhir_pmp.identifiers import ResponseId
+from fhir_pmp.intake.withdrawals import withdraw_response
+from tests.integration.letters.house import moment
+from tests.integration.web.pages.day import Day, Visitor
+from tests.integration.web.pages.reading import rows, words
+from tests.spec.letters.cases import clinic
+
+
+def _measure(html: str, anchor: str) -> str:
+    """The part of the page about one measure."""
+    (found,) = re.findall(
+        rf'<article class="pmp-measure" aria-labelledby="{anchor}">.*?</article>', html, re.S
+    )
+    return str(found)
+
+
+def test_scores_bands_and_changes_are_told_in_words(day: Day, ada: Visitor) -> None:
+    # PHQ-9: start 3+2*6+1+1 = 17 (moderately severe 15-19), end 2+2+6+2 = 12 (moderate 10-14): 5 down, 5/17 = 29.4%.
+    day.finish("Priya", "item9_positive")
+    phq9 = _measure(ada.get(f"/people/{day.people['Priya']}").text, "phq9-total")
+    assert "Start 2 March 2026 17 , moderately severe" in rows(phq9)
+    assert "End of programme 28 April 2026 12 , moderate" in rows(phq9)
+    assert "0 to 27, lower is better" in words(f"<main>{phq9}</main>")
+    assert any(
+        row.startswith("Change Fell by 5 points (29.4%), for the better Counted as: unchanged")
+        for row in rows(phq9)
+    )
+
+
+def test_every_named_rule_gives_its_own_verdict_although_they_disagree(day: Day, ada: Visitor) -> None:
+    # 17 to 12: below 6 points, at 5 points, above 20%, below 30% (clinical.md 2.4).
+    day.finish("Priya", "item9_positive")
+    phq9 = rows(_measure(ada.get(f"/people/{day.people['Priya']}").text, "phq9-total"))
+    verdicts = {row.split(":")[0]: row for row in phq9 if "version" in row}
+    assert "Unchanged" in verdicts["NHS Talking Therapies reliable change"]
+    assert "(counted)" in verdicts["NHS Talking Therapies reliable change"]
+    assert "Improved" in verdicts["COMMENCE trials"]
+    assert "Improved" in verdicts["Kounali 2020"]
+    assert "Unchanged" in verdicts["Pain Course responder"]
+
+
+def test_self_efficacy_that_rises_is_for_the_better(day: Day, ada: Visitor) -> None:
+    # PSEQ 21 to 29: higher is better.
+    day.finish("Priya", "item9_positive")
+    page = ada.get(f"/people/{day.people['Priya']}").text
+    pseq = words(f"<main>{_measure(page, 'pseq-total')}</main>")
+    assert "higher is better" in pseq
+    assert "Rose by 8 points (38.1%), for the better" in pseq
+
+
+def test_no_number_bears_a_bare_minus(day: Day, ada: Visitor) -> None:
+    day.finish("Sven", "deteriorated")
+    page = words(ada.get(f"/people/{day.people['Sven']}").text)
+    assert "for the worse" in page
+    assert re.findall(r"(?<![\w])[-−]\d", page) == []
+
+
+def test_the_chart_says_its_numbers_in_words(day: Day, ada: Visitor) -> None:
+    day.finish("Priya", "item9_positive")
+    phq9 = _measure(ada.get(f"/people/{day.people['Priya']}").text, "phq9-total")
+    (alt,) = re.findall(r'role="img" aria-label="([^"]*)"', phq9)
+    for part in (
+        "from 0 to 27",
+        "lower is better",
+        "Start: 17",
+        "End of programme: 12",
+        "due and not received",
+    ):
+        assert part in alt
+
+
+def test_the_four_absences_have_their_four_wordings(day: Day, ada: Visitor) -> None:
+    day.finish("Hanna", "not_scorable")
+    page = words(ada.get(f"/people/{day.people['Hanna']}").text)
+    assert "Received and not scorable (6 of 9 answered)" in page
+    assert "Due and not received" in page
+    assert "Not offered" in page  # K10 at the end of the programme
+    day.clock.now = moment("2026-05-20", 10)
+    assert "Not yet due (27 July 2026)" in words(ada.get(f"/people/{day.people['Hanna']}").text)
+
+
+def test_what_rests_on_an_unconfirmed_rule_bears_the_mark(day: Day, ada: Visitor) -> None:
+    # Tobias left two BPI interference items blank at start: its blanks rule is verified, the severity's is not touched.
+    # The programme's "completed" is unconfirmed for everybody (programme.yaml).
+    day.finish("Tobias", "item9_blank")
+    page = words(ada.get(f"/people/{day.people['Tobias']}").text)
+    assert "Completed all lessons: yes Unconfirmed rests on programme.completed_all" in page
+    pcs = rows(_measure(ada.get(f"/people/{day.people['Tobias']}").text, "pcs-total"))
+    (eppoc,) = [row for row in pcs if row.startswith("ePPOC: 6 points and another band")]
+    assert "Unconfirmed" in eppoc
+
+
+def test_a_safety_item_left_blank_is_neither_zero_nor_silent(day: Day, ada: Visitor) -> None:
+    day.finish("Tobias", "item9_blank")
+    lines = rows(ada.get(f"/people/{day.people['Tobias']}").text)
+    assert "Screening 18 February 2026 Not at all (0)" in lines
+    assert "End of programme 28 April 2026 Not answered" in lines
+
+
+def test_blanks_that_were_prorated_are_said_beside_the_score(day: Day, ada: Visitor) -> None:
+    # GAD-7 with one of seven items blank at the end: 2+2+2+1+1+1 = 9 of six, 9 * 7 / 6 = 10.5, half up 11 (moderate 10-14).
+    day.finish("Tobias", "item9_blank")
+    gad7 = rows(_measure(ada.get(f"/people/{day.people['Tobias']}").text, "gad7-total"))
+    assert any("11 , moderate 1 of 7 blank, prorated" in row for row in gad7), gad7
+
+
+def test_an_acknowledged_flag_stays_on_the_page_with_what_was_done(day: Day, ada: Visitor) -> None:
+    day.finish("Priya", "item9_positive")
+    page = words(ada.get(f"/people/{day.people['Priya']}").text)
+    assert "Seen to by Dr Robin Example on 3 March 2026" in page
+    assert "Telephoned the same day, safety plan agreed, GP told by telephone." in page
+
+
+def test_a_withdrawn_response_is_told_with_its_reason_and_leaves_the_scores(day: Day, ada: Visitor) -> None:
+    day.finish("Priya", "item9_positive")
+    with day.store.begin() as books:
+        recorded = books.responses.of_episode(day.episodes["Priya"])
+        (one,) = [
+            r.response for r in recorded if (r.response.instrument, r.response.timepoint) == ("phq9", "post")
+        ]
+        withdraw_response(
+            books,
+            clinic(),
+            day.publisher,
+            ResponseId(one.id),
+            reason="another person answered",
+            by="source:redcap-wide",
+            now=day.clock(),
+        )
+    page = ada.get(f"/people/{day.people['Priya']}").text
+    assert "withdrawn (another person answered)" in words(page)
+    assert "the response has been withdrawn since" in words(page)
+    assert "12" not in " ".join(rows(_measure(page, "phq9-total")))
+
+
+def test_what_was_delivered_where_and_when(day: Day, ada: Visitor) -> None:
+    day.finish("Kofi", "never_started")
+    path = f"/people/{day.people['Kofi']}"
+    before = words(ada.get(path).text)
+    assert "waiting to be sent" in before
+    assert "nothing yet" in before
+    assert day.deliver() > 0
+    (line,) = [row for row in rows(ada.get(path).text) if row.startswith("hospital")]
+    assert " delivered" in line
+    assert "30 July 2026, 10:00 am" in line
+    listed = words(ada.get(f"{path}/deliveries").text)
+    assert "Questionnaire answers, version 1" in listed
+    assert "delivered 30 July 2026, 10:00 am" in listed
+
+
+def test_the_audit_names_the_person_and_every_response_shown(day: Day, ada: Visitor) -> None:
+    day.take_part("Nadia", until="screening")
+    ada.get(f"/people/{day.people['Nadia']}")
+    row = day.last_audited()
+    assert row.persons == (day.people["Nadia"],)
+    assert len(row.resources) == 3  # PHQ-9, GAD-7 and K10 at screening
+    assert all(
+        re.fullmatch(r"QuestionnaireResponse/response-[0-9a-f]{32}/_history/1", one) for one in row.resources
+    )
+    assert row.route == "/people/<person_id>"
+
+
+def test_another_persons_episode_is_not_found_under_this_person(day: Day, ada: Visitor) -> None:
+    day.take_part("Nadia", until="screening")
+    day.refer("Willa")
+    own = f"/people/{day.people['Nadia']}/episodes/{day.episodes['Nadia']}"
+    assert ada.get(own).status_code == 200
+    crossed = f"/people/{day.people['Nadia']}/episodes/{day.episodes['Willa']}"
+    assert ada.get(crossed).status_code == 404
+
+
+def test_the_page_says_as_of_when_and_that_nobody_watches(day: Day, ada: Visitor) -> None:
+    day.take_part("Nadia", until="screening")
+    page = ada.get(f"/people/{day.people['Nadia']}").text
+    assert "As of 30 July 2026, 10:00 am" in words(page)
+    assert "Not a real-time service." in page
+    assert "In an emergency call 000. Lifeline answers day and night on 13 11 14." in page  # programme.yaml
+
+
+def test_a_hostile_name_is_text(day: Day, ada: Visitor) -> None:
+    day.take_part('<script>alert(1)</script>"', until="screening")
+    page = ada.get(f"/people/{list(day.people.values())[0]}").text
+    assert "<script>alert(1)" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page

@@ -1,0 +1,121 @@
+"""Work items: both sides shown, closed with how it was decided; who somebody is, is a choice and not a text."""
+
+import orjson
+
+from fhir_pmp.store.work_items import WorkItem
+from tests.integration.web.pages.day import Day, Visitor, twin
+from tests.integration.web.pages.reading import words
+
+
+def _open(day: Day, kind: str) -> WorkItem:
+    with day.store.read() as books:
+        (item,) = books.work_items.list_open(kinds=[kind])
+    return item
+
+
+def test_an_unanswered_safety_item_is_closed_with_how_it_was_decided(day: Day, ada: Visitor) -> None:
+    day.finish("Tobias", "item9_blank")
+    item = _open(day, "safety_not_answered")
+    page = words(ada.get(f"/work/{item.id}").text)
+    assert "PHQ-9 item 9 (thoughts of being better off dead or of self-harm)" in page
+    assert "End of programme" in page
+    assert ada.post(f"/work/{item.id}/close", {"how": " "}).status_code == 400
+    answer = ada.post(f"/work/{item.id}/close", {"how": "Called; he had overlooked it"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/worklist")
+    closed = words(ada.get(f"/work/{item.id}").text)
+    assert "by Dr Ada Sample: Called; he had overlooked it" in closed
+    assert "How it was decided" not in closed
+
+
+def test_an_item_is_closed_once(day: Day, ada: Visitor) -> None:
+    day.finish("Tobias", "item9_blank")
+    item = _open(day, "safety_not_answered")
+    ada.post(f"/work/{item.id}/close", {"how": "first"})
+    answer = ada.post(f"/work/{item.id}/close", {"how": "second"})
+    assert answer.status_code == 409
+    assert "It was closed before" in words(answer.text)
+
+
+def test_both_records_stand_side_by_side_and_the_audit_names_both(day: Day, ada: Visitor) -> None:
+    day.take_part("Nadia", until="start")
+    twin(day, "Nadia")
+    item = _open(day, "who_is_this")
+    page = words(ada.get(f"/work/{item.id}").text)
+    assert "The record in doubt" in page
+    assert "1 January 1991" in page
+    assert "A record we know" in page
+    assert "9 July 1985" in page
+    assert item.person is not None
+    assert set(day.last_audited().persons) == {item.person, day.people["Nadia"]}
+
+
+def test_who_somebody_is_cannot_be_closed_by_a_line_of_text(day: Day, ada: Visitor) -> None:
+    day.take_part("Nadia", until="start")
+    twin(day, "Nadia")
+    item = _open(day, "who_is_this")
+    answer = ada.post(f"/work/{item.id}/close", {"how": "looked at it"})
+    assert answer.status_code == 409
+    assert "Choose who this is" in words(answer.text)
+    assert ada.post(f"/work/{item.id}/decide", {}).status_code == 400
+    assert _open(day, "who_is_this").id == item.id
+
+
+def test_another_person_lifts_the_doubt_and_keeps_the_records_apart(day: Day, ada: Visitor) -> None:
+    day.take_part("Nadia", until="start")
+    twin(day, "Nadia")
+    item = _open(day, "who_is_this")
+    answer = ada.post(f"/work/{item.id}/decide", {"who": "another"})
+    assert answer.headers["Location"] == f"/people/{item.person}"
+    assert "Who this is has not been decided" not in words(ada.get(f"/people/{item.person}").text)
+    with day.store.read() as books:
+        assert books.work_items.get(item.id).closed_by == "account:account-ada"
+
+
+def test_the_same_person_joins_the_records_and_the_doubles_address_leads_to_the_kept_one(
+    day: Day, ada: Visitor
+) -> None:
+    day.take_part("Nadia", until="start")
+    twin(day, "Nadia")
+    item = _open(day, "who_is_this")
+    answer = ada.post(f"/work/{item.id}/decide", {"who": day.people["Nadia"]})
+    assert answer.headers["Location"] == f"/people/{day.people['Nadia']}"
+    assert ada.get(f"/people/{item.person}").headers["Location"] == f"/people/{day.people['Nadia']}"
+    assert "Other episodes" in words(ada.get(f"/people/{day.people['Nadia']}").text)
+
+
+def test_two_contents_of_one_referral_are_shown_where_they_differ(day: Day, ada: Visitor) -> None:
+    day.refer("Otto")
+    day.differ("Otto")
+    item = _open(day, "referral_differs")
+    page = words(ada.get(f"/work/{item.id}").text)
+    assert "As we hold it Service request: Reason code, text Low back pain for two years" in page
+    assert "As it arrived later Service request: Reason code, text Neck pain after a fall" in page
+    assert "Chronic low back pain" not in page  # the same in both
+
+
+def test_what_was_not_understood_is_kept_to_be_downloaded_and_nothing_else_is(day: Day, ada: Visitor) -> None:
+    day.refer("Otto")
+    day.garble()
+    item = _open(day, "referral_not_understood")
+    page = words(ada.get(f"/work/{item.id}").text)
+    assert "What was wrong" in page
+    row = int(item.about.removeprefix("inbox/"))
+    answer = ada.get(f"/work/{item.id}/arrivals/{row}")
+    assert orjson.loads(answer.data) == {"resourceType": "Bundle", "type": "transaction", "entry": []}
+    assert answer.content_type == "application/octet-stream"
+    assert ada.get(f"/work/{item.id}/arrivals/{row - 1}").status_code == 404  # Otto's referral
+
+
+def test_an_item_of_an_unknown_kind_shows_its_details(day: Day, ada: Visitor) -> None:
+    with day.store.begin_beside() as books:
+        item = books.work_items.open(
+            "delivery_refused",
+            about="delivery/7",
+            role="administrator",
+            what="The destination does not take this resource.",
+            now=day.clock(),
+            details={"destination": "hospital", "status": 422, "reason": "<b>no</b>"},
+        )
+    page = ada.get(f"/work/{item.id}")
+    assert "Destination hospital" in words(page.text)
+    assert "<b>no</b>" not in page.text
