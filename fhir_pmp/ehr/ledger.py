@@ -159,13 +159,20 @@ class Ledger:
     def close(self, behind: Sequence[Delivery] = ()) -> None:
         """The lane is done with. What is behind another delivery looks again in a while."""
         now = self._clock()
+        reason = "what it refers to is on its way"
+        # Nothing else can be unanswered here; if it were, a lane that is due at once would be claimed without end.
+        left = {d.seq: d for d in (*behind, *self._unanswered.values())}
+        back = [PutBack(d.seq, now + BEHIND_ANOTHER, d.unknown, None, reason) for d in left.values()]
         with self._store.begin_beside() as books:
-            reason = "what it refers to is on its way"
-            back = [PutBack(d.seq, now + BEHIND_ANOTHER, d.unknown, None, reason) for d in behind]
             books.outbox.put_back(self._claim, back, now=now)
             books.outbox.release(self._claim)
-        self._answered("put_back", [d.seq for d in behind])
+        self._answered("put_back", list(left))
         reach("lane released")
+
+    def let_go(self) -> None:
+        """The lane is given back as it was: not the data but the way in was refused."""
+        with self._store.begin_beside() as books:
+            books.outbox.release(self._claim)
 
     def forget(self, reference: str) -> None:
         """The destination does not have it any more."""

@@ -170,7 +170,7 @@ class Push:
         now, verdict = self._clock(), halt.verdict
         try:
             if verdict.meaning in PAUSES:
-                ledger.close()
+                ledger.let_go()
                 self._breaker.pause(now, verdict.reason or "the destination refuses us", verdict.status)
                 return False
             ledger.put_back(verdict, [d.seq for d in halt.maybe_there])
