@@ -128,6 +128,24 @@ def test_an_acknowledged_flag_and_a_withdrawn_response_of_the_doubtful_time_come
     assert f"QuestionnaireResponse/{gad[0]}" not in house.published()
 
 
+def test_a_flag_whose_response_was_withdrawn_in_the_doubtful_time_points_to_what_is_published(
+    house: House,
+) -> None:
+    _doubtful_enrolment(house)
+    with house.store.begin() as books:
+        (flag,) = books.flags.list_open()
+    house.withdraw(flag.response)
+    decide(house, SAME)
+    now = house.published()
+    raised = now[f"Flag/{flag.id}"]
+    assert raised["status"] == "active"  # a withdrawal lowers no flag
+    answer = now[raised["extension"][0]["valueReference"]["reference"]]
+    assert answer["status"] == "entered-in-error"
+    assert now[f"QuestionnaireResponse/{flag.response}"]["status"] == "entered-in-error"
+    changes = [one for one in now.values() if len(one.get("derivedFrom", [])) == 2]
+    assert changes == []  # nothing is left to count from
+
+
 def test_what_the_platform_says_of_the_double_afterwards_is_no_longer_the_persons_name(house: House) -> None:
     _doubtful_enrolment(house)
     decide(house, SAME)
