@@ -39,7 +39,9 @@ class NotAllowed(FhirPmpError):
 class TryLater(FhirPmpError):
     """Nothing is wrong with the request; it could not be done now. The caller waits and repeats it."""
 
-    def __init__(self, what: str | None = None, *, field: str = "", after_seconds: float | None = None) -> None:
+    def __init__(
+        self, what: str | None = None, *, field: str = "", after_seconds: float | None = None
+    ) -> None:
         super().__init__(what, field=field)
         self.after_seconds = after_seconds
 
