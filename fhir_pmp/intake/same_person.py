@@ -115,6 +115,7 @@ def _merge(
     books.people.mark_same(double, kept)
     books.work_items.repoint(double, kept)
     publisher.publish(books, _repointed(published, double, kept), now=now)
+    publisher.hand_over(books, double, kept, now=now)
     return episode
 
 
@@ -145,7 +146,7 @@ def _replaced(version: PublishedVersion, kept: PersonId) -> Rendered:
 
 
 def _repointed(published: Sequence[PublishedVersion], double: PersonId, kept: PersonId) -> list[Rendered]:
-    """Everything else that was published of the double, about the known person. A signed letter's Bundle never changes."""
+    """Everything else that was published of the double, about the known person. Letters' documents are handed over."""
     resources = []
     for version in published:
         if version.type in ("Patient", "Bundle"):

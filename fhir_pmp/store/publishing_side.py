@@ -150,12 +150,17 @@ class PublishingSide:
             published.c.episode == episode,
             sa.and_(published.c.episode.is_(None), published.c.person == person),
         )
+        return self._rows(
+            own, published.c.person == person, published.c.sharing == Sharing.RECORD.value, is_shared()
+        )
+
+    def documents(self, person: PersonId) -> list[NewVersion]:
+        """The current document Bundles about a person, shared or not."""
+        return self._rows(published.c.person == person, published.c.type == "Bundle")
+
+    def _rows(self, *conditions: sa.ColumnElement[bool]) -> list[NewVersion]:
         query = sa.select(*(published.c[name] for name in NewVersion._fields)).where(
-            own,
-            published.c.person == person,
-            published.c.sharing == Sharing.RECORD.value,
-            published.c.superseded_at.is_(None),
-            is_shared(),
+            *conditions, published.c.superseded_at.is_(None)
         )
         return [NewVersion(*row) for row in self._connection.execute(query.order_by(published.c.seq))]
 
