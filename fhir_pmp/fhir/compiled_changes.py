@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import msgspec
 import orjson
 
 from fhir_pmp.fhir.change_observation import build_change_observation, change_status, verdict_component
@@ -78,7 +79,7 @@ def _template(clinic: Clinic, change: ScaleChange, amended: bool) -> Template:
         change,
         id=ResourceId(_OWN),
         person=PersonId(_PERSON),
-        after=replace(change.after, person=PersonId(_PERSON), authored=authored),
+        after=msgspec.structs.replace(change.after, person=PersonId(_PERSON), authored=authored),
         before_score_id=ResourceId(_BEFORE),
         after_score_id=ResourceId(_AFTER),
         movement=replace(change.movement, points_text=_POINTS, percent_text=percent, verdicts=()),

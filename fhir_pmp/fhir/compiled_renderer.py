@@ -1,10 +1,10 @@
 """The hot path: a response and its scores as FHIR bytes, equal to what the builders write and many times faster."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from operator import getitem, itemgetter
 
 import orjson
+from msgspec.structs import replace
 
 from fhir_pmp.fhir.json_writer import write_canonical
 from fhir_pmp.fhir.observation import codes_of

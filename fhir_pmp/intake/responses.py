@@ -1,8 +1,9 @@
 """Responses arrive: understood, scored, flagged and published, each whole or not at all."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime
+
+from msgspec.structs import replace
 
 from fhir_pmp.errors import FhirPmpError, NotAllowed, NotFound, NotUnderstood
 from fhir_pmp.fhir.flag import build_flag

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date
 
+import msgspec
 import pytest
 
 from fhir_pmp.identifiers import EpisodeId, FlagId, LinkId, ResponseId
@@ -48,7 +49,9 @@ def test_a_response_id_is_kept_once(store: Store) -> None:
 
 
 def test_an_amendment_replaces_answers_and_scores_and_only_of_the_version_it_saw(store: Store) -> None:
-    amended = replace(response(1), version=2, status=ResponseStatus.AMENDED, answers={LinkId("peg-1"): 3})
+    amended = msgspec.structs.replace(
+        response(1), version=2, status=ResponseStatus.AMENDED, answers={LinkId("peg-1"): 3}
+    )
     new = NewResponse(amended, SCORES[:1], "hash-1b")
     with store.begin() as books:
         add_person(books, 1)

@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+import msgspec
+
 from fhir_pmp.fhir.change_observation import build_change_observation
 from fhir_pmp.fhir.definitions import build_definitions
 from fhir_pmp.fhir.document_bundle import build_document_bundle
@@ -105,7 +107,7 @@ def changes(before_value: int = 3, after_value: int = 1) -> list[ScaleChange]:
             answers = {item: offered[min(rank, len(offered) - 1)] for item, offered in ranks.items()}
             response = respond(instrument.id, answers, key=f"{instrument.id} {rank}")
             if timepoint is not None and authored is not None:
-                response = replace(response, timepoint=timepoint, authored=authored)
+                response = msgspec.structs.replace(response, timepoint=timepoint, authored=authored)
             scored.append(Scored(response, CLINIC.score(instrument.id, response.answers)))
     return scale_changes(CLINIC, EPISODE_FACTS, scored)
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
+import msgspec
 import pytest
 
 from fhir_pmp.pathway.facts import Response, ResponseStatus
@@ -125,7 +126,7 @@ def test_a_later_score_that_is_not_there_gives_no_change() -> None:
 
 
 def test_a_withdrawn_response_counts_as_never_given() -> None:
-    gone = replace(STARTED, status=ResponseStatus.ENTERED_IN_ERROR)
+    gone = msgspec.structs.replace(STARTED, status=ResponseStatus.ENTERED_IN_ERROR)
     assert points_of(changes(SCREENED, gone, POSTED)) == [("screening", "post", "-6")]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
+import msgspec
 import pytest
 
 from fhir_pmp.identifiers import FlagId, LinkId, TimepointId
@@ -192,7 +193,7 @@ def test_what_is_only_accepted_appears_once_it_was_received() -> None:
 
 
 def test_amended_and_late_learnt_responses_are_marked() -> None:
-    amended = replace(STARTED, status=ResponseStatus.AMENDED, version=2)
+    amended = msgspec.structs.replace(STARTED, status=ResponseStatus.AMENDED, version=2)
     early = response("mood", SCREENING, "2026-01-01", "1 1 1")
     found = summary([amended, early])
     assert cell(found, AT_START).notes == ("amended",)
@@ -201,7 +202,7 @@ def test_amended_and_late_learnt_responses_are_marked() -> None:
 
 
 def test_a_withdrawn_response_leaves_the_summary() -> None:
-    gone = replace(POSTED, status=ResponseStatus.ENTERED_IN_ERROR, version=2)
+    gone = msgspec.structs.replace(POSTED, status=ResponseStatus.ENTERED_IN_ERROR, version=2)
     found = summary([STARTED, gone])
     assert cell(found, POST).text == "due and not received"
     assert found.made_from == ((STARTED.id, 1),)
@@ -273,13 +274,15 @@ def test_neither_amendment_nor_withdrawal_takes_a_flag_away() -> None:
         "End of programme",
         None,
     )
-    amended = replace(asked, status=ResponseStatus.AMENDED, answers={LinkId("mood-1"): 0, ITEM: 0})
+    amended = msgspec.structs.replace(
+        asked, status=ResponseStatus.AMENDED, answers={LinkId("mood-1"): 0, ITEM: 0}
+    )
     found = summary([amended], [flag])
     assert found.flags[0].since == "the answer has been amended since"
     assert found.unacknowledged
     line = next(one for one in found.safety if (one.item, one.timepoint) == (ITEM, POST))
     assert (line.text, line.alert, line.amended, line.flag) == ("not at all (0)", False, True, flag)
-    withdrawn = replace(asked, status=ResponseStatus.ENTERED_IN_ERROR)
+    withdrawn = msgspec.structs.replace(asked, status=ResponseStatus.ENTERED_IN_ERROR)
     found = summary([withdrawn], [flag])
     assert found.flags[0].since == "the response has been withdrawn since"
     assert found.unacknowledged
