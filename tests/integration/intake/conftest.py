@@ -1,5 +1,7 @@
 """A clinic that takes in what arrives, over each database."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -10,7 +12,10 @@ from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.opening import open_clinic
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.store import Store
+from fhir_pmp.store.migrating import migrate
+from tests.conftest import found_or_counted
 from tests.integration.intake.house import House
+from tests.neighbours.postgres import PostgresServer
 
 MAPPINGS = Path(__file__).parents[3] / "mappings"
 
@@ -29,3 +34,25 @@ def clinic() -> Clinic:
 @pytest.fixture
 def house(store: Store, clinic: Clinic, publisher: Publisher, tmp_path: Path) -> House:
     return House(store, clinic, publisher, load_sources(MAPPINGS / "sources", clinic.programme), tmp_path)
+
+
+@pytest.fixture(scope="session")
+def durable_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL as a clinic would run it: the commands refuse one that may forget."""
+    server = found_or_counted(PostgresServer(durable=True).start)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def durable_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A migrated database of this test's own, for the real commands."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "durable.db")
+        yield f"sqlite:///{tmp_path / 'durable.db'}"
+        return
+    server: PostgresServer = request.getfixturevalue("durable_server")
+    name = server.new_database()
+    migrate(server.url(name))
+    yield server.url(name)
+    server.drop_database(name)
