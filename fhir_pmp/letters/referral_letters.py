@@ -34,7 +34,9 @@ def decline_sections(
     clinic: Clinic, wording: Wording, facts: LetterFacts, referral: Referral
 ) -> tuple[Section, ...]:
     """That the referral is declined, why, and what we ask of the GP."""
-    words = {"person": full_name(facts), "number": referral.number, "date": plain_date(facts.dated_on)}
+    # It is declined by this letter, or was by the one that this letter replaces.
+    declined_on = facts.episode.ended_on or facts.dated_on
+    words = {"person": full_name(facts), "number": referral.number, "date": plain_date(declined_on)}
     if referral.authored_on is None:
         declined = wording.say("declined_undated", **words)
     else:

@@ -15,6 +15,7 @@ from fhir_pmp.letters.gathering import content_hash, gather, pin
 from fhir_pmp.letters.press import Press
 from fhir_pmp.letters.writing import write_letter
 from fhir_pmp.pathway.episodes import By, Event, move
+from fhir_pmp.pathway.summary import Summary
 from fhir_pmp.pathway.timepoints import today
 from fhir_pmp.publishing.care import publish_care
 from fhir_pmp.store import Books
@@ -43,6 +44,10 @@ class NoRecipient(NotAllowed):
 
 class FlagNotSeenTo(NotAllowed):
     """A safety flag of this person has not been acknowledged. It is seen to before the letter is signed."""
+
+
+class PersonInDoubt(NotAllowed):
+    """Who this person is has not been decided. A clinician decides that before a letter tells of their outcomes."""
 
 
 class PreviewNotCurrent(NotAllowed):
@@ -84,8 +89,8 @@ def sign_letter(
 ) -> Letter:
     """The letter, signed: exactly the previewed PDF, its FHIR document, and what follows from it, in one transaction.
 
-    Signing the same again gives the same letter. Raises NotStored, MayNotSign, NotADraft, NoRecipient, FlagNotSeenTo,
-    PreviewNotCurrent, PreviewExpired, FactsChanged, DocumentIncomplete, MoveNotListed.
+    Signing the same again gives the same letter. Raises NotStored, MayNotSign, NotADraft, NoRecipient, PersonInDoubt,
+    FlagNotSeenTo, PreviewNotCurrent, PreviewExpired, FactsChanged, DocumentIncomplete, MoveNotListed.
     """
     signer = _signer(account)
     with store.begin() as books:
@@ -97,8 +102,8 @@ def sign_letter(
         ):
             return found
         facts = _facts(books, press, found, signer, now)
-        if facts.summary is not None and facts.summary.unacknowledged:
-            raise FlagNotSeenTo(field="flags")
+        if facts.summary is not None:
+            _check_discharge(facts, facts.summary)
         preview = _checked_preview(books, press, found, account, preview_hash, now)
         content = write_letter(press.clinic, press.wording, facts)
         if json.loads(preview.pinned)["content"] == content_hash(content):
@@ -139,6 +144,13 @@ def _facts(books: Books, press: Press, letter: Letter, signer: Signer, now: date
     return facts
 
 
+def _check_discharge(facts: LetterFacts, summary: Summary) -> None:
+    if facts.episode.doubtful:
+        raise PersonInDoubt(field="episode")
+    if summary.unacknowledged:
+        raise FlagNotSeenTo(field="flags")
+
+
 def _checked_preview(
     books: Books, press: Press, letter: Letter, account: Account, preview_hash: str, now: datetime
 ) -> Preview:
@@ -148,6 +160,17 @@ def _checked_preview(
     if preview.on != today(now, press.clinic.zone):
         raise PreviewExpired(field="preview")
     return preview
+
+
+def _decline(books: Books, letter: Letter, facts: LetterFacts, by: str, now: datetime) -> None:
+    """The decline takes effect. A letter that replaces the first one states why anew, and moves nothing again."""
+    reason = facts.fields.stop_reason.strip() or None
+    if letter.replaces is not None:
+        books.episodes.update(replace(facts.episode, end_reason=reason), now=now)
+        return
+    declined = move(facts.episode.state, Event.DECLINE, By.CLINICIAN)
+    ended = books.episodes.update(replace(facts.episode, ended_on=facts.dated_on, end_reason=reason), now=now)
+    books.episodes.move(ended, declined, event=Event.DECLINE, by=by, now=now, reason=reason)
 
 
 def _sign(
@@ -161,17 +184,7 @@ def _sign(
 ) -> Letter:
     clinic, publisher = press.clinic, press.publisher
     if letter.kind is LetterKind.DECLINE:
-        declined = move(facts.episode.state, Event.DECLINE, By.CLINICIAN)
-        reason = facts.fields.stop_reason.strip() or None
-        ended = replace(facts.episode, ended_on=facts.dated_on, end_reason=reason)
-        books.episodes.move(
-            books.episodes.update(ended, now=now),
-            declined,
-            event=Event.DECLINE,
-            by=preview.by,
-            now=now,
-            reason=reason,
-        )
+        _decline(books, letter, facts, preview.by, now)
     signed = keep_signed(books, press, letter, preview.pdf, preview.pinned, by=preview.by, now=now)
     resources = [] if facts.signer is None else signer_resources(clinic, facts.signer)
     if letter.replaces is not None:

@@ -179,6 +179,8 @@ def _hindrances(found: Letter, episode: Episode, unacknowledged: bool) -> list[s
     told = []
     if found.state is LetterState.DRAFT and episode.practice is None:
         told.append("The episode names no practice: the letter has nobody to go to.")
+    if found.state is LetterState.DRAFT and found.kind is LetterKind.DISCHARGE and episode.doubtful:
+        told.append("Who this person is has not been decided; that is decided first.")
     if found.state is LetterState.DRAFT and found.kind is LetterKind.DISCHARGE and unacknowledged:
         told.append("A safety flag has not been acknowledged; it is seen to first.")
     return told

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from fhir_pmp.identifiers import ClientId
+from fhir_pmp.letters.content import Paragraph
 from fhir_pmp.letters.drafting import (
     NothingToDecline,
     NothingToReplace,
+    draft_content,
     draft_due_letters,
+    edit_draft,
     start_decline,
     start_replacement,
 )
@@ -118,6 +121,30 @@ def test_a_decline_takes_effect_when_it_is_signed(house: House) -> None:
     assert house.published(
         "DocumentReference", str(signed.document_reference_id), Reader.practice(ClientId("practice"))
     )
+
+
+def test_a_declined_referral_is_declined_once_though_its_letter_is_replaced(house: House) -> None:
+    now, later = moment("2026-02-12"), moment("2026-02-16")
+    episode = house.refer("decline")
+    old = house.sign(start_decline(house.store, house.press, episode, now), now)
+    draft = start_replacement(house.store, house.press, old.id, later)
+    edit_draft(house.store, draft.id, {"stop_reason": "The programme is for adults."}, later)
+    with house.store.read() as books:
+        content = draft_content(books, house.press, books.letters.get(draft.id), later)
+    (declined, reason) = [block.text for block in content.sections[0].blocks if isinstance(block, Paragraph)]
+    assert declined.endswith("was declined on 12 February 2026.")
+    assert reason == "Reason: The programme is for adults."
+    new = house.sign(draft, later)
+    after = house.episode(episode)
+    assert (after.state, after.ended_on) == (EpisodeState.DECLINED, now.date())
+    with house.store.read() as books:
+        moves = [move.event for move in books.episodes.history(episode)]
+        assert books.letters.get(old.id).state is LetterState.REPLACED
+    assert moves.count(Event.DECLINE) == 1
+    task = house.task_history(episode)[-1]
+    assert (task["status"], task["statusReason"]) == ("rejected", {"text": "The programme is for adults."})
+    outputs = [one["valueReference"]["reference"] for one in task["output"]]
+    assert outputs[-1] == f"DocumentReference/{new.document_reference_id}"
 
 
 def test_a_referral_that_was_cancelled_meanwhile_is_not_declined(house: House) -> None:
