@@ -77,8 +77,12 @@ def _record(clinic: Clinic, batch: Batch, arrival: ArrivedResponse, now: datetim
     instrument = clinic.instruments.get(arrival.instrument)
     if instrument is None:
         raise UnknownInstrument(field="instrument")
-    answers = _understand(clinic, episode, arrival, now)
     response_id = response_id_of(clinic, arrival)
+    known = batch.known.get(response_id)
+    # A moment that was taken once is not judged again: a repeat stays one, and may be amended, though another day of
+    # starting has moved the window since. What lies outside by now says so in the outcomes.
+    taken = known is not None and known[0].authored == arrival.authored
+    answers = _understand(clinic, episode, arrival, now, moment_taken=taken)
     response = Response(
         id=response_id,
         person=episode.person,
@@ -96,13 +100,16 @@ def _record(clinic: Clinic, batch: Batch, arrival: ArrivedResponse, now: datetim
     return _place(clinic, batch, arrival, response, now)
 
 
-def _understand(clinic: Clinic, episode: Episode, arrival: ArrivedResponse, now: datetime) -> Answers:
+def _understand(
+    clinic: Clinic, episode: Episode, arrival: ArrivedResponse, now: datetime, *, moment_taken: bool
+) -> Answers:
     """The answers, if instrument, moment and answers fit the programme; else every fault of all three at once."""
     wrong: list[NotUnderstood] = []
     answers: Answers = {}
     try:
         clinic.programme.check_offered(arrival.timepoint, arrival.instrument)
-        check_moment(clinic.programme, episode, arrival.timepoint, arrival.authored, now, clinic.zone)
+        if not moment_taken:
+            check_moment(clinic.programme, episode, arrival.timepoint, arrival.authored, now, clinic.zone)
     except NotUnderstood as fault:
         wrong.append(fault)
     try:

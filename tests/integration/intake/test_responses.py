@@ -145,6 +145,23 @@ def test_every_fault_of_a_response_is_told_at_once_and_no_answer_is_repeated(hou
     assert "4711" not in said and "Smith" not in said
 
 
+def test_what_was_taken_is_repeated_and_amended_though_the_start_has_moved_its_window_away(
+    house: House,
+) -> None:
+    first, moved = phq9("start", *LOW, on="2026-03-01"), STARTED + timedelta(days=40)
+    house.enrol()
+    (taken,) = house.respond(first)
+    house.enrol(enrolment(started_on=moved))
+    (again,) = house.respond(first)
+    assert (again.fate, again.id, again.version) == (Fate.REPEATED, taken.id, 1)
+    # The answers the platform corrects may be the one that a clinician has to see.
+    (amended,) = house.respond(phq9("start", *LOW[:8], 2, on="2026-03-01", amends=True))
+    assert (amended.fate, amended.version) == (Fate.AMENDED, 2)
+    assert len(house.published("Flag")) == 1
+    (elsewhere,) = house.respond(phq9("start", *LOW, on="2026-03-02", amends=True))
+    assert elsewhere.fate is Fate.REFUSED and elsewhere.faults[0].field == "authored"
+
+
 def test_other_answers_under_the_same_key_are_refused_unless_they_amend(house: House) -> None:
     house.enrol()
     (first,) = house.respond(phq9("start", *LOW))
