@@ -5,7 +5,7 @@ from datetime import date, datetime
 from fhir_pmp.errors import Fault, NotUnderstood
 from fhir_pmp.intake.arrivals import ArrivedEnrolment, Ending
 from fhir_pmp.pathway.clinic import Clinic
-from fhir_pmp.pathway.timepoints import today
+from fhir_pmp.pathway.timepoints import EARLIEST, today
 
 
 class EnrolmentContradicts(NotUnderstood):
@@ -25,6 +25,9 @@ def check_enrolment(arrival: ArrivedEnrolment, clinic: Clinic, now: datetime) ->
         *lessons,
     ]
     faults = [Fault(name, "lies in the future") for name, on in dated if on is not None and on > day]
+    faults += [
+        Fault(name, f"lies before {EARLIEST.year}") for name, on in dated if on is not None and on < EARLIEST
+    ]
     faults += [
         Fault(f"lesson_{number}", "is no lesson of the programme")
         for number, _ in arrival.lessons

@@ -21,6 +21,14 @@ class InTheFuture(NotUnderstood):
     """The moment has not come yet in the clinic's zone."""
 
 
+class BeforeAnybodyLiving(NotUnderstood):
+    """The moment lies before anybody who lives was born: a slip of the pen. The sender corrects it."""
+
+
+EARLIEST = date(1850, 1, 1)
+"""No day of a living person lies before it (policy). Near the calendar's first day no window or zone can be reckoned."""
+
+
 class AbsenceKind(StrEnum):
     """The four ways in which a result can be absent."""
 
@@ -99,9 +107,11 @@ def check_moment(
     """Refuse a moment to come, or outside the timepoint's window.
 
     Before the start is known, what opens before the start is accepted, and judged once it is known (`fits`).
-    Raises InTheFuture, OutsideWindow, UnknownTimepoint.
+    Raises BeforeAnybodyLiving, InTheFuture, OutsideWindow, UnknownTimepoint.
     """
     point = programme.timepoint(timepoint)
+    if moment.on < EARLIEST:
+        raise BeforeAnybodyLiving(f"lies before {EARLIEST.year}", field="authored")
     if moment.at > now if moment.at is not None else moment.on > today(now, zone):
         raise InTheFuture("lies in the future", field="authored")
     open_days = window(point, episode)

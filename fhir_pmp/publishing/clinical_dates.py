@@ -1,10 +1,14 @@
 """A clinical date as written becomes the span of time it stands for, by which searches find it."""
 
+from calendar import monthrange
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from fhir_pmp.store.columns import milliseconds
+
+_DAY = timedelta(days=1)  # of the calendar: the wall clock stays, whatever the clocks do
+_DAY_LONG = 24 * 60 * 60 * 1000
 
 
 class ClinicalDates:
@@ -21,18 +25,20 @@ def _span(text: str, zone: ZoneInfo) -> tuple[int, int]:
         moment = datetime.fromisoformat(text)
         start = milliseconds(moment)
         return start, start + (1 if "." in text else 1000)
-    first, after = _days(text)
-    return tuple(milliseconds(datetime(day.year, day.month, day.day, tzinfo=zone)) for day in (first, after))  # type: ignore[return-value]
+    first, last = (datetime(day.year, day.month, day.day, tzinfo=zone) for day in _days(text))
+    # The day after the calendar's last one has no name; others write 9999-12-31 for "no end".
+    after = milliseconds(last + _DAY) if last.date() < date.max else milliseconds(last) + _DAY_LONG
+    return milliseconds(first), after
 
 
 def _days(text: str) -> tuple[date, date]:
+    """The first and the last day."""
     parts = [int(part) for part in text.split("-")]
     match parts:
         case [year]:
-            return date(year, 1, 1), date(year + 1, 1, 1)
+            return date(year, 1, 1), date(year, 12, 31)
         case [year, month]:
-            return date(year, month, 1), date(year + month // 12, month % 12 + 1, 1)
+            return date(year, month, 1), date(year, month, monthrange(year, month)[1])
         case [year, month, day]:
-            first = date(year, month, day)
-            return first, first + timedelta(days=1)
+            return date(year, month, day), date(year, month, day)
     raise ValueError("no FHIR date")

@@ -62,6 +62,7 @@ CONTRADICTIONS = {
     "an ending without saying how": ({"ended_on": date(2026, 4, 1)}, "ended_how"),
     "never started, and started": ({"ended_how": Ending.NEVER_STARTED}, "ended_how"),
     "stopped before it began": ({"started_on": None, "ended_how": Ending.STOPPED}, "episode"),
+    "a start in the calendar's first days": ({"started_on": date(1, 1, 2)}, "started_on"),
     "a referral number of nobody": ({"referral_number": "R-000000000000"}, "referral_number"),
 }
 

@@ -536,6 +536,18 @@ def test_a_screening_before_the_start_is_known_is_taken_and_judged_once_it_is(ho
     assert change["valueQuantity"]["value"] == -8  # 16 at screening, 8 at post
 
 
+def test_a_moment_no_zone_can_reckon_with_is_refused_and_the_others_stand(house: House) -> None:
+    house.enrol(enrolment(), enrolment("not begun", started_on=None))
+    edge = "0001-01-01T00:00:00+14:00"
+    refused, waiting, taken = house.respond(
+        phq9("start", *LOW, on=edge),
+        phq9("screening", *LOW, on=edge, enrolment="not begun"),
+        phq9("start", *LOW),
+    )
+    assert [one.fate for one in (refused, waiting, taken)] == [Fate.REFUSED, Fate.REFUSED, Fate.ACCEPTED]
+    assert {one.faults[0].field for one in (refused, waiting)} == {"authored"}
+
+
 def test_a_moment_with_a_time_is_judged_by_the_clinics_calendar(house: House) -> None:
     house.enrol()
     last = STARTED + timedelta(days=14)

@@ -1,7 +1,7 @@
 """Windows, due days and the four absences, in the clinic's zone and on the days its clocks change."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
@@ -13,6 +13,7 @@ from fhir_pmp.pathway.programme import NotOfferedThen, UnknownTimepoint
 from fhir_pmp.pathway.timepoints import (
     Absence,
     AbsenceKind,
+    BeforeAnybodyLiving,
     InTheFuture,
     OutsideWindow,
     absence_of_response,
@@ -152,6 +153,15 @@ def test_a_moment_to_come_is_refused_to_the_second() -> None:
     check(POST, at("2026-04-27T10:00:00+10:00"), now="2026-04-27T00:00:00+00:00")
     with pytest.raises(InTheFuture):
         check(POST, at("2026-04-27T10:00:01+10:00"), now="2026-04-27T00:00:00+00:00")
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "1849-12-31T23:59:59+11:00"])
+def test_a_moment_before_anybody_living_is_refused_with_and_without_a_start(text: str) -> None:
+    moment, now = datetime.fromisoformat(text), utc("2026-04-27T00:00:00+00:00")
+    for said in (Moment(text, moment.date(), moment), on(text[:10])):
+        for begun in (EPISODE, replace(EPISODE, started_on=None)):
+            with pytest.raises(BeforeAnybodyLiving, match="authored: lies before 1850"):
+                check_moment(PROGRAMME, begun, "screening", said, now, SYDNEY)
 
 
 def test_today_is_the_clinics_day() -> None:
