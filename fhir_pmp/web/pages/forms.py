@@ -8,6 +8,9 @@ from flask import request
 from fhir_pmp.errors import FhirPmpError
 from fhir_pmp.letters.facts import LONGEST_FIELD
 
+NUMBER = {"number": "Referral number or identifier"}
+"""The form that looks somebody up; two pages show it."""
+
 
 @dataclass
 class Form:
@@ -18,10 +21,10 @@ class Form:
     faults: list[tuple[str, str]] = field(default_factory=list)
 
     @classmethod
-    def posted(cls, labels: Mapping[str, str]) -> "Form":
-        """The form of this request; a field that was not posted is empty."""
-        typed = {name: request.form.get(name, "").replace("\r\n", "\n").strip() for name in labels}
-        return cls(labels, typed)
+    def posted(cls, labels: Mapping[str, str], kept: Mapping[str, str] | None = None) -> "Form":
+        """The form of this request; a field that was not posted is as `kept`, or empty."""
+        before = kept or {}
+        return cls(labels, {name: _typed(name, before.get(name, "")) for name in labels})
 
     def value(self, name: str) -> str:
         """What stands in the field."""
@@ -50,3 +53,7 @@ class Form:
     def error(self, name: str) -> str | None:
         """The first thing that is wrong with a field."""
         return next((what for at, what in self.faults if at == name), None)
+
+
+def _typed(name: str, otherwise: str) -> str:
+    return request.form.get(name, otherwise).replace("\r\n", "\n").strip()

@@ -6,6 +6,7 @@ from werkzeug.exceptions import NotFound
 
 from fhir_pmp.errors import NotAllowed
 from fhir_pmp.identifiers import LetterId
+from fhir_pmp.letters.facts import FIELD_NAMES
 from fhir_pmp.letters.signing import preview_letter, sign_letter
 from fhir_pmp.pathway.timepoints import today
 from fhir_pmp.store.letters import Letter, LetterState, Preview
@@ -24,7 +25,7 @@ from fhir_pmp.web.pages.letters import labels_of, pdf_answer, save_fields, show_
 def make_preview(letter_id: str) -> ResponseReturnValue:
     """Keeps the fields, if they were posted, and sets the letter as this clinician would sign it today."""
     wanted = LetterId(letter_id)
-    if any(name in request.form for name in ("gp_actions", "comment", "stop_reason")):
+    if any(name in request.form for name in FIELD_NAMES):
         form, answer = save_fields(wanted)
         if form is not None:
             return answer, 400 if form.error("") is None else 409

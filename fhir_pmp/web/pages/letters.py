@@ -114,7 +114,7 @@ def save_fields(letter_id: LetterId) -> tuple[Form | None, str]:
     with desk().store.read() as books:
         found = books.letters.get(letter_id)
         note_persons([books.episodes.get(found.episode).person])
-    form = Form.posted(labels_of(found))
+    form = Form.posted(labels_of(found), kept=found.fields)
     for name in form.labels:
         form.must_print(name)
     if not form.faults:

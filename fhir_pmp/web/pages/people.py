@@ -14,11 +14,10 @@ from fhir_pmp.web.access.auditing import note_persons
 from fhir_pmp.web.access.policy import Visitor, may
 from fhir_pmp.web.desk import desk
 from fhir_pmp.web.pages.blueprint import pages, reads
-from fhir_pmp.web.pages.forms import Form
+from fhir_pmp.web.pages.forms import NUMBER, Form
 from fhir_pmp.web.pages.frame import page
 
 PAGE = 50
-_LABELS = {"number": "Referral number or identifier"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def people() -> str:
         last=max(1, -(-total // PAGE)),
         lessons_done=lessons_done,
         lessons=len(desk().clinic.programme.lessons),
-        form=Form(_LABELS),
+        form=Form(NUMBER),
     )
 
 
@@ -70,7 +69,7 @@ def people() -> str:
 @may(Visitor.CLINICIAN, Visitor.ADMINISTRATOR, action="query")
 def search() -> ResponseReturnValue:
     """Somebody by our referral number, an identifier or the platform's enrolment id, each exactly. POST: it names them."""
-    form = Form.posted(_LABELS)
+    form = Form.posted(NUMBER)
     form.require("number", "Enter a referral number or an identifier")
     if form.faults:
         return _results(form, None), 400

@@ -13,6 +13,7 @@ from fhir_pmp.store.work_items import WorkItem
 from fhir_pmp.web.access.auditing import note_persons
 from fhir_pmp.web.desk import desk
 from fhir_pmp.web.pages.blueprint import pages, reads
+from fhir_pmp.web.pages.forms import NUMBER, Form
 from fhir_pmp.web.pages.frame import page
 
 MOST = 50
@@ -50,6 +51,7 @@ def worklist() -> str:
         answer=lambda flag: answer_text(desk().clinic, flag),
         item=lambda flag: item_text(desk().clinic, flag),
         as_of=desk().clock(),
+        form=Form(NUMBER),
     )
 
 

@@ -53,6 +53,13 @@ def test_saved_fields_stay_and_stand_in_the_letter(day: Day, ada: Visitor) -> No
     assert "<b>Soon</b> & often; 5 > 3" in words(page)
 
 
+def test_a_field_that_is_not_posted_stays_as_it_was(day: Day, ada: Visitor) -> None:
+    letter = _draft(day)
+    ada.post(f"/letters/{letter}/preview", {"comment": "We wish him well."})
+    kept = _letter(day, letter).fields
+    assert (kept["comment"], kept["stop_reason"]) == ("We wish him well.", "No answer to three calls")
+
+
 def test_a_wrong_field_is_named_and_nothing_typed_is_lost(day: Day, ada: Visitor) -> None:
     letter = _draft(day)
     typed = {

@@ -2,8 +2,9 @@
 
 import re
 
-from fhir_pmp.identifiers import ResponseId
+from fhir_pmp.identifiers import InstrumentId, ResponseId
 from fhir_pmp.intake.withdrawals import withdraw_response
+from fhir_pmp.store.readers import Reader
 from tests.integration.letters.house import moment
 from tests.integration.web.pages.day import Day, Visitor
 from tests.integration.web.pages.reading import rows, words
@@ -92,6 +93,29 @@ def test_what_rests_on_an_unconfirmed_rule_bears_the_mark(day: Day, ada: Visitor
     pcs = rows(_measure(ada.get(f"/people/{day.people['Tobias']}").text, "pcs-total"))
     (eppoc,) = [row for row in pcs if row.startswith("ePPOC: 6 points and another band")]
     assert "Unconfirmed" in eppoc
+
+
+def test_a_score_that_rests_on_an_unconfirmed_rule_is_shown_with_the_mark_and_not_published(
+    day: Day, ada: Visitor
+) -> None:
+    # TSK-11: which items are reversed is not confirmed (clinical.md 2.1), so every score of it rests on that.
+    day.finish("Priya", "item9_positive")
+    for timepoint, on in (("start", "2026-03-02"), ("post", "2026-04-28")):
+        day.golden.answer(
+            "item9_positive", "tsk11", timepoint, "2 2 2 2 2 2 2 2 2 2 2", on, now=moment("2026-05-01")
+        )
+    tsk = _measure(ada.get(f"/people/{day.people['Priya']}").text, "tsk11-total")
+    scored = [row for row in rows(tsk) if row.startswith(("Start", "End of programme"))]
+    assert len(scored) == 2
+    assert all("Unconfirmed rests on" in row and "not in letters, not delivered" in row for row in scored)
+    with day.store.read() as books:
+        (one,) = [
+            r.response.id
+            for r in books.responses.of_episode(day.episodes["Priya"])
+            if (r.response.instrument, r.response.timepoint) == ("tsk11", "post")
+        ]
+        score = clinic().score_id(one, clinic().instruments[InstrumentId("tsk11")].scales[0].id)
+        assert books.published.find(Reader.house(), "Observation", score) is None
 
 
 def test_a_safety_item_left_blank_is_neither_zero_nor_silent(day: Day, ada: Visitor) -> None:
