@@ -56,7 +56,9 @@ def _selection(
 
 @deliveries.command("counts")
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON, on one line.")
-@click.option("--every", type=click.FloatRange(min=0.1), help="Count again after so many seconds, until Ctrl-C.")
+@click.option(
+    "--every", type=click.FloatRange(min=0.1), help="Count again after so many seconds, until Ctrl-C."
+)
 def counts(as_json: bool, every: float | None) -> None:
     """How many deliveries of each destination stand where."""
     house = start()

@@ -89,7 +89,9 @@ def test_every_command_that_is_named_exists(page: Path) -> None:
     wrong = []
     for line in re.findall(r"fhir-pmp((?: +[a-z-]+)+)(.*)", _text(page)):
         command, options = _command(line[0].split()), set(re.findall(r"--[a-z][a-z-]+", line[1]))
-        known = {"--help", "--version"} | {one for p in command.params for one in p.opts} if command else set()
+        known = (
+            {"--help", "--version"} | {one for p in command.params for one in p.opts} if command else set()
+        )
         if command is None or (not isinstance(command, click.Group) and not options <= known):
             wrong.append("fhir-pmp" + "".join(line))
     assert wrong == []
