@@ -1,6 +1,7 @@
 """A referral that was understood becomes a person, an episode and published resources, references re-pointed."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from fhir_pmp.fhir.organization import build_practice
@@ -12,10 +13,10 @@ from fhir_pmp.fhir.rendered import Rendered, Resource
 from fhir_pmp.fhir.task import build_task
 from fhir_pmp.identifiers import PersonId, ReferralId, ResourceId
 from fhir_pmp.intake.identity import Doubt, contradict
-from fhir_pmp.intake.questions import WHO_IS_THIS, ask
+from fhir_pmp.intake.questions import PERSON_DIFFERS, WHO_IS_THIS, ask
 from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.episodes import task_status
-from fhir_pmp.pathway.facts import Episode, EpisodeState, Person, Practice, Referral, Sharing
+from fhir_pmp.pathway.facts import Episode, EpisodeState, Person, Practice, Referral, Sex, Sharing
 from fhir_pmp.publishing.care import publish_care
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.store import Books
@@ -40,6 +41,8 @@ def record_referral(
     """Records and publishes a new referral; its receipt falls due. Runs in the transaction of `books`."""
     referral_id = clinic.referral_id(client.id, request.service_request_identifier)
     person, is_new, doubt, others = _who(books, clinic, client, request, referral_id)
+    if not is_new:
+        person = _told_again(books, clinic, client, request, person, arrival, now)
     ids = entry_ids(clinic, client, referral_id, person.id, request)
     episode = _episode(clinic, client, request, referral_id, person, ids, doubtful=doubt is not None)
     referral = _referral(clinic, client, request, referral_id, episode, now)
@@ -116,6 +119,35 @@ def _who(
     if contradict(person, request.patient_identifiers):
         return registered, True, Doubt.IDENTIFIERS_DIFFER, (person.id,)
     return person, False, None, ()
+
+
+def _told_again(
+    books: Books,
+    clinic: Clinic,
+    client: Client,
+    request: ReferralRequest,
+    person: Person,
+    arrival: int,
+    now: datetime,
+) -> Person:
+    """Somebody known is referred: the practice that registered them is taken at its word; from another it is asked."""
+    identifiers = tuple(dict.fromkeys((*person.identifiers, *request.patient_identifiers)))
+    sex = person.sex if request.sex is Sex.UNKNOWN else request.sex
+    said = replace(person, given=request.given, family=request.family, sex=sex)
+    if person.registered_by == f"client:{client.id}":
+        said = replace(said, identifiers=identifiers)
+        if said != person:
+            books.people.update(said)
+        return said
+    fields = [name for name in ("given", "family", "sex") if getattr(said, name) != getattr(person, name)]
+    if fields:
+        what = "a practice says something else of this person than the door that registered them"
+        # The hash tells what was said from what is said another time, and says nothing itself.
+        heard = clinic.ids.compute("said", *(str(getattr(said, name)) for name in fields))
+        details = {"fields": fields, "said": heard, "inbox": [arrival]}
+        about = f"person/{person.id}"
+        ask(books, PERSON_DIFFERS, about, what, person=person.id, episode=None, details=details, now=now)
+    return person
 
 
 def _episode(

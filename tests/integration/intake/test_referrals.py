@@ -195,6 +195,38 @@ def test_a_person_who_is_known_by_identifier_and_birth_date_is_the_same_person(h
     assert house.person(house.episode("e1")).registered_by == "source:redcap-wide"
 
 
+def test_another_name_under_a_known_number_is_a_question_and_the_referral_goes_on(house: House) -> None:
+    house.enrol(enrolment("e1", identifiers=(Identifier(GP_MEDICARE, "m-1"),), family="Known"))
+    house.refer("1")
+    referral = house.referral()
+    known = house.person(house.episode("e1"))
+    assert referral.person == known.id and known.family == "Known"
+    (item,) = house.work()
+    assert (item.kind, item.person, item.details["fields"]) == ("person_differs", known.id, ["family"])
+    with house.store.read() as books:
+        (row,) = item.details["inbox"]
+        assert b"Example" in books.inbox.get(row).body  # what it says stands where the clinician looks
+    (patient,) = house.published("Patient").values()
+    assert patient["name"][0]["family"] == "Known"
+
+
+def test_the_practice_that_registered_a_person_changes_the_name_with_its_next_referral(house: House) -> None:
+    house.refer("1")
+    again = referral_bundle("2", family="Married")
+    patient = next(e["resource"] for e in again["entry"] if e["resource"]["resourceType"] == "Patient")
+    patient["identifier"] = [
+        {"system": GP_MEDICARE, "value": "m-1"},
+        {"system": "urn:hospital", "value": "h-1"},
+    ]
+    house.receive(again)
+    person = house.person(house.episode_of(house.referral("2")))
+    assert person.id == house.referral("1").person
+    assert (person.family, [one.value for one in person.identifiers]) == ("Married", ["m-1", "h-1"])
+    (patient,) = house.published("Patient").values()
+    assert patient["name"][0]["family"] == "Married"  # the record and what is published say the same
+    assert house.work() == []
+
+
 def test_a_doubtful_referral_stands_under_a_patient_of_its_own_and_the_known_person_is_left_alone(
     house: House,
 ) -> None:
