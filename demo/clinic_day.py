@@ -13,7 +13,7 @@ UNDECIDED = frozenset({"requested", "received"})
 TURNED_AWAY = frozenset({"rejected", "cancelled"})
 ENOUGH_TO_TURN_SOME_AWAY = 10
 
-WHAT_WAS_DONE = "Telephoned the person the same day and went through their safety plan with them."
+WHAT_WAS_DONE = "Telephoned the person, went through their safety plan with them, and told the practice."
 WHY_DECLINED = "Not suited to an online programme at present: needs to be seen in person first."
 
 

@@ -1,26 +1,27 @@
 """Watches what is due go out, and counts what the EHR holds against it."""
 
 import time
+from collections.abc import Iterator
 
 from demo.ehr import Ehr
-from demo.house import House
+from demo.house import Counts, House
 from demo.progress import counted
 from demo.report import Facts
 
-STUCK_AFTER_SECONDS = 150
-"""Without one delivery getting through."""
-EVERY_SECONDS = 0.5
+EVERY_SECONDS = 1.0
+STUCK_AFTER_SECONDS = 240
+"""Without one delivery getting through: what a killed sync had taken is free again after three minutes."""
 QUIET_SECONDS = 3.0
-"""Sync looks every two seconds: letters that it drafts meanwhile are due as well."""
+"""Sync looks every two seconds: what it makes meanwhile, such as receipts, is due as well."""
 
 
-def wait_until_delivered(house: House, what: str) -> None:
+def wait_until_delivered(counts: Iterator[Counts], what: str) -> None:
     """Waits until nothing is due, and nothing new falls due; gives up when nothing gets through for a while."""
-    most = left = due(house.counts()["deliveries"])
+    most = left = due(next(counts))
     moved_at = time.monotonic()
-    with counted(what, most) as progress, house.counting(EVERY_SECONDS) as counts:
+    with counted(what, most) as progress:
         for now in counts:
-            before, left = left, due(now["deliveries"])
+            before, left = left, due(now)
             most = max(most, left)
             progress.at(most - left, most)
             if left != before:
@@ -30,8 +31,9 @@ def wait_until_delivered(house: House, what: str) -> None:
                 return
 
 
-def due(states: dict[str, int]) -> int:
+def due(counts: Counts) -> int:
     """How many deliveries are on their way or will be."""
+    states = counts["deliveries"]
     return states.get("pending", 0) + states.get("in_flight", 0)
 
 

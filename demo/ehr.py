@@ -66,10 +66,18 @@ def choose_ehr(asked: str, workplace: Workplace) -> Iterator[Ehr]:
 def _elsewhere(base: str) -> Ehr:
     try:
         statement = _read(f"{base}/metadata")
-        is_hapi = "HAPI" in str(statement.get("software", {}).get("name", ""))
-    except (OSError, ValueError, AttributeError) as failure:
+        takes_our_ids = _takes_our_ids(statement)
+    except (OSError, ValueError, LookupError, AttributeError, TypeError) as failure:
         raise NoFhirServer(f"{base} does not answer as a FHIR server: {failure}") from None
-    return Ehr(base, base, "elsewhere", is_elsewhere=True, takes_our_ids=is_hapi)
+    return Ehr(base, base, "elsewhere", is_elsewhere=True, takes_our_ids=takes_our_ids)
+
+
+def _takes_our_ids(statement: dict[str, Any]) -> bool:
+    if statement["resourceType"] != "CapabilityStatement":
+        raise ValueError("no CapabilityStatement stands under /metadata")
+    # HAPI takes them and does not say so.
+    says_so = [one.get("updateCreate") is True for one in statement["rest"][0]["resource"]]
+    return "HAPI" in str(statement.get("software", {}).get("name")) or all(says_so)
 
 
 def _read(address: str) -> dict[str, Any]:

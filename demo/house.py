@@ -26,6 +26,10 @@ SECONDS_TO_END = 35
 PAGE = 1000
 
 
+Counts = dict[str, dict[str, int]]
+"""`deliveries` by state, and `resources_sent` by type."""
+
+
 class CommandFailed(Exception):
     """A command of fhir_pmp ended with an error; what it said follows."""
 
@@ -98,9 +102,9 @@ class House:
         """What the command printed, as JSON."""
         return json.loads(self.run(*arguments, "--json"))
 
-    def counts(self) -> dict[str, dict[str, int]]:
-        """`deliveries` by state, and `resources_sent` by type."""
-        told: dict[str, dict[str, int]] = self.json("deliveries", "counts")[self.destination]
+    def counts(self) -> Counts:
+        """What the EHR was sent and is yet to be."""
+        told: Counts = self.json("deliveries", "counts")[self.destination]
         return told
 
     def sent_ids(self) -> dict[str, set[str]]:
@@ -117,7 +121,7 @@ class House:
         return found
 
     @contextmanager
-    def counting(self, every: float) -> Generator[Iterator[dict[str, dict[str, int]]]]:
+    def counting(self, every: float) -> Generator[Iterator[Counts]]:
         """The counts again and again, from one command that goes on: starting one costs more than counting."""
         command = [str(COMMAND), "deliveries", "counts", "--json", "--every", str(every)]
         process = subprocess.Popen(
@@ -142,9 +146,9 @@ class House:
                 time.sleep(0.2)
         raise CommandFailed(f"fhir-pmp serve did not answer; its log is {self.folder / 'serve.log'}")
 
-    def start_sync(self) -> None:
-        """Starts the sync process."""
-        self._start("sync")
+    def start_sync(self) -> "subprocess.Popen[bytes]":
+        """Starts the sync process, and gives it back for whoever wants to end it in a way of their own."""
+        return self._start("sync")
 
     def stop(self) -> None:
         """Ends both processes, each given time to finish what it does."""
@@ -167,18 +171,18 @@ class House:
         except KeyboardInterrupt:
             CONSOLE.print("Ending every process that was started here.")
 
-    def _start(self, command: str) -> None:
+    def _start(self, command: str) -> "subprocess.Popen[bytes]":
         with (self.folder / f"{command}.log").open("ab") as log:
-            self._processes.append(
-                subprocess.Popen(
-                    [str(COMMAND), command],
-                    env=self.environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,  # Ctrl-C is ours to pass on
-                )
+            process = subprocess.Popen(
+                [str(COMMAND), command],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is ours to pass on
             )
+        self._processes.append(process)
+        return process
 
 
 def _free_port() -> int:

@@ -25,7 +25,7 @@ def counted(what: str, total: int) -> Iterator["Counter"]:
     """A long step with a progress bar."""
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     began = time.monotonic()
-    with Progress(*columns, console=CONSOLE, transient=True) as progress:
+    with Progress(*columns, console=CONSOLE, transient=True, disable=not CONSOLE.is_terminal) as progress:
         counter = Counter(progress, total)
         yield counter
     CONSOLE.print(f"[green]done[/green]  {what}: {counter.total} ({time.monotonic() - began:.1f} s)")
