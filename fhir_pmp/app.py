@@ -23,6 +23,7 @@ from fhir_pmp.web.errors import install_errors
 from fhir_pmp.web.fhir_api.routes import install_fhir_api
 from fhir_pmp.web.pages.error_pages import error_page
 from fhir_pmp.web.pages.routes import install_pages
+from fhir_pmp.web.programme_api.routes import install_programme_api
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 MOST_FORM_PARTS = 500
@@ -71,6 +72,7 @@ def create_app(desk: Desk) -> Flask:
     install_access(app)
     app.register_blueprint(alive)
     install_fhir_api(app)
+    install_programme_api(app)
     install_pages(app)
     install_errors(app, error_page)
     if desk.proxy_hops:

@@ -12,16 +12,10 @@ from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.episodes import By, Event, move
 from fhir_pmp.pathway.facts import ENDED, Episode, EpisodeState, Lesson, Person, Practice
 
-_EVENTS = {
+ENDING_EVENTS = {
     Ending.FINISHED: Event.FINISH,
     Ending.STOPPED: Event.STOP,
     Ending.NEVER_STARTED: Event.NEVER_START,
-}
-
-_ENDED = {
-    Ending.FINISHED: EpisodeState.FINISHED,
-    Ending.STOPPED: EpisodeState.STOPPED,
-    Ending.NEVER_STARTED: EpisodeState.NEVER_STARTED,
 }
 
 
@@ -160,10 +154,9 @@ def _begin(clinic: Clinic, arrival: ArrivedEnrolment, joined: Joined) -> Plan:
 def _restate(known: Known, clinic: Clinic, arrival: ArrivedEnrolment, before: Episode) -> Plan:
     """A known enrolment is stated again: what is new of it, and what it raises."""
     plan = _go_on(known, clinic, arrival, known.person(before.person), before)
-    if plan.changes_something and not arrival.amends:
-        raise EnrolmentDiffers(
-            faults=[Fault(name, "differs from what is recorded") for name in plan.changed_fields]
-        )
+    if not arrival.amends and (plan.changes_something or plan.ended_otherwise):
+        fields = plan.changed_fields or ("ended_how",)
+        raise EnrolmentDiffers(faults=[Fault(name, "differs from what is recorded") for name in fields])
     named = _named_late(known, arrival, before)
     bearers = _other_bearers(known, plan)
     if bearers:
@@ -228,7 +221,7 @@ def _go_on(known: Known, clinic: Clinic, arrival: ArrivedEnrolment, person: Pers
 def _ended_otherwise(before: Episode, arrival: ArrivedEnrolment) -> bool:
     if arrival.ended_how is None or before.state not in ENDED:
         return False
-    return before.state is not _ENDED[arrival.ended_how]
+    return before.state is not EpisodeState(arrival.ended_how.value)
 
 
 def _moved(
@@ -251,7 +244,7 @@ def _events(clinic: Clinic, episode: Episode, arrival: ArrivedEnrolment) -> list
     ):
         events.append(Event.COMMENCE)
     if arrival.ended_how is not None and episode.state not in ENDED:
-        events.append(_EVENTS[arrival.ended_how])
+        events.append(ENDING_EVENTS[arrival.ended_how])
     return events
 
 

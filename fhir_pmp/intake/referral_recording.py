@@ -251,7 +251,9 @@ def _render(
     ids: Mapping[int, ResourceId],
 ) -> list[Rendered]:
     sent = request.repointed(ids)
-    registered_here = person.registered_by == f"client:{client.id}"
+    # Once another practice refers this person too, both read the Patient: it says what we know, and no practice's words.
+    alone = all(one.client == client.id for one in books.referrals.of_person(person.id))
+    registered_here = person.registered_by == f"client:{client.id}" and alone
     patient = build_patient(
         clinic,
         person,

@@ -1,0 +1,1 @@
+"""The door of the programme's platform: hand over people, lessons and answers, read outcomes."""

@@ -1,0 +1,178 @@
+"""The blueprint under /programme: how a body is read, how an answer is described, what an id looks like in a path."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NoReturn
+
+from flask import Response, g, request
+from flask_smorest import Blueprint
+from marshmallow import Schema, ValidationError
+from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import Forbidden
+from werkzeug.routing import BaseConverter
+
+from fhir_pmp.errors import Fault, NotUnderstood
+from fhir_pmp.fhir.json_reader import MOST_FAULTS, shown_name
+from fhir_pmp.fhir.json_writer import write_canonical
+from fhir_pmp.identifiers import SourceId
+from fhir_pmp.web.access.callers import client
+from fhir_pmp.web.bodies import json_body
+from fhir_pmp.web.desk import desk
+from fhir_pmp.web.programme_api.fields import OWN_ID
+
+PREFIX = "/programme"
+View = Callable[..., Response]
+
+
+class BodyNotAsDescribed(NotUnderstood):
+    """The body is JSON, and not as this address takes it. The sender corrects the fields named."""
+
+
+class NoParameters(NotUnderstood):
+    """This door takes no query parameters. The sender leaves them out."""
+
+
+class StrictParser(FlaskParser):
+    """Reads a body by the house's one JSON reader, and tells what does not fit as the house tells it."""
+
+    DEFAULT_VALIDATION_STATUS = 400
+
+    def load_json(self, req: Any, schema: Schema) -> Any:
+        """The body as one JSON object, remembered as it was sent."""
+        g.sent = json_body()
+        return g.sent
+
+    def handle_error(
+        self,
+        error: ValidationError,
+        req: Any,
+        schema: Schema,
+        *,
+        error_status_code: int | None,
+        error_headers: Mapping[str, str] | None,
+    ) -> NoReturn:
+        """Every field that does not fit, up to MOST_FAULTS."""
+        faults = list(_faults(error.messages_dict.get("json", error.messages), ""))
+        raise BodyNotAsDescribed(faults=faults[:MOST_FAULTS])
+
+
+class ProgrammeBlueprint(Blueprint):  # type: ignore[misc]  # flask-smorest carries no types
+    """flask-smorest's blueprint with our reader."""
+
+    ARGUMENTS_PARSER = StrictParser()
+
+
+programme_api = ProgrammeBlueprint(
+    "programme", __name__, url_prefix=PREFIX, description="The programme's platform"
+)
+
+
+class OwnIdConverter(BaseConverter):
+    """An id that the platform gives."""
+
+    regex = OWN_ID
+    part_isolating = True
+
+
+class OurIdConverter(BaseConverter):
+    """An id that we give."""
+
+    regex = r"[a-z]{1,16}-[0-9a-f]{32}"
+
+
+class LessonConverter(BaseConverter):
+    """A lesson's number: 1, 2, …"""
+
+    regex = r"[1-9][0-9]?"
+
+    def to_python(self, value: str) -> int:
+        """The number."""
+        return int(value)
+
+
+CONVERTERS: Mapping[str, tuple[type[BaseConverter], Mapping[str, object]]] = {
+    "own_id": (OwnIdConverter, {"type": "string", "pattern": f"^{OWN_ID}$"}),
+    "our_id": (OurIdConverter, {"type": "string", "pattern": f"^{OurIdConverter.regex}$"}),
+    "lesson": (LessonConverter, {"type": "integer", "minimum": 1, "maximum": 99}),
+}
+"""The converters of our paths, and what the description says of each."""
+
+
+def refuse_parameters() -> None:
+    """A parameter that we do not know is not passed over: the caller believes that it does something."""
+    if request.query_string:
+        raise NoParameters(field="query")
+
+
+programme_api.before_request(refuse_parameters)
+
+
+def address(method: str, rule: str, **described: object) -> Callable[[View], View]:
+    """Puts a view under an address, described under the view's own name."""
+
+    def put(view: View) -> View:
+        known: View = programme_api.doc(operationId=view.__name__, **described)(view)
+        routed: View = programme_api.route(rule, methods=[method])(known)
+        return routed
+
+    return put
+
+
+def takes(schema: type[Schema]) -> Callable[[View], View]:
+    """The view is given the body, checked against the schema, as its first argument."""
+    described: Callable[[View], View] = programme_api.arguments(schema)
+    return described
+
+
+def gives(status: int, schema: type[Schema], what: str) -> Callable[[View], View]:
+    """Describes one answer of the view; the view itself returns a Response."""
+    described: Callable[[View], View] = programme_api.response(status, schema, description=what)
+    return described
+
+
+def also_gives(status: int, schema: type[Schema], what: str) -> Callable[[View], View]:
+    """Describes another answer of the view."""
+    described: Callable[[View], View] = programme_api.alt_response(status, schema=schema, description=what)
+    return described
+
+
+def sent() -> Any:
+    """The body of this request as it was sent, read strictly and not yet interpreted."""
+    return g.sent
+
+
+def own_source() -> SourceId:
+    """Under whose name the caller's responses are kept: the source it is registered for. Raises Forbidden."""
+    found = client().source
+    if found is None or found not in desk().sources:
+        raise Forbidden  # its mapping is gone: nobody knows any more what its ids mean
+    return found
+
+
+def source() -> SourceId:
+    """Whose enrolment ids the caller uses: its source's, or those of another that its source names. Raises Forbidden."""
+    return desk().sources[own_source()].enrolments_of
+
+
+def json_answer(value: object, status: int = 200) -> Response:
+    """A JSON answer of our own bytes."""
+    return Response(write_canonical(value), status, content_type="application/json")
+
+
+def _faults(messages: object, path: str) -> Iterator[Fault]:
+    """Marshmallow's messages as faults. A member's name that nobody would have chosen may be somebody's data."""
+    if isinstance(messages, Mapping):
+        for name, inner in messages.items():
+            yield from _faults(inner, _below(path, name))
+    elif isinstance(messages, list):
+        for inner in messages:
+            yield from _faults(inner, path)
+    else:
+        yield Fault(path or "body", str(messages))
+
+
+def _below(path: str, name: object) -> str:
+    if isinstance(name, int):
+        return f"{path}[{name}]"
+    if name in ("_schema", "key", "value"):  # marshmallow's own, where an object or a member of one is wrong
+        return path
+    return f"{path}.{shown_name(str(name))}" if path else shown_name(str(name))
