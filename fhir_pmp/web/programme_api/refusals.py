@@ -26,15 +26,11 @@ def of_enrolment(field: str) -> str:
     return _ENROLMENT.get(field, field)
 
 
-def of_response(instrument: str) -> Naming:
-    """The fields of a response to this instrument: answers by their linkId."""
-
-    def named(field: str) -> str:
-        if field == "authored":
-            return "answered_at"
-        return f"answers.{field}" if field == "?" or field.startswith(f"{instrument}-") else field
-
-    return named
+def of_response(field: str) -> str:
+    """The field of a response: answers by their linkId, whatever instrument that belongs to."""
+    if field == "authored":
+        return "answered_at"
+    return f"answers.{field}" if field == "?" or "-" in field else field
 
 
 def told(refusal: FhirPmpError, naming: Naming) -> Told:

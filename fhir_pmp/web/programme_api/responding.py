@@ -30,4 +30,4 @@ def respond(said: dict[str, Any], response: str) -> Response:
     (came_to,) = record_sent([Sent(response, said, sent())])
     if isinstance(came_to, Answer):
         return came_to.response()
-    return refuse(came_to, of_response(said["instrument"]))
+    return refuse(came_to, of_response)

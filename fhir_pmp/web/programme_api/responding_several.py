@@ -32,5 +32,5 @@ def respond_several(said: dict[str, Any]) -> Response:
             value = orjson.loads(came_to.body)
             told.append({"response": one.own_id, "status": came_to.status} | value)
         else:
-            told.append(refused_response(one.own_id, one.said["instrument"], came_to))
+            told.append(refused_response(one.own_id, came_to))
     return json_answer({"responses": told})

@@ -138,6 +138,6 @@ def taken_response(own_id: str, receipt: Receipt, outcome: str | None = None) ->
     return Answer.of(201 if receipt.fate is Fate.ACCEPTED else 200, value)
 
 
-def refused_response(own_id: str, instrument: str, refusal: FhirPmpError) -> dict[str, object]:
+def refused_response(own_id: str, refusal: FhirPmpError) -> dict[str, object]:
     """What is told of one of several that was refused."""
-    return {"response": own_id, **as_json(told(refusal, of_response(instrument)))}
+    return {"response": own_id, **as_json(told(refusal, of_response))}
