@@ -63,9 +63,11 @@ def visible_to(sees: Sees) -> sa.ColumnElement[bool]:
     record = sa.and_(published.c.sharing == Sharing.RECORD.value, is_shared())
     if sees is Sees.SHARED:
         return sa.or_(definition, referral, record)
-    # The Patient belongs to nobody alone: two practices may have referred the same person.
+    # The Patient belongs to nobody alone: two practices may have referred the same person. Of its earlier versions each
+    # sees its own, for they hold what one practice wrote before there was another.
     referred = sa.exists().where(
         published.c.type == "Patient",
+        published.c.superseded_at.is_(None),
         referrals.c.person == published.c.person,
         referrals.c.client == client,
     )

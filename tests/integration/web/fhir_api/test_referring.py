@@ -52,6 +52,36 @@ def test_the_same_referral_again_gives_the_same_task_and_other_content_is_a_conf
     assert len(ids_of(house.get("practice", "/fhir/Task").json)) == 1
 
 
+def test_two_practices_of_one_person_read_the_patient_and_neither_reads_what_the_other_wrote(
+    house: House,
+) -> None:
+    house.client(ClientKind.PRACTICE, "rival")
+
+    def refer(who: str, name: str) -> list[str]:
+        bundle = referral_bundle(name)
+        patient = next(e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Patient")
+        patient["identifier"] = [{"system": "urn:medicare", "value": "m-1"}]
+        patient["telecom"] = [{"system": "phone", "value": f"phone as {who} knows it"}]
+        return _locations(_post(house, bundle, who))
+
+    first, second = refer("practice", "a"), refer("rival", "b")
+    again = refer("practice", "c")
+    assert len({one[0].partition("/_history")[0] for one in (first, second, again)}) == 1
+    for who, own, others in (
+        ("practice", [*first, *again], second[1:]),
+        ("rival", second, [*first, *again[1:]]),
+    ):
+        for place in own:
+            answer = house.get(who, f"/fhir/{place}")
+            assert answer.status_code == 200, (who, place)
+        for place in others:
+            assert house.get(who, f"/fhir/{place}").status_code == 404, (who, place)
+        current = house.get(who, f"/fhir/{first[0].partition('/_history')[0]}")
+        assert current.status_code == 200 and b"phone as" not in current.data
+        (found,) = ids_of(house.get(who, "/fhir/Patient?identifier=urn:medicare|m-1").json)
+        assert f"Patient/{found}/_history/1" == first[0]
+
+
 def test_another_practices_referral_is_not_there(house: House) -> None:
     house.client(ClientKind.PRACTICE, "rival")
     for place in _locations(_post(house, referral_bundle("a"))):
