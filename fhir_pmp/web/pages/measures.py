@@ -9,7 +9,7 @@ from fhir_pmp.letters.charts import Chart, ChartPoint, draw_chart
 from fhir_pmp.letters.measures import offered_cells
 from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.movement import Movement, Sense
-from fhir_pmp.pathway.outcomes import Baseline
+from fhir_pmp.pathway.outcomes import Baseline, NoBaseline
 from fhir_pmp.pathway.summary import ScaleOutcome, Summary, TimepointCell
 from fhir_pmp.pathway.wording import plain_date
 
@@ -81,6 +81,7 @@ class Glance:
     title: str
     better: str
     baseline: str
+    unconfirmed: tuple[str, ...]  # what the baseline's score rests on
     later: tuple[Line, ...]
 
 
@@ -93,6 +94,7 @@ def glance_of(clinic: Clinic, summary: Summary) -> list[Glance]:
             title=outcome.scale.title,
             better=f"{outcome.scale.better.value} is better",
             baseline=_baseline(clinic, outcome),
+            unconfirmed=_rests_on(outcome.baseline),
             later=tuple(_line(outcome.at(timepoint.id)) for timepoint in clinic.programme.later),
         )
         for outcome in whole
@@ -134,6 +136,10 @@ def _baseline(clinic: Clinic, outcome: ScaleOutcome) -> str:
     parts = [baseline.score.published or "", baseline.score.band or ""]
     title = clinic.programme.timepoint(baseline.timepoint).title
     return f"{', '.join(filter(None, parts))} ({title})"
+
+
+def _rests_on(baseline: Baseline | NoBaseline) -> tuple[str, ...]:
+    return baseline.score.unconfirmed if isinstance(baseline, Baseline) else ()
 
 
 def _line(cell: TimepointCell) -> Line:

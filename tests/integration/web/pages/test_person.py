@@ -104,7 +104,10 @@ def test_a_score_that_rests_on_an_unconfirmed_rule_is_shown_with_the_mark_and_no
         day.golden.answer(
             "item9_positive", "tsk11", timepoint, "2 2 2 2 2 2 2 2 2 2 2", on, now=moment("2026-05-01")
         )
-    tsk = _measure(ada.get(f"/people/{day.people['Priya']}").text, "tsk11-total")
+    page = ada.get(f"/people/{day.people['Priya']}").text
+    (glance,) = [row for row in rows(page) if row.startswith("Fear of movement (TSK-11)")]
+    assert glance.count("Unconfirmed rests on") == 3  # its baseline, its score, its change
+    tsk = _measure(page, "tsk11-total")
     scored = [row for row in rows(tsk) if row.startswith(("Start", "End of programme"))]
     assert len(scored) == 2
     assert all("Unconfirmed rests on" in row and "not in letters, not delivered" in row for row in scored)
