@@ -1,6 +1,6 @@
 """The hot path: a response and its scores as FHIR bytes, equal to what the builders write and many times faster."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from operator import getitem, itemgetter
 
 import orjson
@@ -12,7 +12,7 @@ from fhir_pmp.fhir.questionnaire_response import answered_item, build_questionna
 from fhir_pmp.fhir.rendered import Rendered
 from fhir_pmp.fhir.safety_observation import build_safety_observation
 from fhir_pmp.fhir.score_observation import build_score_observation, may_leave
-from fhir_pmp.fhir.template import Template, marked_moment, template_of
+from fhir_pmp.fhir.template import marked_moment, template_of
 from fhir_pmp.identifiers import Identifier, PersonId, ResourceId, ResponseId, ScaleId
 from fhir_pmp.instruments.definition import Answers, Instrument, SafetyItem, Scale, Score
 from fhir_pmp.pathway.clinic import Clinic
@@ -24,6 +24,15 @@ Renderer = Callable[[Response, tuple[Score, ...]], tuple[Rendered, ...]]
 _PERSON, _RESPONSE, _AUTHORED, _KEY = "~person~", "~response~", "~authored~", "~key~"
 _MARKS = (_PERSON, _RESPONSE, _AUTHORED)
 
+# Functions in functions, and no objects between them: a name of the function around is found in half the time of an
+# attribute, and everything here runs for each of a hundred thousand responses.
+Scores = tuple[Score, ...]
+Written = tuple[bytes, bytes, bytes]
+"""The values of the marks that every resource of a response has, as JSON text."""
+PartIds = Mapping[ScaleId, ResourceId]
+"""The ids of the sub-scales' Observations: what a scale that has sub-scales refers to."""
+Fill = Callable[[Response, Written, ResourceId, Sequence[ResourceId]], Rendered]
+
 _RECORD = Sharing.RECORD
 
 
@@ -33,16 +42,16 @@ def compile_response_renderer(clinic: Clinic, instrument: Instrument) -> Rendere
     When a shape is first met its template is made by the builders themselves, from marks; so the two never disagree.
     """
     written_items = _compile_items(clinic, instrument)
-    shapes: dict[tuple[object, ...], _Shape] = {}
+    shapes: dict[tuple[object, ...], Callable[[Response, Scores, bytes], tuple[Rendered, ...]]] = {}
 
-    def render(response: Response, scores: tuple[Score, ...]) -> tuple[Rendered, ...]:
+    def render(response: Response, scores: Scores) -> tuple[Rendered, ...]:
         dated_only = response.authored.at is None
         system, version = response.identifier.system, response.instrument_version
         key = (response.timepoint, response.status, dated_only, system, version)
         shape = shapes.get(key)
         if shape is None:
-            shape = shapes[key] = _Shape(clinic, instrument, response)
-        return shape.render(response, scores, written_items(response.answers))
+            shape = shapes[key] = _compile_shape(clinic, instrument, response)
+        return shape(response, scores, written_items(response.answers))
 
     return render
 
@@ -64,150 +73,169 @@ def _compile_items(clinic: Clinic, instrument: Instrument) -> Callable[[Answers]
     return items
 
 
-class _Shape:
-    """The templates of responses that share timepoint, status, precision of date, source and instrument version."""
+def _compile_shape(
+    clinic: Clinic, instrument: Instrument, example: Response
+) -> Callable[[Response, Scores, bytes], tuple[Rendered, ...]]:
+    """For responses that share timepoint, status, precision of date, source and instrument version."""
+    marked = replace(
+        example,
+        id=ResponseId(_RESPONSE),
+        person=PersonId(_PERSON),
+        authored=marked_moment(_AUTHORED, example.authored.at is None),
+        answers={},
+        identifier=Identifier(example.identifier.system, _KEY),
+    )
+    render_response = _compile_response(clinic, marked)
+    part_ids = _compile_part_ids(clinic, instrument)
+    score_renderers = [_compile_scale(clinic, marked, instrument, scale) for scale in instrument.scales]
+    answer_renderers = [_compile_safety(clinic, marked, safety) for safety in instrument.safety_items]
 
-    def __init__(self, clinic: Clinic, instrument: Instrument, example: Response) -> None:
-        marked = replace(
-            example,
-            id=ResponseId(_RESPONSE),
-            person=PersonId(_PERSON),
-            authored=marked_moment(_AUTHORED, example.authored.at is None),
-            answers={},
-            identifier=Identifier(example.identifier.system, _KEY),
-        )
-        self._system = example.identifier.system
-        self._response = template_of(build_questionnaire_response(clinic, marked), (*_MARKS, _KEY))
-        # The items close the resource; where all are blank there are none, and no empty array either.
-        self._with_items = self._response.text[:-1] + b',"item":[%b]}'
-        self._scales = [_ScaleShape(clinic, marked, instrument, scale) for scale in instrument.scales]
-        self._safety = [_SafetyShape(clinic, marked, safety) for safety in instrument.safety_items]
-
-    def render(self, response: Response, scores: tuple[Score, ...], items: bytes) -> tuple[Rendered, ...]:
-        """All resources of one response of this shape."""
-        values = (response.person.encode(), response.id.encode(), orjson.dumps(response.authored.text)[1:-1])
-        rendered = [self._render_response(response, values, items)]
-        scales = list(zip(self._scales, scores, strict=True))
-        # Every id first: a scale that has sub-scales refers to theirs.
-        ids = [shape.id_of(response.id, score) for shape, score in scales]
-        for (shape, score), own in zip(scales, ids, strict=True):
-            if own is not None:
-                rendered.append(shape.render(response, values, score, own, ids))
-        for safety in self._safety:
-            rendered.append(safety.render(response, values))
+    def render(response: Response, scores: Scores, items: bytes) -> tuple[Rendered, ...]:
+        authored = orjson.dumps(response.authored.text)[1:-1]
+        written = (response.person.encode(), response.id.encode(), authored)
+        rendered = [render_response(response, written, items)]
+        ids = part_ids(response.id, scores)
+        for render_score, score in zip(score_renderers, scores, strict=True):
+            if (observation := render_score(response, written, score, ids)) is not None:
+                rendered.append(observation)
+        for render_answer in answer_renderers:
+            rendered.append(render_answer(response, written))
         return tuple(rendered)
 
-    def _render_response(self, response: Response, values: tuple[bytes, ...], items: bytes) -> Rendered:
-        template, key = self._response, response.identifier.value
+    return render
+
+
+def _compile_response(clinic: Clinic, marked: Response) -> Callable[[Response, Written, bytes], Rendered]:
+    text, take, system, tokens = template_of(build_questionnaire_response(clinic, marked), (*_MARKS, _KEY))
+    # The items close the resource; where all are blank there are none, and no empty array either.
+    with_items = text[:-1] + b',"item":[%b]}'
+
+    def render(response: Response, written: Written, items: bytes) -> Rendered:
+        person, key = response.person, response.identifier.value
         # A source spells its keys as it likes: JSON's own escapes, without the quotation marks.
-        taken = template.take((*values, orjson.dumps(key)[1:-1]))
+        taken = take((*written, orjson.dumps(key)[1:-1]))
         return Rendered(
             "QuestionnaireResponse",
             ResourceId(response.id),
-            b'{"resourceType":"QuestionnaireResponse","id":"%b",' % values[1],
-            self._with_items % (*taken, items) if items else template.text % taken,
+            b'{"resourceType":"QuestionnaireResponse","id":"%b",' % written[1],
+            with_items % (*taken, items) if items else text % taken,
             _RECORD,
-            response.person,
+            person,
             response.episode,
             None,
             response.authored.text,
-            (("identifier", self._system, key),) + template.tokens,
-            ("Patient/" + response.person,),
+            (("identifier", system, key), *tokens),
+            ("Patient/" + person,),
         )
 
+    return render
 
-class _ScaleShape:
-    """The templates of one scale's score in responses of one shape, by what is published of the score."""
 
-    def __init__(self, clinic: Clinic, marked: Response, instrument: Instrument, scale: Scale) -> None:
-        self._clinic = clinic
-        self._marked = marked
-        self._scale = scale
-        self._id_of = clinic.score_ids(scale.id)
-        self._scales = instrument.scales
-        self._members = [at for at, one in enumerate(instrument.scales) if one.part_of == scale.id]
-        # By the published number and the count of answers, and by the sub-scales that are published beside it:
-        # nothing else shows in a score.
-        self._leaves: dict[tuple[str | None, int], bool] = {}
-        self._templates: dict[tuple[object, ...], Template] = {}
+def _compile_part_ids(clinic: Clinic, instrument: Instrument) -> Callable[[ResponseId, Scores], PartIds]:
+    """The ids of the sub-scales' Observations, made once for the Observation itself and for the one that refers to it."""
+    nothing: PartIds = {}
+    scales = [(scale, clinic.score_ids(scale.id), _compile_leaving(scale)) for scale in instrument.scales]
 
-    def id_of(self, response: ResponseId, score: Score) -> ResourceId | None:
-        """The Observation's id; None for a score that rests on an UNCONFIRMED rule and is not published."""
+    def ids(response: ResponseId, scores: Scores) -> PartIds:
+        return {
+            scale.id: id_of(response)
+            for (scale, id_of, leaves), score in zip(scales, scores, strict=True)
+            if scale.part_of is not None and leaves(score)
+        }
+
+    has_parts = any(scale.part_of is not None for scale in instrument.scales)
+    return ids if has_parts else lambda response, scores: nothing
+
+
+def _compile_leaving(scale: Scale) -> Callable[[Score], bool]:
+    """Whether a score may be published, by what it rests on: its number and the count of its answers decide that."""
+    known: dict[tuple[str | None, int], bool] = {}
+
+    def leaves(score: Score) -> bool:
         key = (score.published, score.answered)
-        leaves = self._leaves.get(key)
-        if leaves is None:
-            leaves = self._leaves[key] = may_leave(self._scale, score)
-        return self._id_of(response) if leaves else None
+        found = known.get(key)
+        if found is None:
+            found = known[key] = may_leave(scale, score)
+        return found
 
-    def render(
-        self,
-        response: Response,
-        values: tuple[bytes, ...],
-        score: Score,
-        own: ResourceId,
-        ids: list[ResourceId | None],
-    ) -> Rendered:
-        """The score as Observation. `ids`: of all the scales' Observations, None for one that is not published."""
-        members = [at for at in self._members if ids[at] is not None] if self._members else ()
-        key = (score.published, score.answered, *members)
-        template = self._templates.get(key)
-        if template is None:
-            template = self._templates[key] = self._template(score, [self._scales[at].id for at in members])
-        if not members:
-            return _observation(response, own, template, values, ())
-        shown = [ids[at] or "" for at in members]
-        refs = tuple(["Observation/" + member for member in shown])
-        return _observation(response, own, template, (*values, *[one.encode() for one in shown]), refs)
-
-    def _template(self, score: Score, members: list[ScaleId]) -> Template:
-        rendered = build_score_observation(self._clinic, self._marked, score, members)
-        marks = [self._clinic.score_id(self._marked.id, member) for member in members]
-        return template_of(rendered, (rendered.id, *_MARKS, *marks))
+    return leaves
 
 
-class _SafetyShape:
-    """The templates of one safety item's answer in responses of one shape, by answer."""
+def _compile_scale(
+    clinic: Clinic, marked: Response, instrument: Instrument, scale: Scale
+) -> Callable[[Response, Written, Score, PartIds], Rendered | None]:
+    """One scale's score as Observation; None for one that rests on an UNCONFIRMED rule and is not published."""
+    # By the published number and the count of answers, and by the sub-scales that are published beside it: nothing
+    # else shows in a score.
+    fills: dict[tuple[object, ...], Fill | None] = {}
+    id_of, is_part = clinic.score_ids(scale.id), scale.part_of is not None
+    parts = [one.id for one in instrument.scales if one.part_of == scale.id]
 
-    def __init__(self, clinic: Clinic, marked: Response, safety: SafetyItem) -> None:
-        self._clinic = clinic
-        self._marked = marked
-        self._safety = safety
-        self._id_of = clinic.answer_ids(safety.item)
-        self._templates: dict[int | None, Template] = {}
+    def render(response: Response, written: Written, score: Score, ids: PartIds) -> Rendered | None:
+        shown = [part for part in parts if part in ids] if parts else parts
+        key = (score.published, score.answered, *shown)
+        try:
+            fill = fills[key]
+        except KeyError:
+            fill = fills[key] = _fill_score(clinic, marked, scale, score, shown)
+        if fill is None:
+            return None
+        own = ids[scale.id] if is_part else id_of(response.id)
+        return fill(response, written, own, [ids[part] for part in shown] if shown else ())
 
-    def render(self, response: Response, values: tuple[bytes, ...]) -> Rendered:
-        """The answer as Observation."""
-        item = self._safety.item
+    return render
+
+
+def _fill_score(
+    clinic: Clinic, marked: Response, scale: Scale, score: Score, shown: Sequence[ScaleId]
+) -> Fill | None:
+    if not may_leave(scale, score):
+        return None
+    members = [clinic.score_id(marked.id, part) for part in shown]
+    return _compile_fill(build_score_observation(clinic, marked, score, shown), members)
+
+
+def _compile_safety(
+    clinic: Clinic, marked: Response, safety: SafetyItem
+) -> Callable[[Response, Written], Rendered]:
+    """One safety item's answer as Observation."""
+    fills: dict[int | None, Fill] = {}
+    item, id_of = safety.item, clinic.answer_ids(safety.item)
+
+    def render(response: Response, written: Written) -> Rendered:
         answer = response.answers.get(item)
-        template = self._templates.get(answer)
-        if template is None:
-            template = self._templates[answer] = self._template(answer)
-        return _observation(response, self._id_of(response.id), template, values, ())
+        fill = fills.get(answer)
+        if fill is None:
+            answered = replace(marked, answers={} if answer is None else {item: answer})
+            fill = fills[answer] = _compile_fill(build_safety_observation(clinic, answered, safety))
+        return fill(response, written, id_of(response.id), ())
 
-    def _template(self, answer: int | None) -> Template:
-        marked = replace(self._marked, answers={} if answer is None else {self._safety.item: answer})
-        rendered = build_safety_observation(self._clinic, marked, self._safety)
-        return template_of(rendered, (rendered.id, *_MARKS))
+    return render
 
 
-def _observation(
-    response: Response,
-    own: ResourceId,
-    template: Template,
-    values: tuple[bytes, ...],
-    members: tuple[str, ...],
-) -> Rendered:
-    written = own.encode()
-    return Rendered(
-        "Observation",
-        own,
-        b'{"resourceType":"Observation","id":"%b",' % written,
-        template.text % template.take((written, *values)),
-        _RECORD,
-        response.person,
-        response.episode,
-        None,
-        response.authored.text,
-        (("identifier", template.identifier_system, own),) + template.tokens,
-        ("Patient/" + response.person, *members, "QuestionnaireResponse/" + response.id),
-    )
+def _compile_fill(of: Rendered, members: Sequence[ResourceId] = ()) -> Fill:
+    """Makes of one Observation, built from marks, a template and the function that fills it."""
+    text, take, system, tokens = template_of(of, (of.id, *_MARKS, *members))
+
+    def fill(response: Response, written: Written, own: ResourceId, shown: Sequence[ResourceId]) -> Rendered:
+        encoded, person = own.encode(), response.person
+        values: tuple[bytes, ...] = (encoded, *written)
+        refs: tuple[str, ...] = ("Patient/" + person, "QuestionnaireResponse/" + response.id)
+        if shown:
+            values += tuple([member.encode() for member in shown])
+            refs = (refs[0], *["Observation/" + member for member in shown], refs[1])
+        return Rendered(
+            "Observation",
+            own,
+            b'{"resourceType":"Observation","id":"%b",' % encoded,
+            text % take(values),
+            _RECORD,
+            person,
+            response.episode,
+            None,
+            response.authored.text,
+            (("identifier", system, own), *tokens),
+            refs,
+        )
+
+    return fill
