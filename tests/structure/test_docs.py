@@ -1,6 +1,10 @@
 """The documentation is true where a machine can tell: generated pages, links, and every command, setting and file it names."""
 
+import ast
+import importlib
 import re
+from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 
 import click
@@ -8,7 +12,11 @@ import pytest
 
 from docs.generate import outdated
 from fhir_pmp.cli.main import commands
+from fhir_pmp.ehr.ledger import DELIVERY_KINDS
+from fhir_pmp.pathway.episodes import TaskStatus
+from fhir_pmp.pathway.facts import EpisodeState
 from fhir_pmp.settings import NOT_SETTINGS, SETTINGS
+from fhir_pmp.store.deliveries import DeliveryState
 from tests.structure.named_tests import ROOT, named_in, wrong_names
 
 DOCS = ROOT / "docs"
@@ -87,7 +95,7 @@ def test_a_decision_says_what_was_chosen_refused_and_what_it_costs(record: Path)
 @pytest.mark.parametrize("page", WRITTEN, ids=_id)
 def test_every_command_that_is_named_exists(page: Path) -> None:
     wrong = []
-    for line in re.findall(r"fhir-pmp((?: +[a-z-]+)+)(.*)", _text(page)):
+    for line in re.findall(r"fhir-pmp((?: +[a-z][a-z-]*)+)([^`;|\n]*)", _text(page)):
         command, options = _command(line[0].split()), set(re.findall(r"--[a-z][a-z-]+", line[1]))
         known = (
             {"--help", "--version"} | {one for p in command.params for one in p.opts} if command else set()
@@ -127,13 +135,48 @@ def test_every_setting_that_is_named_exists(page: Path) -> None:
 @pytest.mark.parametrize("page", WRITTEN, ids=_id)
 def test_every_file_of_ours_that_is_named_exists(page: Path) -> None:
     named = re.findall(r"`((?:fhir_pmp|mappings|tests|demo|bench|docs)/[A-Za-z0-9_./-]*)`", _text(page))
-    assert [name for name in dict.fromkeys(named) if not (ROOT / name).exists()] == []
+    # NAME stands for what the reader chooses.
+    assert [one for one in dict.fromkeys(named) if "NAME" not in one and not (ROOT / one).exists()] == []
     assert wrong_names(named_in(_text(page))) == []
 
 
 @pytest.mark.parametrize("page", READ, ids=_id)
 def test_no_path_of_somebodys_machine_is_told(page: Path) -> None:
     assert MACHINE.findall(_text(page)) == []
+
+
+@pytest.mark.parametrize(
+    ("picture", "states"),
+    [("episode-states", EpisodeState), ("task-states", TaskStatus), ("delivery-states", DeliveryState)],
+)
+def test_the_drawn_states_are_those_there_are(picture: str, states: type[StrEnum]) -> None:
+    drawn = re.findall(r'font-weight="600"[^>]*>([^<]+)<', _text(DOCS / "images" / f"{picture}.svg"))
+    assert sorted(drawn) == sorted(state.value.replace("_", " ") for state in states)
+
+
+def test_every_kind_of_work_item_is_explained() -> None:
+    listed = re.findall(r"^\| `([a-z_-]+)` \|", _text(DOCS / "reference" / "work-items.md"), re.MULTILINE)
+    assert sorted(listed) == sorted(set(_kinds_of_work_items()))
+
+
+def _kinds_of_work_items() -> Iterator[str]:
+    """What `work_items.open` and `ask` are given as kind: a text, or a constant that the module knows."""
+    yield from DELIVERY_KINDS
+    for file in (ROOT / "fhir_pmp").rglob("*.py"):
+        text = _text(file)
+        if "work_items.open" not in text and "ask(" not in text:
+            continue
+        known = vars(importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts)))
+        for call in (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)):
+            name = ast.unparse(call.func)
+            if not (name.endswith("work_items.open") or name in ("ask", "_put")):
+                continue
+            given = [k.value for k in call.keywords if k.arg == "kind"]
+            kind = (given or call.args[0 if name.endswith("open") else 1 :])[0]
+            if isinstance(kind, ast.Constant):
+                yield str(kind.value)
+            elif isinstance(kind, ast.Name) and kind.id in known:
+                yield str(known[kind.id])
 
 
 def test_an_unknown_command_and_a_dead_link_are_seen() -> None:
