@@ -95,6 +95,9 @@ def _keep(books: Books, clinic: Clinic, publisher: Publisher, plans: Sequence[Pl
     books.letters_due.add_many((plan.after.id for plan in plans if plan.ends), LetterKind.DISCHARGE, now=now)
     changed = dict.fromkeys(plan.after.id for plan in plans if plan.before is None or plan.changes_something)
     publish_care(books, clinic, publisher, list(changed), now)
+    books.letters.review_again(
+        plan.after.id for plan in plans if plan.before is not None and plan.changes_something
+    )
     _rebase(books, clinic, publisher, plans, now)
 
 

@@ -54,13 +54,14 @@ def pin(facts: LetterFacts, content: LetterContent | None) -> str:
         "content": None if content is None else content_hash(content),
         "responses": dict(facts.summary.made_from) if facts.summary is not None else {},
         "person": [person.id, person.given, person.family, person.birth_date.isoformat()],
+        "identifiers": [[one.system, one.value] for one in person.identifiers],
         "episode": [
             episode.state.value,
             *(
                 day.isoformat() if day else None
                 for day in (episode.enrolled_on, episode.started_on, episode.ended_on)
             ),
-            len(episode.lessons),
+            *(lesson.completed_on.isoformat() for lesson in episode.lessons),
         ],
     }
     return json.dumps(pinned, ensure_ascii=False)

@@ -52,6 +52,9 @@ def _reasons(books: Books, press: Press, letter: Letter, now: datetime) -> Itera
     was, is_now = json.loads(letter.pinned), json.loads(pin(facts, None))
     if was["person"] != is_now["person"]:
         yield "the name, the birth date or the record of the person is another"
+    # One more identifier contradicts nothing.
+    if any(one not in is_now["identifiers"] for one in was["identifiers"]):
+        yield "an identifier of the person is another"
     if was["episode"] != is_now["episode"]:
         yield "the dates, the lessons or the end of the programme are others"
     assert facts.summary is not None and letter.signed_at is not None

@@ -299,6 +299,15 @@ class Letters:
             sa.update(letters).where(letters.c.id == letter).values(reviewed_up_to=up_to)
         )
 
+    def review_again(self, episodes: Iterable[EpisodeId]) -> None:
+        """The signed letters of these episodes are compared once more: a fact changed of which nothing is published."""
+        for some in handfuls(list(dict.fromkeys(episodes))):
+            self._connection.execute(
+                sa.update(letters)
+                .where(among(letters.c.episode, some), letters.c.state == LetterState.SIGNED.value)
+                .values(reviewed_up_to=None)
+            )
+
     def _change_draft(self, letter: LetterId, values: Mapping[str, Any]) -> None:
         changed = self._connection.execute(
             sa.update(letters)

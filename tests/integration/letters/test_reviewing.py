@@ -1,11 +1,18 @@
 """A signed letter that is no longer true becomes a work item, and one that still is does not."""
 
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from fhir_pmp.identifiers import Identifier
+from fhir_pmp.intake.arrivals import Fate
+from fhir_pmp.intake.enrolments import record_enrolments
 from fhir_pmp.intake.withdrawals import withdraw_response
 from fhir_pmp.letters.drafting import start_replacement
 from fhir_pmp.letters.reviewing import review_signed_letters
 from fhir_pmp.letters.signing import FACTS_CHANGED
-from tests.integration.letters.house import House, moment
-from tests.spec.letters.cases import clinic
+from tests.integration.letters.house import House, enrolment_of, moment
+from tests.spec.letters.cases import MEDICARE, clinic, read_yaml
 
 LATER = moment("2026-05-02")
 IN_JULY = moment("2026-07-29")
@@ -74,3 +81,29 @@ def test_a_follow_up_that_raised_a_flag_opens_a_work_item(house: House) -> None:
     house.signed("pseq_rise")
     house.answer("pseq_rise", "phq9", "follow_up", "1 1 1 1 1 1 1 0 1", "2026-07-28", now=IN_JULY)
     assert reasons(house, IN_JULY) == ["a later response raised a safety flag"]
+
+
+def _stated_again(house: House, **said: Any) -> None:
+    """The platform states the enrolment of somebody whom nobody referred once more."""
+    arrival = enrolment_of(read_yaml("pseq_rise", "facts.yaml"), None, True)
+    with house.store.begin() as books:
+        (receipt,) = record_enrolments(books, clinic(), house.publisher, [replace(arrival, **said)], LATER)
+    assert receipt.fate is Fate.AMENDED
+
+
+def test_a_corrected_identifier_opens_a_work_item_and_one_more_does_not(house: House) -> None:
+    house.signed("pseq_rise", referred=False)
+    stated = enrolment_of(read_yaml("pseq_rise", "facts.yaml"), None, True).identifiers
+    _stated_again(house, identifiers=(*stated, Identifier("urn:hospital", "h-1")))
+    assert reasons(house) == []
+    _stated_again(house, identifiers=(Identifier(MEDICARE, "2950999999"),))
+    assert reasons(house) == ["an identifier of the person is another"]
+
+
+def test_a_lesson_dated_otherwise_opens_a_work_item_though_nothing_of_it_is_published(house: House) -> None:
+    house.signed("pseq_rise", referred=False)
+    assert reasons(house) == []
+    lessons = enrolment_of(read_yaml("pseq_rise", "facts.yaml"), None, True).lessons
+    _stated_again(house, lessons=(*lessons[:4], (5, lessons[4][1] + timedelta(days=1))))
+    assert reasons(house) == ["the dates, the lessons or the end of the programme are others"]
+    assert reasons(house) == []
