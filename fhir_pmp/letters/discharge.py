@@ -113,9 +113,9 @@ def _result(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summa
 def _ending(wording: Wording, facts: LetterFacts, summary: Summary) -> str:
     episode, lessons = facts.episode, summary.engagement.lessons_text
     if episode.state is EpisodeState.NEVER_STARTED:
-        if episode.enrolled_on is None:
-            return wording.say("never_enrolled")
-        return wording.say("never_started", date=plain_date(episode.enrolled_on))
+        if episode.enrolled_on is not None:
+            return wording.say("never_started", date=plain_date(episode.enrolled_on))
+        return wording.say("never_enrolled" if episode.enrolment is None else "never_started_undated")
     assert episode.ended_on is not None  # a discharge letter is due once the episode has ended
     name = "stopped" if episode.state is EpisodeState.STOPPED else "finished"
     return wording.say(name, date=plain_date(episode.ended_on), lessons=lessons)

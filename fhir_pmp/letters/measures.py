@@ -10,6 +10,7 @@ from fhir_pmp.letters.wording import Wording, lower_first
 from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.outcomes import Baseline, ScaleChange
 from fhir_pmp.pathway.summary import ScaleOutcome, Summary, TimepointCell
+from fhir_pmp.pathway.timepoints import day_of
 from fhir_pmp.pathway.wording import plain_date
 
 
@@ -67,7 +68,9 @@ def _row(clinic: Clinic, wording: Wording, outcome: ScaleOutcome) -> tuple[str, 
 def _baseline_text(clinic: Clinic, wording: Wording, outcome: ScaleOutcome) -> str:
     start = clinic.programme.start
     if not isinstance(outcome.baseline, Baseline):
-        return outcome.at(start.id).text
+        # A score that lies outside its window is none to count from, and stands with its date further on.
+        at_start = outcome.at(start.id)
+        return wording.say("not_known") if at_start.absence is None else at_start.text
     score = _score_text(outcome.baseline.score)
     if outcome.baseline.timepoint == start.id:
         return score
@@ -120,7 +123,7 @@ def _measure(
         title=title,
         range_text=wording.say("range", lowest=scale.lowest, highest=scale.highest, better=better),
         lines=(
-            *(_cell_line(wording, cell) for cell in cells),
+            *(_cell_line(clinic, wording, cell) for cell in cells),
             *_change_lines(clinic, wording, outcome),
         ),
         verdicts=tuple(_verdict_lines(clinic, wording, outcome)),
@@ -128,8 +131,8 @@ def _measure(
     )
 
 
-def _cell_line(wording: Wording, cell: TimepointCell) -> str:
-    date = plain_date(cell.on.on) if cell.on is not None else None
+def _cell_line(clinic: Clinic, wording: Wording, cell: TimepointCell) -> str:
+    date = plain_date(day_of(cell.on, clinic.zone)) if cell.on is not None else None
     if cell.absence is not None:
         if date is None:
             return wording.say("absent", timepoint=cell.title, absence=cell.absence.text)
@@ -192,7 +195,8 @@ def _verdict_lines(clinic: Clinic, wording: Wording, outcome: ScaleOutcome) -> I
     for cell in outcome.cells:
         for verdict in cell.change.movement.confirmed if cell.change is not None else ():
             at_post = cell.timepoint == clinic.programme.post.id
-            counted = at_post and verdict.rule.rule.rule_id == outcome.scale.headline_rule
+            # Only what the result line counts is marked: a measure that is not due then has a rule and no place in it.
+            counted = at_post and cell.headline is not None and cell.headline.verdict == verdict
             said = _verdict_text(wording, verdict)
             line = wording.say(
                 "verdict_counted" if counted else "verdict", rule=verdict.rule.title, verdict=said

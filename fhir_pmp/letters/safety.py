@@ -8,7 +8,7 @@ from fhir_pmp.letters.wording import Wording, listed, lower_first
 from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.safety import FlagLine, SafetyLine
 from fhir_pmp.pathway.summary import Summary
-from fhir_pmp.pathway.timepoints import today
+from fhir_pmp.pathway.timepoints import day_of, today
 from fhir_pmp.pathway.wording import plain_date
 
 
@@ -26,7 +26,9 @@ def safety_blocks(
     if summary.flags:
         flags = tuple(_flag(clinic, wording, line) for line in summary.flags)
         blocks.append(Bullets(wording.say("flags_title"), flags))
-    blocks.extend(Bullets(name, tuple(_line(wording, line) for line in lines)) for name, lines in by_item)
+    blocks.extend(
+        Bullets(name, tuple(_line(clinic, wording, line) for line in lines)) for name, lines in by_item
+    )
     return tuple(blocks)
 
 
@@ -55,12 +57,11 @@ def _warnings(wording: Wording, name: str, lines: list[SafetyLine]) -> Iterator[
         yield Paragraph(wording.say("unanswered", item=name, timepoints=listed(unanswered)), Weight.ALERT)
 
 
-def _line(wording: Wording, line: SafetyLine) -> str:
+def _line(clinic: Clinic, wording: Wording, line: SafetyLine) -> str:
     if line.on is None:
         return wording.say("safety_absent", timepoint=line.timepoint_title, absence=line.text)
-    said = wording.say(
-        "safety_line", timepoint=line.timepoint_title, date=plain_date(line.on.on), answer=line.text
-    )
+    date = plain_date(day_of(line.on, clinic.zone))
+    said = wording.say("safety_line", timepoint=line.timepoint_title, date=date, answer=line.text)
     return wording.say("noted", line=said, notes=wording.say("amended")) if line.amended else said
 
 

@@ -33,6 +33,7 @@ _SENTENCES = {
     "finished": "date lessons",
     "stopped": "date lessons",
     "never_started": "date",
+    "never_started_undated": "",
     "never_enrolled": "",
     "stop_reason": "reason",
     "not_start_reason": "reason",

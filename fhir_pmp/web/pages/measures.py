@@ -11,7 +11,7 @@ from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.movement import Movement, Sense
 from fhir_pmp.pathway.outcomes import Baseline, NoBaseline
 from fhir_pmp.pathway.summary import ScaleOutcome, Summary, TimepointCell
-from fhir_pmp.pathway.wording import plain_date
+from fhir_pmp.web.pages import shown
 
 _SENSES = {Sense.BETTER: "for the better", Sense.WORSE: "for the worse", Sense.SAME: None}
 
@@ -146,7 +146,7 @@ def _line(cell: TimepointCell) -> Line:
     score = cell.score
     return Line(
         title=cell.title,
-        on="" if cell.on is None else plain_date(cell.on.on),
+        on=shown.answered(cell.on),
         text=cell.text,
         scored=score is not None and score.value is not None,
         band=None if score is None else score.band,
@@ -178,6 +178,8 @@ def movement_words(movement: Movement) -> str:
 
 
 def _rules(outcome: ScaleOutcome, later: Sequence[TimepointCell]) -> Iterator[RuleLine]:
+    # A measure that is due at none of them has a rule, and no place in the result line.
+    counts = any(cell.headline is not None for cell in later)
     for position, rule in enumerate(outcome.scale.changes):
         marked = any(
             cell.change is not None and rule.rule.rule_id in cell.change.movement.unconfirmed_rules
@@ -186,7 +188,7 @@ def _rules(outcome: ScaleOutcome, later: Sequence[TimepointCell]) -> Iterator[Ru
         yield RuleLine(
             title=rule.title,
             rule=f"{rule.rule.rule_id}, version {rule.rule.version}",
-            headline=rule.rule.rule_id == outcome.scale.headline_rule,
+            headline=counts and rule.rule.rule_id == outcome.scale.headline_rule,
             unconfirmed=marked or rule.rule.status is Status.UNCONFIRMED,
             verdicts=tuple(_verdict(cell, position) for cell in later),
         )

@@ -23,6 +23,7 @@ from fhir_pmp.store.responses import RecordedResponse
 from fhir_pmp.store.work_items import WorkItem
 from fhir_pmp.web.access.auditing import note_persons, note_resources
 from fhir_pmp.web.desk import desk
+from fhir_pmp.web.pages import shown
 from fhir_pmp.web.pages.accounts import Names
 from fhir_pmp.web.pages.blueprint import pages, reads
 from fhir_pmp.web.pages.deliveries import Delivered, delivered_to
@@ -172,7 +173,7 @@ def _timepoints(clinic: Clinic, pathway: Pathway) -> Iterator[TimepointLine]:
 
 def _received(clinic: Clinic, case: Case, one: RecordedResponse) -> str:
     response = one.response
-    told = [f"answered on {plain_date(response.authored.on)}"]
+    told = [f"answered on {shown.answered(response.authored)}"]
     if response.status is ResponseStatus.AMENDED:
         told.append("amended")
     if response.status is ResponseStatus.ENTERED_IN_ERROR:

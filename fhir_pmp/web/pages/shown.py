@@ -5,6 +5,7 @@ from typing import Any
 
 from fhir_pmp.pathway.episodes import Event
 from fhir_pmp.pathway.facts import EpisodeState, Moment
+from fhir_pmp.pathway.timepoints import day_of
 from fhir_pmp.pathway.wording import plain_date
 from fhir_pmp.store.deliveries import DeliveryState
 from fhir_pmp.store.episodes import EpisodeMove
@@ -77,8 +78,8 @@ def day(value: date | None) -> str:
 
 
 def answered(value: Moment | None) -> str:
-    """The day a response was answered, as it was written."""
-    return "" if value is None else plain_date(value.on)
+    """The clinic's day on which a response was answered: windows and letters go by it."""
+    return "" if value is None else plain_date(day_of(value, desk().clinic.zone))
 
 
 def moment(value: datetime) -> str:
