@@ -121,6 +121,19 @@ def test_a_score_that_rests_on_an_unconfirmed_rule_is_shown_with_the_mark_and_no
         assert books.published.find(Reader.house(), "Observation", score) is None
 
 
+def test_a_rule_of_a_measure_that_the_result_line_leaves_out_is_not_marked_counted(
+    day: Day, ada: Visitor
+) -> None:
+    # The K10 is due at screening only; who fills it at start and end is shown its change, and is not counted by it.
+    day.finish("Priya", "item9_positive")
+    for timepoint, on, values in (("start", "2026-03-02", "3 " * 10), ("post", "2026-04-28", "1 " * 10)):
+        day.golden.answer("item9_positive", "k10", timepoint, values.strip(), on, now=moment("2026-05-01"))
+    k10 = rows(_measure(ada.get(f"/people/{day.people['Priya']}").text, "k10-total"))
+    assert any("Fell by 20 points (66.7%), for the better" in row for row in k10)
+    (rule,) = [row for row in k10 if "measurely.k10.reliable_change" in row]
+    assert "Improved" in rule and "counted" not in rule
+
+
 def test_a_safety_item_left_blank_is_neither_zero_nor_silent(day: Day, ada: Visitor) -> None:
     day.finish("Tobias", "item9_blank")
     lines = rows(ada.get(f"/people/{day.people['Tobias']}").text)
