@@ -14,6 +14,7 @@ from docs.generating.example_score import example_score
 from docs.generating.hazards import hazard_log, load_hazards
 from docs.generating.instruments import instruments_page
 from docs.generating.markdown import replaced
+from docs.generating.programme_api import programme_api
 from docs.generating.settings import settings_page
 
 ROOT = Path(__file__).parents[1]
@@ -32,6 +33,7 @@ def pages(root: Path = ROOT) -> dict[Path, str]:
         reference / "instruments.md": instruments_page(mappings),
         reference / "errors.md": errors_page(),
         reference / "fhir-shapes.md": shapes,
+        reference / "programme-openapi.json": programme_api(),
         root / "docs" / "safety" / "hazard-log.md": hazard_log(
             load_hazards(root / "docs" / "safety" / "hazards")
         ),

@@ -173,6 +173,7 @@ def _faults(messages: object, path: str) -> Iterator[Fault]:
 def _below(path: str, name: object) -> str:
     if isinstance(name, int):
         return f"{path}[{name}]"
-    if name in ("_schema", "key", "value"):  # marshmallow's own, where an object or a member of one is wrong
+    # Marshmallow's own words: where a whole object is wrong, and of which half of a member of a table.
+    if name == "_schema" or (name in ("key", "value") and ".answers." in f".{path}"):
         return path
     return f"{path}.{shown_name(str(name))}" if path else shown_name(str(name))

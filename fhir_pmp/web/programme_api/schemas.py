@@ -1,6 +1,6 @@
 """What several addresses take or give: identifiers, and what is said when something is refused."""
 
-from marshmallow import Schema, fields
+from marshmallow import INCLUDE, Schema, fields
 
 from fhir_pmp.web.programme_api.fields import PlainText, StrictSchema, Uri
 
@@ -29,6 +29,11 @@ class ErrorSchema(Schema):
 
 class OpenApiSchema(Schema):
     """An OpenAPI document."""
+
+    class Meta:
+        """What else OpenAPI knows."""
+
+        unknown = INCLUDE
 
     openapi = fields.String(required=True)
     info = fields.Dict(required=True)
