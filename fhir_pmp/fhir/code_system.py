@@ -10,7 +10,7 @@ from fhir_pmp.fhir.local_codes import PART_DISPLAYS, VERDICT_DISPLAYS, LocalCode
 from fhir_pmp.fhir.observation import codes_of
 from fhir_pmp.fhir.rendered import Resource
 from fhir_pmp.identifiers import definition_id
-from fhir_pmp.instruments.definition import Coding, Instrument, Rule
+from fhir_pmp.instruments.definition import Coding, Instrument, Rule, Status
 from fhir_pmp.pathway.clinic import Clinic
 
 TITLES = {
@@ -99,7 +99,8 @@ def _band_codes(codes: LocalCodes, instruments: Iterable[Instrument]) -> Iterato
     for instrument in instruments:
         for scale in instrument.scales:
             for bands in scale.band_sets:
-                for band in bands.bands:
+                # A concept bears no mark of doubt, and no resource of ours a band that nobody has confirmed.
+                for band in bands.bands if bands.rule.status is not Status.UNCONFIRMED else ():
                     yield codes.band(bands, band)
 
 

@@ -121,3 +121,20 @@ def test_every_rule_is_listed_with_its_grounds_and_source() -> None:
         assert said["grounds"]["valueString"] in ("verified", "unconfirmed", "derived", "policy")
         assert said["source"]["valueString"]
         assert concept["code"] == f"{said['rule']['valueString']}.v{said['ruleVersion']['valueInteger']}"
+
+
+def test_a_band_that_nobody_has_confirmed_is_no_code_of_ours() -> None:
+    # PCS: 30 and more is clinically relevant (RehabMeasures); ePPOC's labels conflict. K10: the ABS' four bands are
+    # published, of CRUfAD's only the cut-offs (clinical.md 2.3).
+    bands = next(one for one in code_systems(CLINIC) if one["url"].endswith("/bands"))
+    codes = [one["code"] for one in bands["concept"]]
+    assert [code for code in codes if ".pcs." in code or code.startswith("pcs.")] == [
+        "pcs.total.clinical.v1.below-the-clinically-relevant-level",
+        "pcs.total.clinical.v1.clinically-relevant",
+    ]
+    assert [code.rpartition(".")[2] for code in codes if "k10" in code] == [
+        "low",
+        "moderate",
+        "high",
+        "very-high",
+    ]
