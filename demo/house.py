@@ -42,6 +42,7 @@ class House:
         self.workplace = workplace
         self.destination = ehr.destination
         self.port = _free_port()
+        self.sync: subprocess.Popen[bytes] | None = None
         self._processes: list[subprocess.Popen[bytes]] = []
         kept = workplace.kept
         self.environment = {
@@ -146,9 +147,9 @@ class House:
                 time.sleep(0.2)
         raise CommandFailed(f"fhir-pmp serve did not answer; its log is {self.folder / 'serve.log'}")
 
-    def start_sync(self) -> "subprocess.Popen[bytes]":
-        """Starts the sync process, and gives it back for whoever wants to end it in a way of their own."""
-        return self._start("sync")
+    def start_sync(self) -> None:
+        """Starts the sync process."""
+        self.sync = self._start("sync")
 
     def stop(self) -> None:
         """Ends both processes, each given time to finish what it does."""

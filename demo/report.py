@@ -82,7 +82,7 @@ def print_report(facts: Facts, *, serves: bool) -> None:
         _say(f"\nPages:  {facts.address}   login: {facts.login}   password: {facts.password}")
         if facts.letters:
             _say(f"        {facts.address}/people/{facts.summary_of} is that person")
-        _say(f"FHIR:   {facts.ehr_address} is {facts.ehr}")
+        _say(f"EHR:    {_place(facts)}")
 
 
 def _counts(facts: Facts) -> Table:
@@ -91,12 +91,16 @@ def _counts(facts: Facts) -> Table:
         if facts.counted_there
         else f"{facts.ehr} (names them itself: not counted)"
     )
-    table = Table("resource", "sent", counted, title=f"{facts.ehr} at {facts.ehr_address}")
+    table = Table("resource", "sent", counted, title=_place(facts))
     for kind, count in sorted(facts.sent.items()):
         table.add_row(kind, str(count), str(facts.read_back.get(kind, "")))
     total = str(sum(facts.read_back.values())) if facts.counted_there else ""
     table.add_row("all", str(sum(facts.sent.values())), total, style="bold")
     return table
+
+
+def _place(facts: Facts) -> str:
+    return facts.ehr if facts.ehr == facts.ehr_address else f"{facts.ehr} at {facts.ehr_address}"
 
 
 def _say(text: str) -> None:
