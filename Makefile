@@ -40,7 +40,7 @@ check: lint ## lint, and the structure tests: what to run before a commit
 lint: $(READY) ## format, ruff, types, import contracts and YAML
 	@$(BIN)/ruff format --check $(PATHS)
 	@$(BIN)/ruff check $(PATHS)
-	@$(BIN)/mypy
+	@$(BIN)/mypy $(PATHS)
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/yamllint --strict .
 
