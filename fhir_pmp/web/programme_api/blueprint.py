@@ -76,13 +76,13 @@ class OwnIdConverter(BaseConverter):
 class OurIdConverter(BaseConverter):
     """An id that we give."""
 
-    regex = r"[a-z]{1,16}-[0-9a-f]{32}"
+    regex = r"[A-Za-z0-9.\-]{1,64}"
 
 
 class LessonConverter(BaseConverter):
-    """A lesson's number: 1, 2, …"""
+    """A lesson's number, spelt in one way. Whether the programme has it is not the address's to say."""
 
-    regex = r"[1-9][0-9]?"
+    regex = r"(?:0|[1-9][0-9]?)"
 
     def to_python(self, value: str) -> int:
         """The number."""
@@ -92,7 +92,7 @@ class LessonConverter(BaseConverter):
 CONVERTERS: Mapping[str, tuple[type[BaseConverter], Mapping[str, object]]] = {
     "own_id": (OwnIdConverter, {"type": "string", "pattern": f"^{OWN_ID}$"}),
     "our_id": (OurIdConverter, {"type": "string", "pattern": f"^{OurIdConverter.regex}$"}),
-    "lesson": (LessonConverter, {"type": "integer", "minimum": 1, "maximum": 99}),
+    "lesson": (LessonConverter, {"type": "integer", "minimum": 0, "maximum": 99}),
 }
 """The converters of our paths, and what the description says of each."""
 
