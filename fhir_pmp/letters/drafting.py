@@ -1,14 +1,14 @@
 """Letters that are due become drafts; receipts, which nobody signs, leave at once."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 
 from fhir_pmp.errors import FhirPmpError, NotAllowed
 from fhir_pmp.identifiers import EpisodeId, LetterId
 from fhir_pmp.letters.content import LetterContent
 from fhir_pmp.letters.documents import letter_resources
-from fhir_pmp.letters.facts import FIELD_NAMES, FieldNotPrintable, Fields
+from fhir_pmp.letters.facts import FIELD_NAMES, FieldNotPrintable, Fields, LetterFacts
 from fhir_pmp.letters.gathering import content_hash, gather, pin
 from fhir_pmp.letters.press import Press
 from fhir_pmp.letters.signing import NO_RECIPIENT, keep_signed
@@ -16,7 +16,7 @@ from fhir_pmp.letters.writing import propose_fields, write_letter
 from fhir_pmp.pathway.facts import EpisodeState
 from fhir_pmp.publishing.care import publish_care
 from fhir_pmp.store import Books
-from fhir_pmp.store.errors import StoreBusy
+from fhir_pmp.store.errors import ChangedMeanwhile, StoreBusy
 from fhir_pmp.store.letters import Letter, LetterKind, LetterState
 from fhir_pmp.store.letters_due import LetterDue
 from fhir_pmp.store.store import Store
@@ -92,7 +92,9 @@ def discard_draft(store: Store, letter: LetterId) -> None:
         books.letters.discard(letter)
 
 
-def edit_draft(store: Store, letter: LetterId, fields: Mapping[str, str], now: datetime) -> Letter:
+def edit_draft(
+    store: Store, press: Press, letter: LetterId, fields: Mapping[str, str], now: datetime
+) -> Letter:
     """The draft with these fields; those not named stay as they are. A preview of it no longer counts.
 
     Raises NotStored, ChangedMeanwhile (it is no draft), FieldNotPrintable (also for a field we do not know).
@@ -101,14 +103,22 @@ def edit_draft(store: Store, letter: LetterId, fields: Mapping[str, str], now: d
     if unknown:
         raise FieldNotPrintable("is no field of a letter", field="fields")
     with store.begin_beside() as books:
-        kept = books.letters.get(letter).fields
-        edited = Fields(**{**kept, **fields})
-        return books.letters.edit(letter, fields=asdict(edited), now=now)
+        kept = books.letters.get(letter)
+        edited = Fields(**{**kept.fields, **fields})
+        if kept.state is not LetterState.DRAFT:
+            raise ChangedMeanwhile("it is not a draft", field="letter")
+        facts = gather(books, press, replace(kept, fields=asdict(edited)), None, now)
+        return _keep_draft(books, press, letter, facts, now)
 
 
 def draft_content(books: Books, press: Press, letter: Letter, now: datetime) -> LetterContent:
     """What the draft says by the facts of this moment, unsigned: for the page that shows it."""
-    return write_letter(press.clinic, press.wording, gather(books, press.clinic, letter, None, now))
+    return write_letter(press.clinic, press.wording, gather(books, press, letter, None, now))
+
+
+def draft_fields(books: Books, press: Press, letter: Letter, now: datetime) -> Fields:
+    """What the draft's fields hold by the facts of this moment: what a clinician wrote, else what is proposed."""
+    return gather(books, press, letter, None, now).fields
 
 
 def _make(store: Store, press: Press, due: LetterDue, now: datetime) -> LetterId | None:
@@ -160,16 +170,14 @@ def _add_draft(
         kind=kind,
         number=number,
         fields=asdict(Fields()) if replaces is None else replaces.fields,
-        pinned="{}",
+        pinned="{}" if replaces is None else replaces.pinned,
         replaces=None if replaces is None else replaces.id,
         now=now,
     )
-    facts = gather(books, press.clinic, letter, None, now)
+    facts = gather(books, press, letter, None, now)
     if replaces is None:
-        proposed = asdict(propose_fields(press.clinic, press.wording, facts))
-        letter = books.letters.edit(letter.id, fields=proposed, pinned=pin(facts, None), now=now)
-    else:
-        letter = books.letters.edit(letter.id, pinned=pin(facts, None), now=now)
+        facts = replace(facts, fields=propose_fields(press.clinic, press.wording, facts))
+    letter = _keep_draft(books, press, letter.id, facts, now)
     if facts.episode.practice is None:
         books.work_items.open(
             NO_RECIPIENT,
@@ -183,6 +191,10 @@ def _add_draft(
     return letter
 
 
+def _keep_draft(books: Books, press: Press, letter: LetterId, facts: LetterFacts, now: datetime) -> Letter:
+    return books.letters.edit(letter, fields=asdict(facts.fields), pinned=pin(press, facts, None), now=now)
+
+
 def _send_receipt(store: Store, press: Press, due: LetterDue, now: datetime) -> LetterId | None:
     """Sets the receipt outside any transaction, and sends it if its facts are still the same then."""
     letter_id = press.clinic.letter_id(due.episode, due.kind.value, 1)
@@ -194,17 +206,17 @@ def _send_receipt(store: Store, press: Press, due: LetterDue, now: datetime) -> 
         if letter.state is not LetterState.DRAFT:
             books.letters_due.done(due.seq, now=now)
             return None
-        facts = gather(books, press.clinic, letter, None, now)
+        facts = gather(books, press, letter, None, now)
     content = write_letter(press.clinic, press.wording, facts)
     pdf = press.typesetter.typeset(content, now)
     with store.begin() as books:
         if not books.letters_due.done(due.seq, now=now):
             return None
-        again = gather(books, press.clinic, books.letters.get(letter_id), None, now)
+        again = gather(books, press, books.letters.get(letter_id), None, now)
         if content_hash(write_letter(press.clinic, press.wording, again)) != content_hash(content):
             books.letters_due.add(due.episode, due.kind, now=now)
             return None
-        keep_signed(books, press, letter, pdf, pin(again, content), by=AUTOMATIC, now=now)
+        keep_signed(books, press, letter, pdf, pin(press, again, content), by=AUTOMATIC, now=now)
         resources = letter_resources(books, press.clinic, again, content, pdf, replaces=None, at=now)
         press.publisher.publish(books, resources, now=now)
         publish_care(books, press.clinic, press.publisher, [due.episode], now)

@@ -1,21 +1,28 @@
 """Reads from the books what one letter is written from, and pins it, so that a later change of it is seen."""
 
 import json
+from dataclasses import asdict, replace
 from datetime import datetime
 from hashlib import sha256
 
 from fhir_pmp.letters.content import LetterContent
 from fhir_pmp.letters.facts import Fields, LetterFacts, Signer
+from fhir_pmp.letters.press import Press
 from fhir_pmp.letters.typesetting import letter_data
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.letters.writing import propose_fields
 from fhir_pmp.pathway.summary import summarise
 from fhir_pmp.pathway.timepoints import today
 from fhir_pmp.store import Books
 from fhir_pmp.store.letters import Letter, LetterKind
 
 
-def gather(books: Books, clinic: Clinic, letter: Letter, signer: Signer | None, now: datetime) -> LetterFacts:
-    """The facts of this letter as they stand now. `now` is aware."""
+def gather(books: Books, press: Press, letter: Letter, signer: Signer | None, now: datetime) -> LetterFacts:
+    """The facts of this letter as they stand now. `now` is aware.
+
+    A field that still holds what was proposed holds what is proposed now: "no action is needed" must not outlive the
+    answers that it was proposed from. What a clinician wrote stays.
+    """
+    clinic = press.clinic
     episode = books.episodes.get(letter.episode)
     person = books.people.get(episode.person)
     summary = None
@@ -24,7 +31,7 @@ def gather(books: Books, clinic: Clinic, letter: Letter, signer: Signer | None, 
         flags = books.flags.of_episodes([episode.id]).get(episode.id, [])
         summary = summarise(clinic, person, episode, [one.response for one in recorded], flags, now)
     replaced = None if letter.replaces is None else books.letters.get(letter.replaces)
-    return LetterFacts(
+    facts = LetterFacts(
         letter=letter.id,
         kind=letter.kind,
         person=person,
@@ -39,6 +46,9 @@ def gather(books: Books, clinic: Clinic, letter: Letter, signer: Signer | None, 
         if replaced is None or replaced.signed_at is None
         else today(replaced.signed_at, clinic.zone),
     )
+    was, proposed = json.loads(letter.pinned).get("proposed", {}), _proposed(press, facts)
+    fields = {name: proposed[name] if text == was.get(name) else text for name, text in letter.fields.items()}
+    return replace(facts, fields=Fields(**fields))
 
 
 def content_hash(content: LetterContent) -> str:
@@ -47,10 +57,13 @@ def content_hash(content: LetterContent) -> str:
     return sha256(said.encode()).hexdigest()
 
 
-def pin(facts: LetterFacts, content: LetterContent | None) -> str:
-    """What a letter was written from, as JSON: the hash of its words and the versions of the responses behind them."""
+def pin(press: Press, facts: LetterFacts, content: LetterContent | None) -> str:
+    """What a letter was written from, as JSON: the hash of its words, the versions of the responses behind them, and
+    what was proposed for its fields.
+    """
     person, episode = facts.person, facts.episode
     pinned = {
+        "proposed": _proposed(press, facts),
         "content": None if content is None else content_hash(content),
         "responses": dict(facts.summary.made_from) if facts.summary is not None else {},
         "person": [person.id, person.given, person.family, person.birth_date.isoformat()],
@@ -65,3 +78,7 @@ def pin(facts: LetterFacts, content: LetterContent | None) -> str:
         ],
     }
     return json.dumps(pinned, ensure_ascii=False)
+
+
+def _proposed(press: Press, facts: LetterFacts) -> dict[str, str]:
+    return asdict(propose_fields(press.clinic, press.wording, facts))

@@ -48,8 +48,8 @@ def review_signed_letters(store: Store, press: Press, now: datetime, *, limit: i
 
 
 def _reasons(books: Books, press: Press, letter: Letter, now: datetime) -> Iterator[str]:
-    facts = gather(books, press.clinic, letter, None, now)
-    was, is_now = json.loads(letter.pinned), json.loads(pin(facts, None))
+    facts = gather(books, press, letter, None, now)
+    was, is_now = json.loads(letter.pinned), json.loads(pin(press, facts, None))
     if was["person"] != is_now["person"]:
         yield "the name, the birth date or the record of the person is another"
     # One more identifier contradicts nothing.

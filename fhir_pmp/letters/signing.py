@@ -2,7 +2,7 @@
 
 import hmac
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from hashlib import sha256
 
@@ -77,7 +77,7 @@ def preview_letter(store: Store, press: Press, letter: LetterId, account: Accoun
         pdf=pdf,
         by=account.id,
         on=facts.dated_on,
-        pinned=pin(facts, content),
+        pinned=pin(press, facts, content),
     )
     with store.begin_beside() as books:
         books.letters.keep_preview(letter, preview)
@@ -109,7 +109,7 @@ def sign_letter(
         if json.loads(preview.pinned)["content"] == content_hash(content):
             return _sign(books, press, found, facts, content, preview, now)
         # Committed, although signing is refused: the preview no longer counts, and the new facts are pinned.
-        books.letters.edit(letter, pinned=pin(facts, None), now=now)
+        books.letters.edit(letter, fields=asdict(facts.fields), pinned=pin(press, facts, None), now=now)
     raise FactsChanged(field="letter")
 
 
@@ -138,7 +138,7 @@ def _signer(account: Account) -> Signer:
 def _facts(books: Books, press: Press, letter: Letter, signer: Signer, now: datetime) -> LetterFacts:
     if letter.state is not LetterState.DRAFT:
         raise NotADraft(field="letter")
-    facts = gather(books, press.clinic, letter, signer, now)
+    facts = gather(books, press, letter, signer, now)
     if facts.episode.practice is None:
         raise NoRecipient(field="practice")
     return facts
@@ -185,6 +185,7 @@ def _sign(
     clinic, publisher = press.clinic, press.publisher
     if letter.kind is LetterKind.DECLINE:
         _decline(books, letter, facts, preview.by, now)
+    books.letters.edit(letter.id, fields=asdict(facts.fields), now=now)  # as the PDF says them
     signed = keep_signed(books, press, letter, preview.pdf, preview.pinned, by=preview.by, now=now)
     resources = [] if facts.signer is None else signer_resources(clinic, facts.signer)
     if letter.replaces is not None:

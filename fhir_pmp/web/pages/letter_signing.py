@@ -17,7 +17,7 @@ from fhir_pmp.web.desk import desk
 from fhir_pmp.web.pages.blueprint import decides, pages
 from fhir_pmp.web.pages.forms import Form
 from fhir_pmp.web.pages.frame import page
-from fhir_pmp.web.pages.letters import labels_of, pdf_answer, save_fields, show_letter
+from fhir_pmp.web.pages.letters import form_of, pdf_answer, save_fields, show_letter
 
 
 @pages.post("/letters/<letter_id>/preview")
@@ -72,9 +72,7 @@ def sign(letter_id: str) -> ResponseReturnValue:
 
 def _refused(letter_id: LetterId, refusal: NotAllowed) -> ResponseReturnValue:
     with desk().store.read() as books:
-        found = books.letters.get(letter_id)
-    labels = labels_of(found)
-    form = Form(labels, {name: found.fields.get(name, "") for name in labels})
+        form = form_of(books, books.letters.get(letter_id))
     form.refuse(refusal)
     return show_letter(letter_id, form), 409
 

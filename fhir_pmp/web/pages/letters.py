@@ -1,5 +1,7 @@
 """A letter: what it says now, its four fields while it is a draft, and its PDF once it is signed."""
 
+from dataclasses import asdict
+
 from flask import Response, make_response, redirect, url_for
 from flask.typing import ResponseReturnValue
 
@@ -9,6 +11,7 @@ from fhir_pmp.letters.content import LetterContent
 from fhir_pmp.letters.drafting import (
     discard_draft,
     draft_content,
+    draft_fields,
     edit_draft,
     may_discard,
     start_replacement,
@@ -119,10 +122,18 @@ def save_fields(letter_id: LetterId) -> tuple[Form | None, str]:
         form.must_print(name)
     if not form.faults:
         try:
-            edit_draft(desk().store, letter_id, form.values, desk().clock())
+            edit_draft(desk().store, desk().press, letter_id, form.values, desk().clock())
         except (NotAllowed, NotUnderstood) as refusal:
             form.refuse(refusal)
     return (form, show_letter(letter_id, form)) if form.faults else (None, "")
+
+
+def form_of(books: Books, found: Letter) -> Form:
+    """The form with what the fields hold now: what a clinician wrote, else what is proposed by today's facts."""
+    held = found.fields
+    if found.state is LetterState.DRAFT:
+        held = asdict(draft_fields(books, desk().press, found, desk().clock()))
+    return Form(labels_of(found), {name: held.get(name, "") for name in labels_of(found)})
 
 
 def show_letter(letter_id: LetterId, form: Form | None) -> str:
@@ -134,9 +145,9 @@ def show_letter(letter_id: LetterId, form: Form | None) -> str:
         replaced_by = [one for one in books.letters.of_episode(episode.id) if one.replaces == found.id]
         names = Names.of(books)
         content = _content(books, found)
+        shown_form = form or form_of(books, found)
         flags = books.flags.of_episodes([episode.id]).get(episode.id, [])
     note_persons([person.id])
-    labels = labels_of(found)
     draft = found.state is LetterState.DRAFT
     return page(
         "letter.html",
@@ -150,7 +161,7 @@ def show_letter(letter_id: LetterId, form: Form | None) -> str:
         replaced_by=replaced_by[0] if replaced_by else None,
         content=content if not isinstance(content, FhirPmpError) else None,
         no_content=content if isinstance(content, FhirPmpError) else None,
-        form=form or Form(labels, {name: found.fields.get(name, "") for name in labels}),
+        form=shown_form,
         hints=HINTS,
         hindrances=_hindrances(found, episode, any(flag.acknowledgement is None for flag in flags)),
         may_discard=may_discard(found),

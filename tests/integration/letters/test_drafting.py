@@ -2,11 +2,13 @@
 
 from base64 import b64decode
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from fhir_pmp.identifiers import ClientId
+from fhir_pmp.identifiers import ClientId, LetterId
+from fhir_pmp.intake.decisions import acknowledge_flag
 from fhir_pmp.letters.content import Paragraph
 from fhir_pmp.letters.drafting import (
     NothingToDecline,
@@ -25,6 +27,7 @@ from fhir_pmp.store.letters import LetterKind, LetterState
 from fhir_pmp.store.readers import Reader
 from tests.conftest import found_or_counted
 from tests.integration.letters.house import House, moment
+from tests.spec.letters.cases import clinic
 from tests.spec.letters.reading import find_poppler, text_of
 
 NOW = moment("2026-04-30")
@@ -128,7 +131,7 @@ def test_a_declined_referral_is_declined_once_though_its_letter_is_replaced(hous
     episode = house.refer("decline")
     old = house.sign(start_decline(house.store, house.press, episode, now), now)
     draft = start_replacement(house.store, house.press, old.id, later)
-    edit_draft(house.store, draft.id, {"stop_reason": "The programme is for adults."}, later)
+    edit_draft(house.store, house.press, draft.id, {"stop_reason": "The programme is for adults."}, later)
     with house.store.read() as books:
         content = draft_content(books, house.press, books.letters.get(draft.id), later)
     (declined, reason) = [block.text for block in content.sections[0].blocks if isinstance(block, Paragraph)]
@@ -163,6 +166,55 @@ def test_a_referral_that_was_cancelled_meanwhile_is_not_declined(house: House) -
         assert books.letters.get(draft.id).state is LetterState.DRAFT
     with pytest.raises(NothingToDecline):
         start_decline(house.store, house.press, episode, now)
+
+
+def _asked_of_the_gp(house: House, letter: LetterId, now: datetime) -> list[str]:
+    """What the draft asks of the GP by the facts of that moment."""
+    with house.store.read() as books:
+        content = draft_content(books, house.press, books.letters.get(letter), now)
+    return [
+        block.text
+        for section in content.sections
+        for block in section.blocks
+        if section.id == "requests" and isinstance(block, Paragraph)
+    ]
+
+
+USUAL = "Please continue usual care. No action by you is needed for the programme."
+
+
+def test_a_proposal_of_usual_care_does_not_outlive_the_answers_it_was_proposed_from(house: House) -> None:
+    draft = house.draft(house.complete("pseq_rise"), NOW)
+    edit_draft(house.store, house.press, draft.id, {"comment": "She did well."}, NOW)
+    assert _asked_of_the_gp(house, draft.id, NOW) == [USUAL]
+    # PHQ-9 from 15 at start to 26: 11 points more, past the 6 of its rule; item 9 is 2.
+    house.answer("pseq_rise", "phq9", "post", "3 3 3 3 3 3 3 3 2", "2026-04-28", amends=True, now=NOW)
+    (asked,) = _asked_of_the_gp(house, draft.id, NOW)
+    assert "No action" not in asked
+    assert asked == (
+        "Please review depression symptoms (PHQ-9) at the next visit. "
+        "Please ask about mood and thoughts of self-harm at the next visit."
+    )
+    with house.store.begin() as books:
+        (flag,) = books.flags.list_open()
+        acknowledge_flag(books, clinic(), house.publisher, flag.id, by="Dr Robin", action="Called.", now=NOW)
+    signed = house.sign(draft, NOW)
+    assert (signed.fields["gp_actions"], signed.fields["comment"]) == (asked, "She did well.")
+
+
+def test_what_a_clinician_asks_of_the_gp_stays_though_the_facts_move(house: House) -> None:
+    draft = house.draft(house.complete("pseq_rise"), NOW)
+    edit_draft(house.store, house.press, draft.id, {"gp_actions": "Please call us."}, NOW)
+    house.answer("pseq_rise", "phq9", "post", "3 3 3 3 3 3 3 3 2", "2026-04-28", amends=True, now=NOW)
+    assert _asked_of_the_gp(house, draft.id, NOW) == ["Please call us."]
+
+
+def test_a_replacement_proposes_by_the_facts_of_its_day(house: House) -> None:
+    _, old = house.signed("pseq_rise")
+    assert old.fields["gp_actions"] == USUAL
+    house.answer("pseq_rise", "phq9", "post", "3 3 3 3 3 3 3 3 0", "2026-04-28", amends=True, now=NOW)
+    new = start_replacement(house.store, house.press, old.id, NOW)
+    assert new.fields["gp_actions"] == "Please review depression symptoms (PHQ-9) at the next visit."
 
 
 def test_a_replacement_supersedes_the_old_letter_and_joins_it_on_the_task(house: House) -> None:

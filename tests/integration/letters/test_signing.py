@@ -170,7 +170,7 @@ def test_a_preview_is_its_clinicians_own_and_only_the_newest_counts(house: House
         sign_letter(house.store, house.press, draft.id, other, old.hash, NOW)
     again = preview_letter(house.store, house.press, draft.id, house.robin, NOW + timedelta(minutes=1))
     assert again.hash == old.hash  # the same facts on the same day give the same bytes
-    edit_draft(house.store, draft.id, {"comment": "Another word."}, NOW)
+    edit_draft(house.store, house.press, draft.id, {"comment": "Another word."}, NOW)
     new = preview_letter(house.store, house.press, draft.id, house.robin, NOW)
     assert new.hash != old.hash
     with pytest.raises(PreviewNotCurrent):
@@ -188,7 +188,7 @@ def test_a_draft_nobody_previewed_cannot_be_signed(house: House) -> None:
 def test_an_edited_draft_is_previewed_again(house: House) -> None:
     draft = house.draft(house.complete("pseq_rise"), NOW)
     preview = preview_letter(house.store, house.press, draft.id, house.robin, NOW)
-    edited = edit_draft(house.store, draft.id, {"comment": "She did well."}, NOW)
+    edited = edit_draft(house.store, house.press, draft.id, {"comment": "She did well."}, NOW)
     assert edited.fields == {**draft.fields, "comment": "She did well."}
     with pytest.raises(PreviewNotCurrent):
         sign_letter(house.store, house.press, draft.id, house.robin, preview.hash, NOW)
@@ -267,7 +267,7 @@ def test_a_letter_without_a_recipient_waits_and_a_work_item_says_so(house: House
 def test_a_signed_letter_is_neither_edited_nor_previewed_again(house: House) -> None:
     episode, signed = house.signed("pseq_rise")
     with pytest.raises(ChangedMeanwhile):
-        edit_draft(house.store, signed.id, {"comment": "x"}, NOW)
+        edit_draft(house.store, house.press, signed.id, {"comment": "x"}, NOW)
     with pytest.raises(NotADraft):
         preview_letter(house.store, house.press, signed.id, house.robin, NOW)
     assert house.episode(episode).state is EpisodeState.FINISHED
@@ -278,4 +278,4 @@ def test_an_unknown_letter_and_an_unknown_field_are_told_by_name(house: House) -
         preview_letter(house.store, house.press, LetterId("letter-none"), house.robin, NOW)
     draft = house.draft(house.complete("pseq_rise"), NOW)
     with pytest.raises(FieldNotPrintable):
-        edit_draft(house.store, draft.id, {"signature": "me"}, NOW)
+        edit_draft(house.store, house.press, draft.id, {"signature": "me"}, NOW)
