@@ -14,6 +14,8 @@ from fhir_pmp.ehr.client import EhrClient
 from fhir_pmp.ehr.neighbour import Neighbour
 from fhir_pmp.ehr.push import Push
 from fhir_pmp.errors import FhirPmpError
+from fhir_pmp.intake.leftovers import take_up_referrals
+from fhir_pmp.intake.leftovers import take_up_referrals
 from fhir_pmp.intake.timekeeping import finish_closed_episodes
 from fhir_pmp.letters.drafting import draft_due_letters
 from fhir_pmp.letters.press import Press
@@ -76,12 +78,14 @@ def _work(settings: Settings, stop: threading.Event) -> Work:
     press = Press.open(house.mappings / "letters", house.clinic, house.publisher)
     neighbours = _neighbours(settings, house)
     often: dict[str, Callable[[], object]] = {
-        "letters": lambda: draft_due_letters(house.store, press, _now())
+        "letters": lambda: _draft_all(house, press),
     }
     for neighbour in neighbours:
         push = Push(house.store, neighbour, _now, stop=stop)
         often[f"push to {neighbour.id}"] = push.run
     seldom: dict[str, Callable[[], object]] = {
+        "referrals left over": lambda: take_up_referrals(house.store, house.clinic, house.publisher, _now()),
+        "referrals left": lambda: take_up_referrals(house.store, house.clinic, house.publisher, _now()),
         "timekeeping": lambda: finish_closed_episodes(house.store, house.clinic, house.publisher, _now()),
         "signed letters": lambda: review_signed_letters(house.store, press, _now()),
     }

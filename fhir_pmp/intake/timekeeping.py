@@ -1,13 +1,13 @@
 """What time alone brings about: a commenced episode ends when the window of its last questionnaires has closed."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from fhir_pmp.identifiers import EpisodeId
 from fhir_pmp.intake.enrolments import end_episode
 from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.episodes import By, Event
 from fhir_pmp.pathway.facts import Episode, EpisodeState
-from fhir_pmp.pathway.timepoints import has_closed, today
+from fhir_pmp.pathway.timepoints import has_closed, window
 from fhir_pmp.publishing.care import publish_care
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.store import Store
@@ -26,7 +26,7 @@ def finish_closed_episodes(store: Store, clinic: Clinic, publisher: Publisher, n
             if current.state is EpisodeState.COMMENCED and has_closed(
                 clinic.programme.post, current, now, clinic.zone
             ):
-                on = today(now, clinic.zone)
+                on = _closing_day(clinic, current)
                 end_episode(books, current, Event.FINISH, By.PLATFORM, BY, now, on=on)
                 publish_care(books, clinic, publisher, [episode.id], now)
                 finished += 1
@@ -41,3 +41,9 @@ def _closed(store: Store, clinic: Clinic, now: datetime) -> list[Episode]:
             found += [e for e in page if has_closed(clinic.programme.post, e, now, clinic.zone)]
             after = page[-1].id
     return found
+
+
+def _closing_day(clinic: Clinic, episode: Episode) -> date | None:
+    """The last day of the post window: the day it ended by, whenever sync came to look."""
+    open_days = window(clinic.programme.post, episode)
+    return None if open_days is None else open_days.closes_on

@@ -1,0 +1,24 @@
+"""The programme's wide export with at least so many responses of the demo's people."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.house import SEED, TODAY
+from demo.people import Person, cohort, write_wide_csv
+
+EVERYBODY = 1_000_000
+
+
+def write_export(file: Path, responses: int) -> int:
+    """Writes the export, whole people only; how many responses it holds."""
+    with file.open("w", encoding="utf-8", newline="") as opened:
+        return write_wide_csv(_people(responses), opened)
+
+
+def _people(responses: int) -> Iterator[Person]:
+    written = 0
+    for person in cohort(EVERYBODY, seed=SEED, today=TODAY):
+        if written >= responses:
+            return
+        written += len(person.responses)
+        yield person

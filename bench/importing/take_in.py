@@ -1,0 +1,63 @@
+"""One import in a process of its own: `python -m bench.importing.take_in EXPORT DATABASE [MARKS]` prints JSON."""
+
+import json
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.house import MAPPINGS, clinic_of, clock, open_store
+from bench.importing.rows import last_rows
+from fhir_pmp.identifiers import SourceId
+from fhir_pmp.intake.arrivals import Fate
+from fhir_pmp.intake.importing import Import, ImportReport, Refusal
+from fhir_pmp.intake.source_files import load_sources
+from fhir_pmp.pathway.clinic import Clinic
+
+
+def take_in(
+    export: Path, database: Path, after_each: Callable[[], None], clinic: Clinic
+) -> tuple[ImportReport, float, float]:
+    """Imports into a new database: what it reports, its seconds, and its seconds of processor time."""
+    store, publisher = open_store(database, clinic)
+    after_each()
+    source = load_sources(MAPPINGS / "sources", clinic.programme)[SourceId("redcap-wide")]
+    running = Import(store, clinic, publisher, source, clock, _complain, lambda _: after_each())
+    with export.open("rb") as opened:
+        began, worked = time.perf_counter(), time.process_time()
+        report = running.run(opened, database.with_suffix(".refused.csv"))
+        taken = time.perf_counter() - began, time.process_time() - worked
+    store.close()
+    return report, *taken
+
+
+def peak_kib() -> int:
+    """The most memory this process ever held (VmHWM), KiB."""
+    status = Path("/proc/self/status").read_text().split("VmHWM:")[1]
+    return int(status.split()[0])
+
+
+def _complain(refusal: Refusal) -> None:
+    raise AssertionError(f"line {refusal.line}, {refusal.column}: {refusal.reason}")
+
+
+def main() -> None:
+    """Imports and says how it went; with MARKS it notes where each transaction ended."""
+    export, database, *marks = (Path(argument) for argument in sys.argv[1:])
+    ends: list[dict[str, int]] = []
+
+    def note() -> None:
+        if marks:
+            with sqlite3.connect(database) as connection:
+                ends.append(last_rows(connection))
+
+    report, seconds, worked = take_in(export, database, note, clinic_of())
+    if marks:
+        marks[0].write_text(json.dumps(ends))
+    accepted = report.responses[Fate.ACCEPTED]
+    print(json.dumps({"responses": accepted, "seconds": seconds, "worked": worked, "peak_kib": peak_kib()}))
+
+
+if __name__ == "__main__":
+    main()

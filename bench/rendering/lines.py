@@ -1,0 +1,83 @@
+"""The lines of `render`: each instrument beside fhir.resources and beside the floor, and how alike instruments are."""
+
+import json
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from bench.house import clinic_of
+from bench.measuring import in_turns, ratios, seconds_each, spread
+from bench.rendering.arrivals import bodies
+from bench.rendering.floor import floor_way
+from bench.rendering.models import models_way
+from bench.rendering.ours import Way, our_way
+from bench.report import Line
+from fhir_pmp.identifiers import InstrumentId
+from fhir_pmp.pathway.clinic import Clinic
+
+FASTER_THAN_MODELS = 100
+OF_THE_FLOOR = 0.5
+ALIKE = 0.7
+FEW = 8
+"""Bodies for fhir.resources, which takes milliseconds for each."""
+HEADLINE = InstrumentId("phq9")
+
+Seconds = dict[str, list[float]]
+
+
+def render_lines(rounds: int, at_least: float) -> Iterator[Line]:
+    """Measures every shipped instrument. `at_least`: seconds of each side in each round."""
+    clinic = clinic_of()
+    arrived = bodies(dict(clinic.instruments))
+    measured = {name: _measure(clinic, name, arrived[name], rounds, at_least) for name in clinic.instruments}
+    for name in sorted(measured, key=lambda one: (one != HEADLINE, one)):
+        yield from _lines_of(name, measured[name])
+    of_headline = ratios(measured[HEADLINE]["floor"], measured[HEADLINE]["ours"]).median
+    of_others = {name: ratios(took["floor"], took["ours"]).median for name, took in measured.items()}
+    furthest = min(of_others, key=lambda name: of_others[name])
+    yield Line(
+        "render",
+        f"{furthest}, the furthest from its floor, beside {HEADLINE}",
+        spread([of_others[furthest] / of_headline]),
+        target=ALIKE,
+    )
+
+
+def _measure(
+    clinic: Clinic, name: InstrumentId, arrived: list[bytes], rounds: int, at_least: float
+) -> Seconds:
+    ours, few = our_way(clinic, name), arrived[:FEW]
+    models, floor = models_way(clinic, name, few, ours), floor_way(clinic, name, arrived, ours)
+    _agree(name, ours, models, floor, few)
+    return in_turns(
+        {
+            "ours": _of_each(ours, arrived, at_least),
+            "floor": _of_each(floor, arrived, at_least),
+            "models": _of_each(models, few, at_least),
+        },
+        rounds,
+    )
+
+
+def _of_each(way: Way, arrived: list[bytes], at_least: float) -> Callable[[], float]:
+    def work() -> None:
+        for body in arrived:
+            way(body)
+
+    return partial(seconds_each, work, len(arrived), at_least)
+
+
+def _agree(name: InstrumentId, ours: Way, models: Way, floor: Way, arrived: list[bytes]) -> None:
+    """What is compared does the same: the floor to the byte, the models to the value."""
+    for body in arrived:
+        made = ours(body)
+        if floor(body) != made:
+            raise AssertionError(f"{name}: the floor makes other bytes")
+        if [json.loads(one) for one in models(body)] != [json.loads(one) for one in made]:
+            raise AssertionError(f"{name}: fhir.resources makes other values")
+
+
+def _lines_of(name: InstrumentId, took: Seconds) -> Iterator[Line]:
+    sides = {way: f"{spread(seconds).median * 1e6:,.1f} µs" for way, seconds in took.items()}
+    models, floor = ratios(took["models"], took["ours"]), ratios(took["floor"], took["ours"])
+    yield Line("render", f"{name}: times fhir.resources", models, FASTER_THAN_MODELS, sides=sides)
+    yield Line("render", f"{name}: of the floor", floor, OF_THE_FLOOR if name == HEADLINE else None)
