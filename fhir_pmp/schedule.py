@@ -15,7 +15,6 @@ from fhir_pmp.ehr.neighbour import Neighbour
 from fhir_pmp.ehr.push import Push
 from fhir_pmp.errors import FhirPmpError
 from fhir_pmp.intake.leftovers import take_up_referrals
-from fhir_pmp.intake.leftovers import take_up_referrals
 from fhir_pmp.intake.timekeeping import finish_closed_episodes
 from fhir_pmp.letters.drafting import draft_due_letters
 from fhir_pmp.letters.press import Press
@@ -84,7 +83,6 @@ def _work(settings: Settings, stop: threading.Event) -> Work:
         push = Push(house.store, neighbour, _now, stop=stop)
         often[f"push to {neighbour.id}"] = push.run
     seldom: dict[str, Callable[[], object]] = {
-        "referrals left over": lambda: take_up_referrals(house.store, house.clinic, house.publisher, _now()),
         "referrals left": lambda: take_up_referrals(house.store, house.clinic, house.publisher, _now()),
         "timekeeping": lambda: finish_closed_episodes(house.store, house.clinic, house.publisher, _now()),
         "signed letters": lambda: review_signed_letters(house.store, press, _now()),
