@@ -63,11 +63,12 @@ def made_sections(
 
 def propose_fields(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summary) -> Fields:
     """What a new draft proposes; the clinician edits it before signing."""
-    post = clinic.programme.post.id
-    worse = [one.scale.title for one in summary.measures(post, Outcome.WORSENED)]
+    later = [timepoint.id for timepoint in clinic.programme.later]
+    worse = [one.scale.title for when in later for one in summary.measures(when, Outcome.WORSENED)]
     asked = []
     if worse:
-        asked.append(wording.request("worsened", measures=listed([lower_first(name) for name in worse])))
+        names = [lower_first(name) for name in dict.fromkeys(worse)]
+        asked.append(wording.request("worsened", measures=listed(names)))
     if any(line.alert or line.unanswered for line in summary.safety):
         asked.append(wording.request("safety"))
     if not asked:

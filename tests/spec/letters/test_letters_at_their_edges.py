@@ -10,7 +10,7 @@ from msgspec import structs
 
 from fhir_pmp.intake.cells import read_moment
 from fhir_pmp.letters.content import Grid, LetterContent, MeasureBlock, Paragraph
-from fhir_pmp.letters.writing import write_letter
+from fhir_pmp.letters.writing import propose_fields, write_letter
 from fhir_pmp.pathway.summary import summarise
 from tests.spec.letters.cases import build, clinic, golden, read_yaml, wording
 
@@ -103,3 +103,13 @@ def test_who_was_accepted_and_never_enrolled_did_not_enrol() -> None:
     first = content.page_one[0].blocks[0]
     assert isinstance(first, Paragraph) and first.text == "Did not enrol in the programme."
     assert accepted.ended_on == date(2026, 3, 30)
+
+
+def test_what_has_worsened_by_the_follow_up_is_asked_about_once() -> None:
+    given = copy.deepcopy(read_yaml("pseq_rise", "facts.yaml"))
+    given["today"] = "2026-07-30"
+    # PHQ-9 15 at the start, 24 at the follow-up on day 147: worse by 9, more than the 6 of its rule.
+    given["answers"]["follow_up"] = {"phq9": {"on": "2026-07-27", "values": "3 3 3 3 3 3 3 3 0"}}
+    proposed = propose_fields(clinic(), wording(), build("pseq_rise", given, {}).facts)
+    assert proposed.gp_actions.startswith("Please review depression symptoms (PHQ-9) at the next visit.")
+    assert "No action" not in proposed.gp_actions
