@@ -232,6 +232,14 @@ class Episodes:
                 sa.text(f"UPDATE {table} SET person = :person WHERE episode = :into"),
                 {"person": into.person, "into": into.id},
             )
+        # What stands about the one that goes, unless the same is asked of the other already: one line of a kind is enough.
+        self._connection.execute(
+            sa.text(
+                "UPDATE work_items SET about = :into WHERE about = :double AND kind NOT IN"
+                " (SELECT kind FROM work_items WHERE about = :into AND closed_at IS NULL)"
+            ),
+            {"double": f"episode/{double.id}", "into": f"episode/{into.id}"},
+        )
         self._connection.execute(sa.delete(lessons).where(lessons.c.episode == double.id))
         self._connection.execute(sa.delete(episodes).where(episodes.c.id == double.id))
 

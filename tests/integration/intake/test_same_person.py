@@ -277,6 +277,20 @@ def test_an_ended_enrolment_ends_the_referral_it_goes_on_in_and_its_letter_stays
     )
 
 
+def test_what_is_asked_of_the_enrolment_is_asked_of_the_episode_it_goes_on_in(house: House) -> None:
+    house.refer()
+    referral = house.referral()
+    house.accept(referral)
+    said = enrolment(referral_number=referral.number, identifiers=(), birth_date=MISTYPED)
+    house.enrol(replace(said, ended_how=Ending.STOPPED))
+    house.enrol(replace(said, ended_how=Ending.FINISHED))
+    decide(house, SAME)
+    (item,) = house.work("ending_differs")
+    assert (item.about, item.episode) == (f"episode/{referral.episode}", referral.episode)
+    house.enrol(replace(said, ended_how=Ending.FINISHED))
+    assert len(house.work("ending_differs")) == 1
+
+
 def test_a_referral_is_accepted_before_an_enrolment_is_said_to_be_its(house: House) -> None:
     house.refer()
     referral = house.referral()
