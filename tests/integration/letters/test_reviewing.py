@@ -107,3 +107,21 @@ def test_a_lesson_dated_otherwise_opens_a_work_item_though_nothing_of_it_is_publ
     _stated_again(house, lessons=(*lessons[:4], (5, lessons[4][1] + timedelta(days=1))))
     assert reasons(house) == ["the dates, the lessons or the end of the programme are others"]
     assert reasons(house) == []
+
+
+def test_what_a_clinician_has_decided_is_not_asked_again_and_what_is_new_is(house: House) -> None:
+    house.signed("pseq_rise", referred=False)
+    house.answer("pseq_rise", "phq9", "post", "2 2 2 2 2 2 2 1 0", "2026-04-28", amends=True, now=LATER)
+    assert reasons(house) == ["a response has been amended"]
+    (item,) = house.open_items(FACTS_CHANGED)
+    with house.store.begin() as books:
+        books.work_items.close(item.id, by="account:robin", how="not replaced: the GP was called", now=LATER)
+    # Something else of the person moves, and nothing that the letter states.
+    stated = enrolment_of(read_yaml("pseq_rise", "facts.yaml"), None, True).identifiers
+    _stated_again(house, identifiers=(*stated, Identifier("urn:hospital", "h-1")))
+    assert reasons(house) == ["a response has been amended"]
+    assert house.open_items(FACTS_CHANGED) == []
+    # Amended once more, it is another contradiction, told in the same words.
+    house.answer("pseq_rise", "phq9", "post", "3 3 3 3 3 3 3 1 0", "2026-04-28", amends=True, now=LATER)
+    assert reasons(house) == ["a response has been amended"]
+    assert len(house.open_items(FACTS_CHANGED)) == 1
