@@ -1,16 +1,19 @@
 """The lines of `push`: our push beside the bare loop, into HAPIs of their own, in turns."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.house import SEED
 from bench.measuring import in_turns, ratios, spread
-from bench.pushing.cohort import Bundles, bundles_of, prepare
-from bench.pushing.sides import pour, push, warm_hapi
+from bench.pushing.cohort import Bundles, bundles_of, copy_of, prepare
+from bench.pushing.sides import Took, into_hapi, pour, push
 from bench.report import Line
 
-WARM_UP_PEOPLE = 10
+WARM_UP_PEOPLE = 20
+OURS = "ours"
 CONNECTIONS = 4
 """Ours, as the setting has it unless told otherwise."""
 BARE_CONNECTIONS = (4, 8)
@@ -24,29 +27,38 @@ def push_lines(rounds: int, people: int) -> Iterator[Line]:
         warm_up = bundles_of(prepare(folder, "warm-up", WARM_UP_PEOPLE, seed=SEED + 1))
         database = prepare(folder, "cohort", people)
         bundles = bundles_of(database)
-        sides: dict[str, Callable[[], float]] = {
-            "ours": lambda: _in_a_hapi(warm_up, lambda base: push(base, database, CONNECTIONS))
+        sides = {OURS: partial(_ours, warm_up, database)}
+        sides |= {
+            f"bare, {count} connections": partial(_bare, warm_up, bundles, count)
+            for count in BARE_CONNECTIONS
         }
-        for count in BARE_CONNECTIONS:
-            sides[f"bare, {count} connections"] = _bare(warm_up, bundles, count)
         took = in_turns(sides, rounds)
     resources = sum(body.count(b'"fullUrl"') for body in (*bundles.definitions, *bundles.of_people))
-    told = {side: f"{resources / spread(seconds).median:,.0f}/s" for side, seconds in took.items()}
-    ours = took.pop("ours")
-    best = min(took, key=lambda side: spread(took[side]).median)
-    yield Line(
-        "push",
-        f"{resources:,} resources of {people} people to HAPI: of the bare loop ({best})",
-        ratios(took[best], ours),
-        OF_THE_BARE_LOOP,
-        sides=told,
+    best = min(
+        took, key=lambda side: spread([one.seconds for one in took[side]]).median if side != OURS else inf
     )
+    what = f"{resources:,} resources of {people} people to HAPI: of the bare loop"
+    yield _ratio(what, took, best, lambda one: one.seconds, resources, OF_THE_BARE_LOOP)
+    yield _ratio("the same by processor time, HAPI's included", took, best, lambda one: one.worked, resources)
 
 
-def _bare(warm_up: Bundles, bundles: Bundles, connections: int) -> Callable[[], float]:
-    return lambda: _in_a_hapi(warm_up, lambda base: pour(base, bundles, connections))
+def _ratio(
+    what: str,
+    took: Mapping[str, list[Took]],
+    best: str,
+    of: Callable[[Took], float],
+    resources: int,
+    target: float | None = None,
+) -> Line:
+    values = {side: [of(one) for one in ones] for side, ones in took.items()}
+    told = {side: f"{resources / spread(ones).median:,.0f}/s" for side, ones in values.items()}
+    return Line("push", what, ratios(values[best], values[OURS]), target, sides=told)
 
 
-def _in_a_hapi(warm_up: Bundles, work: Callable[[str], float]) -> float:
-    with warm_hapi(warm_up) as base:
-        return work(base)
+def _ours(warm_up: Bundles, database: Path) -> Took:
+    unsent = copy_of(database, database.with_suffix(".ours.sqlite"))
+    return into_hapi(warm_up, lambda base: push(base, unsent, CONNECTIONS))
+
+
+def _bare(warm_up: Bundles, bundles: Bundles, connections: int) -> Took:
+    return into_hapi(warm_up, lambda base: pour(base, bundles, connections))

@@ -1,16 +1,17 @@
 """Both sides of the comparison, each into a HAPI of its own, fresh and warmed up in the same way."""
 
+import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import requests
 
 from bench.house import clock
-from bench.pushing.cohort import Bundles, copy_of, destination, unsent
+from bench.pushing.cohort import Bundles, destination, unsent
 from fhir_pmp.ehr.client import FHIR_JSON, EhrClient
 from fhir_pmp.ehr.neighbour import Neighbour
 from fhir_pmp.ehr.push import Push
@@ -21,40 +22,46 @@ TIMES = 5
 """How often the bare loop posts a Bundle that HAPI answers with 409 or 5xx: its threads race one another."""
 
 
-@contextmanager
-def warm_hapi(warm_up: Bundles) -> Iterator[str]:
-    """The address of a HAPI on an H2 file that holds nothing but the warm-up: other people under other ids."""
+@dataclass(frozen=True, slots=True)
+class Took:
+    """How long one side took, and the processor time of it and of HAPI together. Seconds."""
+
+    seconds: float
+    worked: float
+
+
+def into_hapi(warm_up: Bundles, send: Callable[[str], None]) -> Took:
+    """Sends to a HAPI on an H2 file that holds nothing but the warm-up: other people under other ids."""
     with TemporaryDirectory(prefix="bench-hapi-") as folder, HapiServer(Path(folder)) as server:
+        assert server.pid is not None
         requests.get(f"{server.base_url}/metadata", timeout=60).raise_for_status()
         pour(server.base_url, warm_up, 4)
-        yield server.base_url
+        began, began_work = time.perf_counter(), time.process_time() + _worked(server.pid)
+        send(server.base_url)
+        worked = time.process_time() + _worked(server.pid) - began_work
+        return Took(time.perf_counter() - began, worked)
 
 
-def push(base: str, database: Path, connections: int) -> float:
-    """Seconds in which our push sends everything that waits in a copy of this database."""
-    store = Store(f"sqlite:///{copy_of(database, database.with_suffix('.push.sqlite'))}")
+def push(base: str, database: Path, connections: int) -> None:
+    """Our push sends everything that waits in this database."""
+    store = Store(f"sqlite:///{database}")
     client = EhrClient(base, connections=connections)
     pushing = Push(store, Neighbour(destination(), client), clock)
-    began = time.perf_counter()
     pushing.run()
     while unsent(store):
         time.sleep(0.2)  # something was put back and is due in a while
         pushing.run()
-    taken = time.perf_counter() - began
     client.close()
     store.close()
-    return taken
 
 
-def pour(base: str, bundles: Bundles, connections: int) -> float:
-    """Seconds in which a bare loop posts the Bundles, the definitions first."""
-    began = time.perf_counter()
+def pour(base: str, bundles: Bundles, connections: int) -> None:
+    """A bare loop posts the Bundles, the definitions first."""
     _post_all(base, bundles.definitions)
     with ThreadPoolExecutor(connections) as pool:
         shares = [bundles.of_people[at::connections] for at in range(connections)]
         for done in [pool.submit(_post_all, base, share) for share in shares]:
             done.result()
-    return time.perf_counter() - began
 
 
 def _post_all(base: str, bodies: Sequence[bytes]) -> None:
@@ -66,3 +73,9 @@ def _post_all(base: str, bodies: Sequence[bytes]) -> None:
                 if answer.status_code < 409:
                     break
             answer.raise_for_status()
+
+
+def _worked(process: int) -> float:
+    """The processor seconds of another process so far."""
+    after_name = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")

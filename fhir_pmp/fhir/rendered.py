@@ -1,6 +1,6 @@
 """A fact rendered as FHIR: its bytes without meta, what it refers to, and the keys it is found by."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -94,7 +94,7 @@ def head_of(kind: str, resource_id: str) -> bytes:
 
 def local_references(value: object) -> Iterator[str]:
     """Every relative `Type/id` reference within, in order of appearance, repeats included."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         reference = value.get("reference")
         if isinstance(reference, str) and is_local(reference):
             yield reference
