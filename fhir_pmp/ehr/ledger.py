@@ -19,7 +19,7 @@ from fhir_pmp.store.deliveries import (
     PutBack,
     Sent,
 )
-from fhir_pmp.store.neighbours import RemoteVersion
+from fhir_pmp.store.neighbours import NAMED_BY_SERVER, RemoteVersion
 
 OLDEST = timedelta(hours=72)
 """After its first attempt a delivery that still fails is dead: a person has to know."""
@@ -88,7 +88,7 @@ class Ledger:
             for t in taken:
                 if t.place != t.delivery.reference:
                     books.destination_ids.link(
-                        to, t.delivery.reference, t.place, how="named by the server", by="sync", now=now
+                        to, t.delivery.reference, t.place, how=NAMED_BY_SERVER, by="sync", now=now
                     )
             mended = self._close_items(books, {t.delivery.reference for t in taken}, now)
             if mended:

@@ -12,6 +12,7 @@ from fhir_pmp.intake.enrolment_plans import Plan, plan_enrolment
 from fhir_pmp.intake.identity import Known, ReferralNotAccepted
 from fhir_pmp.intake.questions import (
     ENDING_DIFFERS,
+    FOUND_ELSEWHERE,
     NAMED_LATE,
     PERSON_DIFFERS,
     WAITING,
@@ -20,7 +21,7 @@ from fhir_pmp.intake.questions import (
 )
 from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.episodes import ENDINGS, By, Event, move
-from fhir_pmp.pathway.facts import Episode
+from fhir_pmp.pathway.facts import Episode, Person
 from fhir_pmp.pathway.outcomes import Scored
 from fhir_pmp.publishing.care import publish_care
 from fhir_pmp.publishing.publisher import Publisher
@@ -126,6 +127,7 @@ def _rebase(books: Books, clinic: Clinic, publisher: Publisher, plans: Sequence[
 def _change(books: Books, publisher: Publisher, plan: Plan, before: Episode, now: datetime) -> None:
     if plan.person_before is not None and plan.person != plan.person_before:
         books.people.update(plan.person)
+        _find_anew(books, plan.person_before, plan.person, now)
     episode = before
     as_said = replace(plan.after, state=before.state, share_with_ehr=before.share_with_ehr)
     if as_said != before:
@@ -142,6 +144,25 @@ def _change(books: Books, publisher: Publisher, plan: Plan, before: Episode, now
     if before.enrolment is None:
         about = f"episode/{before.id}"
         books.work_items.close_about(WAITING, about, by=plan.by, how="accepted, and given again", now=now)
+
+
+def _find_anew(books: Books, before: Person, now_known: Person, now: datetime) -> None:
+    """A destination that found its patient by what is corrected now is asked again: it may have found another's record."""
+    kept = set(before.identifiers) <= set(now_known.identifiers)
+    if kept and before.birth_date == now_known.birth_date:
+        return
+    forgotten = books.destination_ids.forget_found(f"Patient/{now_known.id}")
+    if forgotten:
+        books.work_items.open(
+            FOUND_ELSEWHERE,
+            role="administrator",
+            about=f"person/{now_known.id}",
+            person=now_known.id,
+            what="an identifier or birth date was corrected by which an EHR had found this person: "
+            "what was sent there before may stand in another's record",
+            details={"destinations": forgotten},
+            now=now,
+        )
 
 
 def _ask(books: Books, clinic: Clinic, plan: Plan, now: datetime) -> None:

@@ -18,6 +18,9 @@ NAMED_LATE = "referral_named_late"
 ENDING_DIFFERS = "ending_differs"
 """The platform says of an ended episode that it ended in another way."""
 
+FOUND_ELSEWHERE = "person_found_by_what_was_corrected"
+"""What a destination found a person by was corrected; its `details` name the `destinations`."""
+
 
 def ask(
     books: Books,

@@ -53,6 +53,10 @@ _CLOSED = BulkInsert(
 )
 
 
+NAMED_BY_SERVER = "named by the server"
+"""How a link came about that is no finding of ours: the destination gave the resource its id."""
+
+
 @dataclass(frozen=True, slots=True)
 class DestinationLink:
     """What a destination calls one of our resources, and who or what found that out."""
@@ -90,6 +94,12 @@ class DestinationIds:
     ) -> None:
         """Remembers what the destination calls it; a new answer replaces the old one."""
         _LINK(self._connection, [(destination, ours, theirs, how, by, milliseconds(now))])
+
+    def forget_found(self, ours: str) -> list[DestinationId]:
+        """Forgets where it was found to be what another record there is; the destinations, which are asked again."""
+        found = (destination_ids.c.ours == ours, destination_ids.c.how != NAMED_BY_SERVER)
+        forgotten = sa.delete(destination_ids).where(*found).returning(destination_ids.c.destination)
+        return sorted(DestinationId(one) for one in self._connection.execute(forgotten).scalars())
 
     def unlink(self, destination: DestinationId, ours: str) -> None:
         """Forgets what the destination calls it."""

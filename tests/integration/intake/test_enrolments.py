@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
 from fhir_pmp.errors import NotUnderstood
-from fhir_pmp.identifiers import Identifier
+from fhir_pmp.identifiers import DestinationId, Identifier
 from fhir_pmp.intake.arrivals import ArrivedPractice, Ending, Fate
 from fhir_pmp.pathway.facts import EpisodeState
+from fhir_pmp.store.neighbours import NAMED_BY_SERVER
 from tests.integration.intake.house import MEDICARE, NOW, STARTED, House, enrolment, gad7, phq9
 
 
@@ -120,6 +122,41 @@ def test_a_changed_name_is_a_new_version_of_the_patient_and_of_nothing_else(hous
     (patient,) = house.published("Patient").values()
     assert patient["name"][0]["family"] == "Other"
     assert house.moved_since(before) == {f"Patient/{patient['id']}"}
+
+
+def _found_there(house: House) -> set[str]:
+    """Where a link of e1's Patient is remembered."""
+    patient = f"Patient/{house.episode().person}"
+    with house.store.read() as books:
+        known = ("hospital", "store")
+        return {
+            name for name in known if books.destination_ids.find(DestinationId(name), patient) is not None
+        }
+
+
+@pytest.mark.parametrize(
+    "corrected",
+    [{"identifiers": (Identifier(MEDICARE, "m-2"),)}, {"birth_date": date(1970, 1, 3)}],
+    ids=["identifier", "birth date"],
+)
+def test_who_was_found_at_an_ehr_by_what_is_corrected_is_looked_for_again(
+    house: House, corrected: dict[str, Any]
+) -> None:
+    house.enrol(enrolment())
+    patient = f"Patient/{house.episode().person}"
+    with house.store.begin() as books:
+        for name, how in (("hospital", "one active match"), ("store", NAMED_BY_SERVER)):
+            books.destination_ids.link(
+                DestinationId(name), patient, "Patient/77", how=how, by="sync", now=house.now
+            )
+    # Another name or one more identifier says nothing against what was found.
+    more = (*enrolment().identifiers, Identifier("urn:hospital", "h-1"))
+    house.enrol(enrolment(given="Anna", identifiers=more))
+    assert _found_there(house) == {"hospital", "store"} and house.work() == []
+    house.enrol(enrolment(**{"given": "Anna", "identifiers": more, **corrected}))
+    assert _found_there(house) == {"store"}
+    (item,) = house.work()
+    assert (item.role, item.details["destinations"]) == ("administrator", ["hospital"])
 
 
 def test_the_practice_that_the_platform_names_is_published_for_those_nobody_referred(house: House) -> None:
