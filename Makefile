@@ -12,7 +12,7 @@ WORKERS ?= 2
 PATHS := $(wildcard fhir_pmp tests demo bench)
 
 .PHONY: help setup neighbours check lint fix test test-spec test-unit test-integration test-contract test-faults \
-	test-e2e demo demo-clean bench hapi lock docs clean
+	test-e2e demo screenshots demo-clean bench hapi lock docs clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -68,6 +68,9 @@ test-e2e: $(READY) ## the promises made to each visitor, through the real doors
 
 demo: $(READY) ## 200 synthetic people, all the way to a real EHR (ARGS=--once ends by itself; ARGS="--ehr stub" needs no Java)
 	@$(BIN)/python -m demo $(ARGS)
+
+screenshots: $(READY) ## take the README's pictures anew, from a `make demo` that is serving
+	@$(BIN)/python -m docs.screenshots $(ARGS)
 
 demo-clean: ## forget what the demo kept
 	@rm -rf demo/data

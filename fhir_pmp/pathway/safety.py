@@ -117,10 +117,11 @@ def _line(
 
 
 def flag_lines(clinic: Clinic, responses: Sequence[Response], flags: Iterable[Flag]) -> tuple[FlagLine, ...]:
-    """The flags, the oldest first, each with what became of its response."""
+    """The flags, the oldest first, those of one import in the programme's order; each with what became of its response."""
     by_id = {response.id: response for response in responses}
+    place = {timepoint.id: number for number, timepoint in enumerate(clinic.programme.timepoints)}
     lines = []
-    for flag in sorted(flags, key=lambda flag: (flag.raised_at, flag.id)):
+    for flag in sorted(flags, key=lambda flag: (flag.raised_at, place[flag.timepoint], flag.id)):
         item = clinic.instruments[flag.instrument].item(flag.item)
         title = clinic.programme.timepoint(flag.timepoint).title
         since = _since(flag, by_id.get(flag.response))

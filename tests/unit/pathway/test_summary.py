@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import msgspec
 import pytest
@@ -262,6 +262,21 @@ def test_a_flag_stands_beside_its_answer_with_its_acknowledgement() -> None:
     assert safety([asked], [done])[ITEM, POST].acknowledged
     assert [line.flag for line in summary([asked], [open_flag]).unacknowledged] == [open_flag]
     assert summary([asked], [done]).unacknowledged == ()
+
+
+def test_flags_that_came_with_one_import_stand_in_the_order_of_the_programme() -> None:
+    at_post, at_start = (
+        response("mood", POST, "2026-04-28", "0 0 2"),
+        response("mood", AT_START, "2026-03-02", "0 0 1"),
+    )
+    later, earlier = flag_on(at_post), flag_on(at_start)
+    found = summary([at_start, at_post], [later, earlier])
+    assert [line.flag for line in found.flags] == [earlier, later]
+    # Their ids say nothing of time: named the other way round they stand as before.
+    renamed = [replace(later, id=FlagId("flag-a")), replace(earlier, id=FlagId("flag-b"))]
+    assert [line.flag.timepoint for line in summary([at_start, at_post], renamed).flags] == [AT_START, POST]
+    by_day = replace(later, raised_at=NOW - timedelta(days=1))
+    assert [line.flag for line in summary([at_start, at_post], [earlier, by_day]).flags] == [by_day, earlier]
 
 
 def test_neither_amendment_nor_withdrawal_takes_a_flag_away() -> None:
