@@ -1,4 +1,4 @@
-"""The stage on which the end-to-end tests play: one real EHR and one house for a module."""
+"""The stage on which the end-to-end tests play: one real EHR and one house, started once."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ from tests.hapi.server import HapiServer
 PEOPLE = 12
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """The demo's story told once, with twelve people, on a HAPI with a database file of its own; everything still runs."""
     workplace = open_workplace("hapi", tmp_path_factory.mktemp("stage"))

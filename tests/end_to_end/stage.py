@@ -1,10 +1,11 @@
-"""A real EHR with a database of its own and the whole house before it, for as long as a module's tests need them."""
+"""A real EHR with a database of its own and the whole house before it, shared by the end-to-end tests: each brings people of its own."""
 
 import sqlite3
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from demo.clinician import Pages
 from demo.ehr import Ehr
 from demo.house import House
 from demo.people import Person, cohort, write_wide_csv
@@ -47,6 +48,12 @@ class Stage:
     def compare(self) -> Report:
         """Walks every page of the EHR and compares each resource with the bytes last sent."""
         return check(self.ehr.base, last_sent_of_sqlite(str(self.database), self.ehr.destination))
+
+    def pages(self) -> Pages:
+        """The pages, with the demo's clinician logged in."""
+        pages = Pages(self.house.address)
+        pages.log_in(self.facts.login, self.facts.password)
+        return pages
 
     def hand_in(self, people: list[Person], name: str) -> str:
         """The programme's export of these people; what the import said."""
