@@ -40,9 +40,9 @@ class CsvRows:
 
     def __init__(self, file: BinaryIO) -> None:
         # surrogateescape: a byte that is not UTF-8 becomes a mark we find again, and costs one row, not the file.
-        text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        self._text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
         csv.field_size_limit(LONGEST_CELL)
-        self._lines = _Lines(text)
+        self._lines = _Lines(self._text)
         self._reader = csv.reader(self._lines, strict=True)
         try:
             self.header = next(self._reader)
@@ -68,6 +68,10 @@ class CsvRows:
         faults += [Fault(f"column {name}", "is missing") for name in needed if name not in self.header]
         if faults:
             raise FileNotReadable(faults=faults)
+
+    def let_go(self) -> None:
+        """Leaves the file open, to whoever opened it: a text layer that is thrown away would close it."""
+        self._text.detach()
 
     def __iter__(self) -> Iterator[Row]:
         width = len(self.header)

@@ -83,6 +83,7 @@ class Import:
             for batch in _batches(units):
                 self._take(batch, column_of, refused, report)
                 self.progress(file.tell())
+        rows.let_go()
         return report
 
     def _take(
