@@ -1,6 +1,16 @@
 """The tables, by what they remember; importing this package fills `metadata` with all of them."""
 
-from fhir_pmp.store.tables import access, arrivals, delivery, letters, people, published, responses
+from fhir_pmp.store.tables import access, arrivals, delivery, letters, people, published, pulling, responses
 from fhir_pmp.store.tables.metadata import metadata
 
-__all__ = ["access", "arrivals", "delivery", "letters", "metadata", "people", "published", "responses"]
+__all__ = [
+    "access",
+    "arrivals",
+    "delivery",
+    "letters",
+    "metadata",
+    "people",
+    "published",
+    "pulling",
+    "responses",
+]

@@ -74,6 +74,29 @@ destination_ids = sa.Table(
     sa.Column("at", Moment, nullable=False),
 )
 
+former_destination_ids = sa.Table(
+    "former_destination_ids",
+    metadata,
+    sa.Column("destination", sa.String(64), primary_key=True),
+    sa.Column("ours", sa.String(130), primary_key=True),
+    sa.Column("theirs", sa.String(256), primary_key=True),
+    sa.Column("until", Moment, primary_key=True),
+    sa.Column("how", sa.String(32), nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+)
+
+probes = sa.Table(
+    "probes",
+    metadata,
+    sa.Column("destination", sa.String(64), primary_key=True),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column(
+        "found", sa.Text, nullable=False
+    ),  # JSON: what the server was seen to honour, and the way of writing
+)
+
 remote_versions = sa.Table(
     "remote_versions",
     metadata,

@@ -1,0 +1,43 @@
+"""How far we have read at each EHR, what we have already taken from it, and when both sides were last compared."""
+
+import sqlalchemy as sa
+
+from fhir_pmp.store.columns import Moment
+from fhir_pmp.store.tables.metadata import metadata
+
+pull_cursors = sa.Table(
+    "pull_cursors",
+    metadata,
+    sa.Column("destination", sa.String(64), primary_key=True),
+    sa.Column("type", sa.String(64), primary_key=True),
+    sa.Column("watermark", Moment),  # the server's clock; absent: never read to the end
+    # A run under way, so that a killed one goes on at the page it had come to:
+    sa.Column("page_url", sa.Text),
+    sa.Column("window_from", Moment),
+    sa.Column("newest_seen", Moment),
+    sa.Column("server_date", Moment),
+    sa.Column("completed_at", Moment),  # our clock: when a run last came to its last page
+)
+
+pulled = sa.Table(
+    "pulled",
+    metadata,
+    sa.Column("destination", sa.String(64), primary_key=True),
+    sa.Column("type", sa.String(64), primary_key=True),
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("version_id", sa.String(64), primary_key=True),
+    sa.Column("last_updated", sa.Text),  # as the server wrote it
+    sa.Column("at", Moment, nullable=False),
+    sa.Index(None, "at"),
+)
+
+reconciles = sa.Table(
+    "reconciles",
+    metadata,
+    sa.Column("destination", sa.String(64), primary_key=True),
+    sa.Column("started_at", Moment, nullable=False),
+    sa.Column("completed_at", Moment),  # absent: under way, or it broke off
+    sa.Column(
+        "found", sa.Text, nullable=False
+    ),  # JSON: how many were equal, missing, older, edited, unknown to us
+)
