@@ -1,5 +1,6 @@
 """What every command does first: read the settings, start the log, open the house."""
 
+import gc
 from datetime import UTC, datetime
 
 from fhir_pmp.logs import start_logging
@@ -21,4 +22,8 @@ def read_settings() -> Settings:
 
 def start() -> House:
     """The open house. Raises what is wrong with settings, mappings or database."""
-    return open_house(read_settings(), now())
+    house = open_house(read_settings(), now())
+    # What is open now stays until the end: a collection need not walk it again, least of all while the write lock is held.
+    gc.collect()
+    gc.freeze()
+    return house

@@ -12,6 +12,12 @@ _CHANGES: WeakKeyDictionary[Clinic, ChangeRenderer] = WeakKeyDictionary()
 _COMPILED: WeakKeyDictionary[Clinic, Mapping[InstrumentId, Renderer]] = WeakKeyDictionary()
 
 
+def prepare_rendering(clinic: Clinic) -> None:
+    """Compiles all there is to compile now, and not when the first response is recorded, under the write lock."""
+    renderers_of(clinic)
+    change_renderer_of(clinic)
+
+
 def renderers_of(clinic: Clinic) -> Mapping[InstrumentId, Renderer]:
     """The renderer of each instrument's responses."""
     found = _COMPILED.get(clinic)

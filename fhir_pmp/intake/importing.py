@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from fhir_pmp.errors import Fault
+from fhir_pmp.fhir.renderers import prepare_rendering
 from fhir_pmp.identifiers import InstrumentId
 from fhir_pmp.intake.arrivals import ArrivedEnrolment, ArrivedResponse, Fate, Receipt
 from fhir_pmp.intake.csv_rows import REASON_COLUMN, CsvRows, FileBroken, Row
@@ -79,6 +80,7 @@ class Import:
         rows = CsvRows(file)
         units, column_of = _reader(rows, self.source, self.clinic)
         report = ImportReport()
+        prepare_rendering(self.clinic)
         with _RefusedRows(refused_path, rows.header) as refused:
             for batch in _batches(units):
                 self._take(batch, column_of, refused, report)
