@@ -22,7 +22,7 @@ def sync(once: bool) -> None:
     if once:
         run_once(settings)
     else:
-        run_sync(settings)
+        raise click.exceptions.Exit(run_sync(settings))
 
 
 @click.command()

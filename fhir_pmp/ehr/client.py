@@ -48,6 +48,8 @@ class EhrClient:
         self.connections = connections
         self.limits = limits or Limits()
         self._origin = _origin(self.base)
+        self._aborted = False
+        self._under_way: set[Watchdog] = set()
         self._session = _Session()
         # The environment may name proxies and a netrc, which would replace who we say we are.
         self._session.trust_env = False
@@ -68,6 +70,12 @@ class EhrClient:
         """Closes the connections."""
         self._session.close()
 
+    def abort(self) -> None:
+        """Cuts off every call under way, whose outcome is unknown then, and makes none any more."""
+        self._aborted = True
+        for watchdog in tuple(self._under_way):
+            watchdog.cut()
+
     def ask(
         self, method: str, path: str = "", body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
@@ -79,7 +87,7 @@ class EhrClient:
         sent = dict(headers or {})
         if body is not None:
             sent.setdefault("Content-Type", FHIR_JSON)
-        with Watchdog(self.limits.whole_call) as watchdog, _named_failures(watchdog):
+        with Watchdog(self.limits.whole_call) as watchdog, _named_failures(watchdog), self._noted(watchdog):
             response = self._session.request(
                 method,
                 address,
@@ -91,6 +99,17 @@ class EhrClient:
             )
             with response:
                 return Answer(response.status_code, response.headers, self._read(response))
+
+    @contextmanager
+    def _noted(self, watchdog: Watchdog) -> Iterator[None]:
+        """The call may be cut off while it is under way."""
+        self._under_way.add(watchdog)
+        try:
+            if self._aborted:  # looked at only now: an abort either finds the call or is seen here
+                raise NothingSent
+            yield
+        finally:
+            self._under_way.discard(watchdog)
 
     def _address(self, path: str) -> str:
         address = urljoin(self.base, path) if path else self.base.rstrip("/")

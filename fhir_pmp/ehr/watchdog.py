@@ -40,6 +40,10 @@ class Watchdog:
             if self.fired:
                 self._shut()
 
+    def cut(self) -> None:
+        """Ends the call now, as if its time were over."""
+        self._fire()
+
     def _fire(self) -> None:
         with self._lock:
             self.fired = True

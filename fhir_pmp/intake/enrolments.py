@@ -92,7 +92,7 @@ def _keep(books: Books, clinic: Clinic, publisher: Publisher, plans: Sequence[Pl
     for plan in plans:
         if plan.before is not None and plan.changes_something:
             _change(books, publisher, plan, plan.before, now)
-        _ask(books, clinic, plan, now)
+        _ask(books, plan, now)
     books.letters_due.add_many((plan.after.id for plan in plans if plan.ends), LetterKind.DISCHARGE, now=now)
     changed = dict.fromkeys(plan.after.id for plan in plans if plan.before is None or plan.changes_something)
     publish_care(books, clinic, publisher, list(changed), now)
@@ -165,7 +165,7 @@ def _find_anew(books: Books, before: Person, now_known: Person, now: datetime) -
         )
 
 
-def _ask(books: Books, clinic: Clinic, plan: Plan, now: datetime) -> None:
+def _ask(books: Books, plan: Plan, now: datetime) -> None:
     """What only a person can decide about this enrolment."""
     arrival, episode = plan.arrival, plan.after
     whose = {"source": arrival.source, "enrolment": arrival.enrolment}
@@ -178,8 +178,7 @@ def _ask(books: Books, clinic: Clinic, plan: Plan, now: datetime) -> None:
         _put(books, NAMED_LATE, about, what, plan, {**whose, "referral": plan.referral}, now)
     if plan.differs:
         what = "the platform says something else of this person than the door that registered them"
-        # The hash tells what was said from what is said another time, and says nothing itself.
-        said = clinic.ids.compute("said", *(str(getattr(arrival, name)) for name in plan.differs))
+        said = {name: str(getattr(arrival, name)) for name in plan.differs}
         details = {**whose, "fields": list(plan.differs), "said": said}
         _put(books, PERSON_DIFFERS, f"person/{plan.person.id}", what, plan, details, now)
     if plan.ended_otherwise:

@@ -42,7 +42,7 @@ def record_referral(
     referral_id = clinic.referral_id(client.id, request.service_request_identifier)
     person, is_new, doubt, others = _who(books, clinic, client, request, referral_id)
     if not is_new:
-        person = _told_again(books, clinic, client, request, person, arrival, now)
+        person = _told_again(books, client, request, person, arrival, now)
     ids = entry_ids(clinic, client, referral_id, person.id, request)
     episode = _episode(clinic, client, request, referral_id, person, ids, doubtful=doubt is not None)
     referral = _referral(clinic, client, request, referral_id, episode, now)
@@ -123,7 +123,6 @@ def _who(
 
 def _told_again(
     books: Books,
-    clinic: Clinic,
     client: Client,
     request: ReferralRequest,
     person: Person,
@@ -142,8 +141,7 @@ def _told_again(
     fields = [name for name in ("given", "family", "sex") if getattr(said, name) != getattr(person, name)]
     if fields:
         what = "a practice says something else of this person than the door that registered them"
-        # The hash tells what was said from what is said another time, and says nothing itself.
-        heard = clinic.ids.compute("said", *(str(getattr(said, name)) for name in fields))
+        heard = {name: str(getattr(said, name)) for name in fields}
         details = {"fields": fields, "said": heard, "inbox": [arrival]}
         about = f"person/{person.id}"
         ask(books, PERSON_DIFFERS, about, what, person=person.id, episode=None, details=details, now=now)

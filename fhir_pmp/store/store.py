@@ -1,5 +1,6 @@
 """The store: transactions in which the books are read and written, on SQLite or PostgreSQL."""
 
+import copy
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from fhir_pmp.store.checkpoints import Checkpoints
 from fhir_pmp.store.connecting import BUSY_SECONDS, open_engines
 from fhir_pmp.store.durability import check_durable
 from fhir_pmp.store.errors import AlreadyStored, StoreBusy
+from fhir_pmp.store.leases import Duty, Leases
 from fhir_pmp.store.migrating import check_migrated
 from fhir_pmp.store.tables.published import publish_clock
 
@@ -37,6 +39,7 @@ class Store:
         is_sqlite = self._writer.dialect.name == "sqlite"
         self._turn = threading.Lock() if is_sqlite else None
         self._checkpoints = Checkpoints(self._writer) if is_sqlite else None
+        self._duty: Duty | None = None
 
     def __repr__(self) -> str:
         return f"Store({self._writer.dialect.name})"
@@ -69,6 +72,15 @@ class Store:
         with _in_our_words(), self._reader.connect() as connection, connection.begin():
             yield Books(connection, publishing=False)
 
+    def under(self, duty: Duty) -> "Store":
+        """The same database for whoever does a duty: each transaction that writes raises DutyLost once another has it.
+
+        Checked inside the transaction and held to its end: a process that was paused past its lease writes nothing.
+        """
+        fenced = copy.copy(self)
+        fenced._duty = duty
+        return fenced
+
     def check(self) -> None:
         """Refuses a database that could forget what it acknowledged, or is not migrated.
 
@@ -94,6 +106,8 @@ class Store:
             raise StoreBusy(after_seconds=1)
         try:
             with _in_our_words(), self._writer.connect() as connection, connection.begin():
+                if self._duty is not None:
+                    Leases(connection).hold(self._duty)
                 yield connection
         finally:
             if self._turn is not None:

@@ -1,6 +1,7 @@
 """One work item: what has to be decided, both records where there are two, and the form that closes it."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from flask import Response, redirect, url_for
@@ -154,6 +155,7 @@ def _show(item_id: int, form: Form) -> str:
         background=background,
         item_names=_item_names(item),
         registered=_registered(background.person),
+        said=_heard(item),
         link=_link(item),
         others=_others(item),
         asks_who=item.kind == WHO_IS_THIS,
@@ -200,6 +202,14 @@ def _registered(person: Person | None) -> dict[str, str]:
         return {}
     born = plain_date(person.birth_date)
     return {"given": person.given, "family": person.family, "birth_date": born, "sex": person.sex.value}
+
+
+def _heard(item: WorkItem) -> dict[str, str]:
+    """What a door says of a person now, by the same names."""
+    said: dict[str, str] = item.details.get("said", {})
+    return said | (
+        {"birth_date": plain_date(date.fromisoformat(said["birth_date"]))} if "birth_date" in said else {}
+    )
 
 
 def _link(item: WorkItem) -> tuple[str, str] | None:

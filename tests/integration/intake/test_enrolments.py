@@ -226,6 +226,7 @@ def test_of_two_records_of_one_person_the_first_owns_the_name(house: House) -> N
     assert house.versions("Patient").popitem()[1] == 1
     (item,) = house.work()
     assert (item.kind, item.details["fields"]) == ("person_differs", ["family"])
+    assert item.details["said"] == {"family": "Other"}
 
 
 def test_what_a_person_has_decided_does_not_come_back_with_the_next_export(house: House) -> None:

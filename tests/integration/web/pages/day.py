@@ -341,9 +341,13 @@ def full_day(day: Day) -> Day:
 
 def twin(day: Day, name: str) -> None:
     """An enrolment bears the identifier of somebody known, with another birth date."""
-    given = facts(name)
-    other = copy.deepcopy(given)
-    other["person"]["birth_date"] = "1991-01-01"
+    come_again(day, name, birth_date="1991-01-01")
+
+
+def come_again(day: Day, name: str, **otherwise: str) -> None:
+    """Another enrolment bears the identifier of somebody known, and says something else of the person."""
+    other = copy.deepcopy(facts(name))
+    other["person"].update(otherwise)
     other["episode"]["referral_number"] = "GP-twin"
     arrival = before_its_end(enrolment_of(other, None, True))
     with day.store.begin() as books:

@@ -3,7 +3,7 @@
 import orjson
 
 from fhir_pmp.store.work_items import WorkItem
-from tests.integration.web.pages.day import Day, Visitor, twin
+from tests.integration.web.pages.day import Day, Visitor, come_again, twin
 from tests.integration.web.pages.reading import words
 
 
@@ -104,6 +104,15 @@ def test_what_was_not_understood_is_kept_to_be_downloaded_and_nothing_else_is(da
     assert orjson.loads(answer.data) == {"resourceType": "Bundle", "type": "transaction", "entry": []}
     assert answer.content_type == "application/octet-stream"
     assert ada.get(f"/work/{item.id}/arrivals/{row - 1}").status_code == 404  # Otto's referral
+
+
+def test_what_a_platform_says_otherwise_stands_beside_what_is_registered(day: Day, ada: Visitor) -> None:
+    day.take_part("Nadia", until="start")
+    come_again(day, "Nadia", given="Nadja")
+    item = _open(day, "person_differs")
+    page = words(ada.get(f"/work/{item.id}").text)
+    assert "As registered Given Nadia" in page
+    assert "As the platform says now Given Nadja" in page
 
 
 def test_an_item_of_an_unknown_kind_shows_its_details(day: Day, ada: Visitor) -> None:
