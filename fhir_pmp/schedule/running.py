@@ -52,22 +52,24 @@ def run_once(settings: Settings) -> None:
     work = find_work(settings, threading.Event())
     leader = Leader(work.house.store, utc_now)
     try:
-        for timer in work.timers:
-            leader.keep(by_force=True)
-            leader.run(timer.job)
-        leader.give_back()
+        try:
+            for timer in work.timers:
+                leader.keep(by_force=True)
+                leader.run(timer.job)
+        finally:
+            leader.give_back()
         for push in work.pushes.values():
             push()
     finally:
         work.close()
 
 
-def _scheduler(
-    settings: Settings, work: Work, leader: Leader, lease: timedelta
-) -> BackgroundScheduler:
+def _scheduler(settings: Settings, work: Work, leader: Leader, lease: timedelta) -> BackgroundScheduler:
     # It would log tracebacks, and a traceback can hold a person's words; `_guarded` says where instead.
     logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
-    at_once = len(work.pushes) + len(work.timers) + 1  # no job that takes long keeps the lease from being renewed
+    at_once = (
+        len(work.pushes) + len(work.timers) + 1
+    )  # no job that takes long keeps the lease from being renewed
     scheduler = BackgroundScheduler(
         timezone=UTC,
         executors={"default": ThreadPoolExecutor(at_once)},

@@ -1,0 +1,97 @@
+"""Everything a sync process does, each part by its name, and who of several processes does it."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from fhir_pmp.ehr.client import EhrClient
+from fhir_pmp.ehr.neighbour import Neighbour
+from fhir_pmp.ehr.push import Push
+from fhir_pmp.intake.leftovers import take_up_referrals
+from fhir_pmp.intake.timekeeping import finish_closed_episodes
+from fhir_pmp.letters.drafting import draft_due_letters
+from fhir_pmp.letters.press import Press
+from fhir_pmp.letters.reviewing import review_signed_letters
+from fhir_pmp.opening import House, open_house
+from fhir_pmp.settings import Settings
+from fhir_pmp.store import Store
+
+SELDOM_SECONDS = 300
+"""How often time alone is looked at: windows that closed, signed letters whose facts moved."""
+
+
+def utc_now() -> datetime:
+    """The clock of the process."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """What one process alone does, again and again: the leader. It is given a store that writes while it leads."""
+
+    name: str
+    seconds: int
+    job: Callable[[Store], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What there is to do: pushes, which every process takes part in, and timers, which the leader sees to."""
+
+    house: House
+    pushes: Mapping[str, Callable[[], object]]
+    timers: Sequence[Timer]
+    neighbours: Sequence[Neighbour]
+    press: Press
+
+    def abort(self) -> None:
+        """Ends every call to an EHR that is under way; what may have arrived is looked at by whoever comes next."""
+        for neighbour in self.neighbours:
+            neighbour.client.abort()
+
+    def close(self) -> None:
+        """Closes everything."""
+        self.press.close()
+        for neighbour in self.neighbours:
+            neighbour.client.close()
+        self.house.store.close()
+
+
+def find_work(settings: Settings, stop: threading.Event) -> Work:
+    """The work that the settings describe, ended by `stop`. Raises what `open_house` raises."""
+    house = open_house(settings, utc_now())
+    press = Press.open(house.mappings / "letters", house.clinic, house.publisher)
+    neighbours = [
+        Neighbour(destination, EhrClient(settings.destinations[name], connections=settings.connections))
+        for name, destination in house.destinations.items()
+    ]
+    pushes = {
+        f"push to {neighbour.id}": Push(house.store, neighbour, utc_now, stop=stop).run
+        for neighbour in neighbours
+    }
+    timers = _timers(settings, house, press, stop)
+    return Work(house, pushes, timers, neighbours, press)
+
+
+def _timers(settings: Settings, house: House, press: Press, stop: threading.Event) -> list[Timer]:
+    clinic, publisher = house.clinic, house.publisher
+
+    def draft(store: Store) -> None:
+        while not stop.is_set() and draft_due_letters(store, press, utc_now()):
+            pass
+
+    return [
+        Timer(
+            "referrals left",
+            SELDOM_SECONDS,
+            lambda store: take_up_referrals(store, clinic, publisher, utc_now()),
+        ),
+        Timer(
+            "timekeeping",
+            SELDOM_SECONDS,
+            lambda store: finish_closed_episodes(store, clinic, publisher, utc_now()),
+        ),
+        Timer("signed letters", SELDOM_SECONDS, lambda store: review_signed_letters(store, press, utc_now())),
+        Timer("letters", settings.sync_seconds, draft),
+    ]
