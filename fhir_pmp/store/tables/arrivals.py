@@ -5,6 +5,8 @@ import sqlalchemy as sa
 from fhir_pmp.store.columns import Moment, RowId
 from fhir_pmp.store.tables.metadata import metadata
 
+RECEIVED = "state = 'received'"
+
 inbox = sa.Table(
     "inbox",
     metadata,
@@ -20,6 +22,15 @@ inbox = sa.Table(
     sa.Column("answer_body", sa.LargeBinary),
     sa.UniqueConstraint("door", "sender", "sha256"),
     sa.Index(None, "door", "sender", "key"),
+    # What has not been understood yet is few, whatever has arrived in years.
+    sa.Index(
+        "ix_inbox_received",
+        "door",
+        "sender",
+        "id",
+        sqlite_where=sa.text(RECEIVED),
+        postgresql_where=sa.text(RECEIVED),
+    ),
 )
 
 programme_answers = sa.Table(

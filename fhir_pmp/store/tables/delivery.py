@@ -72,6 +72,7 @@ destination_ids = sa.Table(
     sa.Column("how", sa.String(32), nullable=False),
     sa.Column("by", sa.Text, nullable=False),
     sa.Column("at", Moment, nullable=False),
+    sa.Index(None, "destination", "theirs"),
 )
 
 former_destination_ids = sa.Table(

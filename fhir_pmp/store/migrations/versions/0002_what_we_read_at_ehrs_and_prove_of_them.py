@@ -67,3 +67,16 @@ def upgrade() -> None:
         sa.Column("found", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("destination", name=op.f("pk_reconciles")),
     )
+    with op.batch_alter_table("destination_ids", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_destination_ids_destination_theirs"), ["destination", "theirs"], unique=False
+        )
+
+    with op.batch_alter_table("inbox", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_inbox_received",
+            ["door", "sender", "id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'received'"),
+            postgresql_where=sa.text("state = 'received'"),
+        )
