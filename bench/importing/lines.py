@@ -15,6 +15,8 @@ from bench.report import Line
 OF_THE_BARE_RATE = 0.25
 FEWER = 10_000
 MOST_MIB = 300
+LONGEST_LOCK = 0.25
+"""Seconds."""
 THE_SAME = 1.15
 """How much more memory ten times as many responses may take, for both to count as the same."""
 
@@ -39,6 +41,9 @@ def import_lines(rounds: int, responses: int) -> Iterator[Line]:
         rows = took["bare"][0]["rows"]
         yield _ratio(f"{many:,} responses ({rows:,} rows): of the bare rate", took, "seconds", many)
         yield _ratio("the same by processor time", took, "worked", many)
+        locks = f"{took['ours'][0]['locks']:,} transactions"
+        longest = spread([one["longest_lock"] for one in took["ours"]])
+        yield Line("import", "longest write lock, s", longest, at_most=LONGEST_LOCK, sides={"of": locks})
         fewer = folder / "fewer.csv"
         few = write_export(fewer, min(FEWER, responses))
         of_few = _run(folder, "take_in", fewer, folder / "few.sqlite")

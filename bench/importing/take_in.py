@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from bench.house import MAPPINGS, clinic_of, clock, open_store
 from bench.importing.rows import last_rows
 from fhir_pmp.identifiers import SourceId
@@ -32,6 +34,21 @@ def take_in(
     return report, *taken
 
 
+def note_locks() -> list[float]:
+    """How long each transaction from now on holds the write lock, seconds: from BEGIN IMMEDIATE to after COMMIT."""
+    held: list[float] = []
+    since: list[float] = []
+    # The import reads in the transactions that it writes in, so every one of them has the lock.
+    sa.event.listen(sa.Engine, "begin", lambda _: since.append(time.perf_counter()))
+
+    def given_back(*_: object) -> None:
+        if since:
+            held.append(time.perf_counter() - since.pop())
+
+    sa.event.listen(sa.pool.Pool, "checkin", given_back)
+    return held
+
+
 def peak_kib() -> int:
     """The most memory this process ever held (VmHWM), KiB."""
     status = Path("/proc/self/status").read_text().split("VmHWM:")[1]
@@ -52,11 +69,13 @@ def main() -> None:
             with sqlite3.connect(database) as connection:
                 ends.append(last_rows(connection))
 
+    held = note_locks()
     report, seconds, worked = take_in(export, database, note, clinic_of())
     if marks:
         marks[0].write_text(json.dumps(ends))
     accepted = report.responses[Fate.ACCEPTED]
-    print(json.dumps({"responses": accepted, "seconds": seconds, "worked": worked, "peak_kib": peak_kib()}))
+    took = {"responses": accepted, "seconds": seconds, "worked": worked, "peak_kib": peak_kib()}
+    print(json.dumps({**took, "longest_lock": max(held), "locks": len(held)}))
 
 
 if __name__ == "__main__":

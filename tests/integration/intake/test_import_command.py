@@ -4,12 +4,12 @@ import datetime as dt
 import io
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -214,33 +214,19 @@ def test_memory_is_flat_however_many_responses_there_are(
     assert many < 300
 
 
-def test_each_transaction_holds_a_batch_and_works_far_less_than_a_quarter_second_under_the_lock(
+def test_each_transaction_holds_a_batch_and_asks_the_database_less_often_than_once_a_response(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = io.StringIO(newline="")
     write_wide_csv(cohort(120, seed=1, today=house.now.date()), file)
-    worked: list[float] = []
-    sizes: list[int] = []
-    begin: Callable[[], object] = house.store.begin
-
-    @contextmanager
-    def measured() -> Iterator[Books]:
-        with begin() as books:  # type: ignore[attr-defined]
-            count = sa.select(sa.func.count()).select_from(responses)
-            before = books._connection.execute(count).scalar_one()
-            # What this thread itself works: another process that has the machine is not the import's doing.
-            started = time.thread_time()
-            yield books
-            worked.append(time.thread_time() - started)
-            sizes.append(books._connection.execute(count).scalar_one() - before)
-
-    monkeypatch.setattr(house.store, "begin", measured)
+    transactions = watched(house, monkeypatch)
     assert house.take(file.getvalue()).counts[3] == 0
+    sizes = [one.responses for one in transactions]
     assert all(size >= BATCH for size in sizes[:-1]) and len(sizes) > 4
     # At most the seven of one row more.
     assert max(sizes) < BATCH + 7
-    assert statistics.median(worked) < 0.125
-    assert max(worked) < 0.5
+    # How long the lock is held is measured by `make bench`; that it does not grow with every response is seen here.
+    assert max(one.statements for one in transactions) < BATCH
 
 
 def test_people_who_answered_nothing_are_no_heavier_under_the_lock(
@@ -248,21 +234,43 @@ def test_people_who_answered_nothing_are_no_heavier_under_the_lock(
 ) -> None:
     file = io.StringIO(newline="")
     write_wide_csv(cohort(500, seed=1, today=house.now.date()), file)
-    lines = _without_answers(file.getvalue())
-    worked: list[float] = []
+    transactions = watched(house, monkeypatch)
+    taken = house.take(_without_answers(file.getvalue()))
+    assert taken.report.refused_rows == 0
+    assert len(transactions) > 4
+    assert max(one.statements for one in transactions) < BATCH
+
+
+@dataclass
+class Transaction:
+    """What one transaction of an import did."""
+
+    responses: int = 0
+    statements: int = 0
+
+
+def watched(house: House, monkeypatch: pytest.MonkeyPatch) -> list[Transaction]:
+    """The transactions of what is imported from now on."""
+    done: list[Transaction] = []
     begin: Callable[[], object] = house.store.begin
 
     @contextmanager
-    def measured() -> Iterator[Books]:
+    def watching() -> Iterator[Books]:
         with begin() as books:  # type: ignore[attr-defined]
-            started = time.thread_time()
-            yield books
-            worked.append(time.thread_time() - started)
+            count = sa.select(sa.func.count()).select_from(responses)
+            one = Transaction(-books._connection.execute(count).scalar_one())
 
-    monkeypatch.setattr(house.store, "begin", measured)
-    taken = house.take(lines)
-    assert taken.report.refused_rows == 0
-    assert len(worked) > 4 and max(worked) < 0.5
+            def counted(*_: object) -> None:
+                one.statements += 1
+
+            sa.event.listen(books._connection, "before_cursor_execute", counted)
+            yield books
+            sa.event.remove(books._connection, "before_cursor_execute", counted)
+            one.responses += books._connection.execute(count).scalar_one()
+            done.append(one)
+
+    monkeypatch.setattr(house.store, "begin", watching)
+    return done
 
 
 def test_others_write_between_the_batches(durable_url: str, tmp_path: Path) -> None:
