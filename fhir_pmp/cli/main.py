@@ -1,5 +1,6 @@
 """The `fhir-pmp` command and its families."""
 
+import os
 import sys
 
 import click
@@ -10,6 +11,7 @@ from fhir_pmp.cli.handing_in import import_file, responses
 from fhir_pmp.cli.people import clients, users
 from fhir_pmp.cli.running import migrate, serve, sync
 from fhir_pmp.cli.summary import summary
+from fhir_pmp.crash_points import arm_from
 from fhir_pmp.errors import FhirPmpError
 from fhir_pmp.logs import place_of
 
@@ -29,6 +31,7 @@ for command in (
 
 def main() -> None:
     """Runs one command. What is wrong is said in lines, never as a traceback; the exit status is then 1."""
+    arm_from(os.environ)
     try:
         # Outside its own mode click hands back the status of `Exit`.
         status = commands(standalone_mode=False)

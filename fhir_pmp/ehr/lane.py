@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
+from fhir_pmp.crash_points import reach
 from fhir_pmp.ehr.addressing import Addressing
 from fhir_pmp.ehr.capability import Capability
 from fhir_pmp.ehr.conflicts import Stands, whose
 from fhir_pmp.ehr.content import hash_of
-from fhir_pmp.ehr.crash_points import reach
 from fhir_pmp.ehr.destinations import LARGEST_BUNDLE
 from fhir_pmp.ehr.ledger import EDITED, Ledger, Taken
 from fhir_pmp.ehr.neighbour import Neighbour
@@ -33,8 +33,12 @@ class Halt(Exception):
         self.maybe_there = maybe_there
 
 
+class Stopping(Exception):
+    """The process is to end, and the lane is at a place where it may be given back as it is."""
+
+
 class LaneOnItsWay:
-    """Sends the deliveries of one claim in order. Raises Halt and LeaseLost."""
+    """Sends the deliveries of one claim in order. Raises Halt, LeaseLost, and Stopping once `stop` is set."""
 
     def __init__(
         self,
@@ -44,8 +48,10 @@ class LaneOnItsWay:
         ledger: Ledger,
         known: Knowledge,
         clock: Callable[[], datetime],
+        stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
+        self._stop = stop
         self._neighbour = neighbour
         self._client = neighbour.client
         self._capability = capability
@@ -59,7 +65,13 @@ class LaneOnItsWay:
     def send(self, deliveries: Sequence[Delivery]) -> None:
         """Sends them all, targets first as they stand."""
         for chunk in self._chunks(deliveries):
+            self._stop_here_if_asked()
             self._send_chunk(chunk)
+
+    def _stop_here_if_asked(self) -> None:
+        """Between one delivery and the next: what was sent is answered for, what follows is untouched."""
+        if self._stop():
+            raise Stopping
 
     def _chunks(self, deliveries: Sequence[Delivery]) -> Iterator[list[Delivery]]:
         chunk: list[Delivery] = []
@@ -80,6 +92,7 @@ class LaneOnItsWay:
         left = {d.seq for d in chunk if not d.unknown} | {d.seq for d in self._settle_by_reading(arrived)}
         going = [delivery for delivery in chunk if delivery.seq in left]
         for _ in range(ROUNDS):
+            self._stop_here_if_asked()
             going = self._without_dependants_of_parked(going)
             if len(going) < 2 or not self._capability.transaction:
                 break
@@ -91,6 +104,7 @@ class LaneOnItsWay:
                 break  # one of them is refused, and the answer does not say which
             going = self._settle_by_reading(going)
         for delivery in going:
+            self._stop_here_if_asked()
             if self._without_dependants_of_parked([delivery]):
                 self._send_alone(delivery)
 
@@ -170,7 +184,9 @@ class LaneOnItsWay:
     def _settle_by_reading(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Reads and compares each; what is there as we wrote it is settled. What remains to be sent comes back."""
         remaining: list[Delivery] = []
-        for delivery in self._without_dependants_of_parked(deliveries):
+        for at, delivery in enumerate(self._without_dependants_of_parked(deliveries)):
+            if at:  # one alone is read because it was just written: that is not left open
+                self._stop_here_if_asked()
             write = self._addressing.write(delivery)
             standing = self._read(delivery, write)
             match standing.verdict.meaning:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 
-from fhir_pmp.ehr.crash_points import reach
+from fhir_pmp.crash_points import reach
 from fhir_pmp.ehr.outcomes import Verdict
 from fhir_pmp.ehr.retry_after import delay
 from fhir_pmp.identifiers import PersonId

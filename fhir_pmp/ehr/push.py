@@ -12,11 +12,11 @@ from uuid import uuid4
 
 import structlog
 
+from fhir_pmp.crash_points import reach
 from fhir_pmp.ehr import breaker as breakers
 from fhir_pmp.ehr.capability import Capability
-from fhir_pmp.ehr.crash_points import reach
 from fhir_pmp.ehr.destinations import Patients
-from fhir_pmp.ehr.lane import MARGIN, Halt, LaneOnItsWay
+from fhir_pmp.ehr.lane import MARGIN, Halt, LaneOnItsWay, Stopping
 from fhir_pmp.ehr.ledger import Ledger
 from fhir_pmp.ehr.neighbour import Neighbour
 from fhir_pmp.ehr.outcomes import PAUSES, TRANSIENT, Meaning, Untrusted, Verdict, WireFailure
@@ -146,7 +146,9 @@ class Push:
     def _send(self, capability: Capability, claim: ClaimedLane, ledger: Ledger) -> bool:
         with self._store.read() as books:
             known = gather(books, self._neighbour.destination, capability, claim)
-        lane = LaneOnItsWay(self._store, self._neighbour, capability, ledger, known, self._clock)
+        lane = LaneOnItsWay(
+            self._store, self._neighbour, capability, ledger, known, self._clock, self._stop.is_set
+        )
         try:
             if self._is_somebody_unlinked(claim, known) and not self._link(claim, known, ledger):
                 self._breaker.has_succeeded(self._clock())
@@ -157,6 +159,10 @@ class Push:
             ledger.close(found.behind)
         except Halt as halt:
             return self._halt(halt, ledger)
+        except Stopping:
+            with suppress(LeaseLost):
+                ledger.let_go()
+            return False
         except LeaseLost:
             # Somebody slower than the lease: the one who has it now decides. What we wrote after all is looked at.
             if lane.wrote:
@@ -176,6 +182,8 @@ class Push:
             ledger.put_back(verdict, [d.seq for d in halt.maybe_there])
         except LeaseLost:
             return True
+        if self._stop.is_set():
+            return False  # we may have cut the call off ourselves: that says nothing about the destination
         if verdict.status == 409:
             return True  # a race about one resource says nothing about the destination's health
         self._breaker.has_failed(now, verdict.reason or f"status {verdict.status}", verdict.after_seconds)
@@ -235,7 +243,8 @@ class Push:
         try:
             return self._neighbour.capability(self._clock())
         except WireFailure as failure:
-            self._breaker.has_failed(self._clock(), str(failure), None)
+            if not self._stop.is_set():
+                self._breaker.has_failed(self._clock(), str(failure), None)
         except Refused as refusal:
             self._breaker.pause(self._clock(), str(refusal), None)
         return None

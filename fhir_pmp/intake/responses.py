@@ -5,6 +5,7 @@ from datetime import date, datetime
 
 from msgspec.structs import replace
 
+from fhir_pmp.crash_points import reach
 from fhir_pmp.errors import FhirPmpError, NotAllowed, NotFound, NotUnderstood
 from fhir_pmp.fhir.flag import build_flag
 from fhir_pmp.fhir.rendered import Rendered
@@ -192,6 +193,7 @@ def _keep(books: Books, clinic: Clinic, publisher: Publisher, batch: Batch, now:
     books.responses.add_many(list(batch.new.values()), now=now)
     for new, was in batch.amended.values():
         books.responses.replace(new, was=was, now=now)
+    reach("response kept")
     flags = _raise_flags(books, batch)
     _note_unanswered(books, clinic, taken, batch.amended, now)
     publishable = _publishable(batch)

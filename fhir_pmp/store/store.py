@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
+from fhir_pmp.crash_points import reach
 from fhir_pmp.store.books import Books
 from fhir_pmp.store.checkpoints import Checkpoints
 from fhir_pmp.store.connecting import BUSY_SECONDS, open_engines
@@ -56,6 +57,8 @@ class Store:
                 # before it is inserted stays true, as it does under SQLite's one writer.
                 connection.execute(sa.select(publish_clock.c.id).with_for_update())
             yield Books(connection, publishing=True)
+            reach("facts written")
+        reach("facts committed")
 
     @contextmanager
     def begin_beside(self) -> Iterator[Books]:

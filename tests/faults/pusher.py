@@ -3,7 +3,7 @@
 import argparse
 from datetime import UTC, datetime, timedelta
 
-from fhir_pmp.ehr import crash_points
+from fhir_pmp import crash_points
 from fhir_pmp.ehr.client import EhrClient, Limits
 from fhir_pmp.ehr.neighbour import Neighbour
 from fhir_pmp.ehr.push import Push
@@ -16,7 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--database", required=True)
     parser.add_argument("--ehr", required=True)
-    parser.add_argument("--crash-at", choices=crash_points.NAMES)
+    parser.add_argument("--crash-at", choices=crash_points.POINTS)
     parser.add_argument(
         "--starts-at", type=datetime.fromisoformat, required=True, help="what the clock says now"
     )

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from fhir_pmp.ehr.crash_points import NAMES
+from fhir_pmp.crash_points import POINTS
 from fhir_pmp.store import Store
 from tests.faults.proxy import Call, Fault, FaultProxy
 from tests.faults.sync_process import SyncProcesses
@@ -14,6 +14,7 @@ from tests.integration.ehr.house import Ehr, House
 from tests.integration.ehr.sample import NOW, publish, publish_people, score
 
 KILLED = -signal.SIGKILL
+PUSH_POINTS = [name for name in POINTS if name.startswith(("lane", "bundle", "delivery"))]
 AFTER_THE_LEASE = NOW + timedelta(hours=1)
 
 
@@ -88,7 +89,7 @@ def test_f06_killed_after_it_was_written_down_nothing_of_it_is_sent_again(
     everything_is_there_once(house, ehr, 3)
 
 
-@pytest.mark.parametrize("point", NAMES)
+@pytest.mark.parametrize("point", PUSH_POINTS)
 def test_at_every_crash_point_a_killed_push_loses_and_doubles_nothing(
     house: House, ehr: Ehr, syncs: SyncProcesses, proxy: FaultProxy, point: str
 ) -> None:

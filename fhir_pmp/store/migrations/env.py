@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from fhir_pmp.crash_points import reach
 from fhir_pmp.store.tables import metadata
 
 context.configure(
@@ -10,6 +11,7 @@ context.configure(
     compare_type=True,
     render_as_batch=True,  # SQLite alters a table by making it anew
     user_module_prefix="columns.",
+    on_version_apply=lambda **_: reach("revision applied"),
 )
 with context.begin_transaction():
     context.run_migrations()
