@@ -4,22 +4,39 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 
-from fhir_pmp.ehr.retry_after import span
+from fhir_pmp.ehr.retry_after import LONGEST_DELAY, LONGEST_WAIT, span
 from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.store import Store
 from fhir_pmp.store.neighbours import Breaker
 
 OPENS_AFTER = 5
 """Transient failures in a row."""
+FARTHEST = timedelta(seconds=LONGEST_WAIT + LONGEST_DELAY)
 PAUSED_LOOKS_AGAIN_AFTER = timedelta(hours=1)
 """A refused sign-in or a certificate is for a person to mend; once an hour we see whether that was done."""
 
-CLOSED, OPEN, HALF_OPEN, PAUSED = "closed", "open", "half_open", "paused"
+CLOSED, OPEN, HALF_OPEN, PAUSED, RECOVERING = "closed", "open", "half_open", "paused", "recovering"
 
 
 def may_call(breaker: Breaker, now: datetime) -> bool:
-    """Whether a call may be made now; where the breaker is not closed, that call is the probe."""
-    return breaker.state == CLOSED or (breaker.probe_at is not None and breaker.probe_at <= now)
+    """Whether a call may be made now; where the breaker is not closed and not recovering, that call is the probe."""
+    if breaker.state in (CLOSED, RECOVERING) or breaker.probe_at is None:
+        return breaker.state in (CLOSED, RECOVERING)
+    # Nothing is ever put off for so long: the clock was ahead when it was, and has been put right since.
+    return breaker.probe_at <= now or breaker.probe_at > now + FARTHEST
+
+
+def seconds_to_wait(breaker: Breaker, now: datetime) -> float:
+    """How long the next lane waits while the backlog of an outage drains; no gap is longer than a second."""
+    if breaker.state != RECOVERING or breaker.probe_at is None:
+        return 0.0
+    return min(max((breaker.probe_at - now).total_seconds(), 0.0), 1.0)
+
+
+def paced(breaker: Breaker, now: datetime, per_second: float, chance: Random) -> Breaker:
+    """A lane of the backlog has gone: the next goes after a jittered gap, whichever process takes it."""
+    gap = min(chance.uniform(0.5, 1.5) / per_second, 1.0)
+    return replace(breaker, probe_at=now + timedelta(seconds=gap))
 
 
 def probing(breaker: Breaker, now: datetime, longest: timedelta) -> Breaker:
@@ -29,9 +46,9 @@ def probing(breaker: Breaker, now: datetime, longest: timedelta) -> Breaker:
     )
 
 
-def succeeded() -> Breaker:
-    """The destination answered as one that works, whatever it thought of the data."""
-    return Breaker()
+def succeeded(breaker: Breaker) -> Breaker:
+    """The destination answered as one that works, whatever it thought of the data. What piled up drains at a pace."""
+    return Breaker() if breaker.state == CLOSED else Breaker(RECOVERING)
 
 
 def failed(
@@ -69,13 +86,27 @@ class KeptBreaker:
         self._destination = destination
         self._chance = chance
 
-    def has_succeeded(self, now: datetime) -> None:
-        """Closes it, and the work item of a pause."""
+    def may_begin(self, now: datetime, longest: timedelta) -> bool:
+        """Whether calls may be made from now on; where it is not closed, this is the one probe."""
         with self._store.read() as books:
-            if books.breakers.get(self._destination) == Breaker():
+            if books.breakers.get(self._destination).state == CLOSED:
+                return True
+        with self._store.begin_beside() as books:
+            breaker = books.breakers.hold(self._destination)
+            if not may_call(breaker, now):
+                return False
+            if breaker.state != CLOSED:
+                books.breakers.put(self._destination, probing(breaker, now, longest))
+        return True
+
+    def has_succeeded(self, now: datetime) -> None:
+        """Lets everybody call again, and closes the work item of a pause."""
+        with self._store.read() as books:
+            before = books.breakers.get(self._destination)
+            if before == Breaker() or before.state == RECOVERING:
                 return
         with self._store.begin_beside() as books:
-            books.breakers.put(self._destination, succeeded())
+            books.breakers.put(self._destination, succeeded(books.breakers.hold(self._destination)))
             books.work_items.close_about(
                 "destination_paused", self._about, by="sync", how="the destination answers again", now=now
             )

@@ -32,7 +32,8 @@ def whose(
     if same_content(_compared(read_content(content), by_id), there):
         return Stands.THIS
     for number, other in others:
-        if number != version and same_content(_compared(read_content(other), by_id), there):
+        if same_content(_compared(read_content(other), by_id), there):
+            # This version as it once was rendered, when the destination knew the person by another id, is older too.
             return Stands.NEWER if number > version else Stands.OLDER
     return Stands.FOREIGN
 

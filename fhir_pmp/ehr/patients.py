@@ -46,7 +46,7 @@ def look_for_patient(client: EhrClient, destination: Destination, person: Person
 
 def _judged(verdict: Verdict, person: Person, found: Sequence[Mapping[str, Any]], asked: bool) -> Looked:
     born = [p for p in found if p.get("birthDate") == person.birth_date.isoformat()]
-    active = [p for p in born if _is_active(p)]
+    active = [p for p in born if is_active(p)]
     counts = {
         "matches": len(active),
         "other_birth_date": len(found) - len(born),
@@ -75,7 +75,8 @@ def _bears(patient: Mapping[str, Any], wanted: Identifier) -> bool:
     )
 
 
-def _is_active(patient: Mapping[str, Any]) -> bool:
+def is_active(patient: Mapping[str, Any]) -> bool:
+    """Whether the hospital still uses this Patient: not inactive, and replaced by no other."""
     links = patient.get("link")
     replaced = isinstance(links, list) and any(
         isinstance(i, dict) and i.get("type") == "replaced-by" for i in links

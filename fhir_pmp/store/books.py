@@ -21,9 +21,11 @@ from fhir_pmp.store.outbox import Outbox
 from fhir_pmp.store.people import People
 from fhir_pmp.store.published import Published
 from fhir_pmp.store.publishing_side import PublishingSide
+from fhir_pmp.store.pull_book import PullBook
 from fhir_pmp.store.referrals import Referrals
 from fhir_pmp.store.responses import Responses
 from fhir_pmp.store.sessions import Sessions
+from fhir_pmp.store.standing_book import StandingBook
 from fhir_pmp.store.work_items import WorkItems
 
 
@@ -93,6 +95,16 @@ class Books:
     def remote_versions(self) -> RemoteVersions:
         """What destinations hold of ours."""
         return RemoteVersions(self._connection)
+
+    @cached_property
+    def pulling(self) -> PullBook:
+        """How far EHRs have been read."""
+        return PullBook(self._connection)
+
+    @cached_property
+    def standing(self) -> StandingBook:
+        """What should stand at destinations."""
+        return StandingBook(self._connection)
 
     @cached_property
     def breakers(self) -> Breakers:

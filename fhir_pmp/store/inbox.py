@@ -13,7 +13,7 @@ from fhir_pmp.store.among import among
 from fhir_pmp.store.batches import BulkInsert, handfuls
 from fhir_pmp.store.columns import milliseconds
 from fhir_pmp.store.errors import NotStored
-from fhir_pmp.store.tables.arrivals import inbox, programme_answers
+from fhir_pmp.store.tables.arrivals import RECEIVED, inbox, programme_answers
 
 _ANSWER = ("client", "key", "sha256", "status", "body", "at")
 _KEEP = BulkInsert(programme_answers, *_ANSWER)
@@ -98,6 +98,31 @@ class Inbox:
             .where(inbox.c.id == arrival, inbox.c.answer_status.is_(None))
             .values(state=state.value, key=key, answer_status=status, answer_body=body)
         )
+
+    def close(self, arrival: int, state: ArrivalState, *, key: str | None = None) -> None:
+        """It was understood, or never will be; what was answered stands."""
+        values = {"state": state.value} | ({} if key is None else {"key": key})
+        self._connection.execute(sa.update(inbox).where(inbox.c.id == arrival).values(**values))
+
+    def reopen(self, arrival: int) -> None:
+        """The same bytes came again and may mean something new: it is to be looked at once more."""
+        self._connection.execute(
+            sa.update(inbox).where(inbox.c.id == arrival).values(state=ArrivalState.RECEIVED.value)
+        )
+
+    def waiting(
+        self, door: str, *, sender: str | None = None, after: int = 0, limit: int = 200
+    ) -> list[Arrival]:
+        """What came by this door and is not understood yet, oldest first, the next `limit` after a number."""
+        query = sa.select(inbox).where(inbox.c.door == door, sa.text(RECEIVED), inbox.c.id > after)
+        if sender is not None:
+            query = query.where(inbox.c.sender == sender)
+        return [_arrival(row) for row in self._connection.execute(query.order_by(inbox.c.id).limit(limit))]
+
+    def list_of(self, door: str, *, sender: str, after: int = 0, limit: int = 10_000) -> list[Arrival]:
+        """What this sender brought by this door, oldest first, the next `limit` after a number."""
+        query = sa.select(inbox).where(inbox.c.door == door, inbox.c.sender == sender, inbox.c.id > after)
+        return [_arrival(row) for row in self._connection.execute(query.order_by(inbox.c.id).limit(limit))]
 
     def list_all(self, state: ArrivalState, *, limit: int = 200) -> list[Arrival]:
         """Arrivals in this state, oldest first."""

@@ -36,6 +36,7 @@ class Records:
     _next_id: int = 1
     _group: list[Version] | None = None
     _file: IO[bytes] | None = None
+    _updated: str | None = None
 
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
@@ -62,6 +63,16 @@ class Records:
                 raise
             finally:
                 self._group = None
+
+    @contextmanager
+    def updated_at(self, moment: str) -> Iterator[None]:
+        """What is written inside bears this moment as its lastUpdated, as a row does that was committed late."""
+        with self.lock:
+            self._updated = moment
+            try:
+                yield
+            finally:
+                self._updated = None
 
     def newest(self, kind: str, id_: str) -> Version | None:
         """The newest version, which may be a deletion; None where the id was never used."""
@@ -106,7 +117,7 @@ class Records:
         assert self._group is not None
         before = self.newest(kind, id_)
         number = before.number + 1 if before else 1
-        updated = datetime.fromtimestamp(time.time_ns() // 1_000_000 / 1000, UTC).isoformat(
+        updated = self._updated or datetime.fromtimestamp(time.time_ns() // 1_000_000 / 1000, UTC).isoformat(
             timespec="milliseconds"
         )
         if resource is not None:

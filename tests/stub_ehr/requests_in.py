@@ -46,7 +46,14 @@ class Ehr:
     kinds: tuple[str, ...] = KINDS
 
     def answer(self, asked: Asked) -> Answer:
-        """Answers one request. Raises Problem."""
+        """Answers one request; what it writes bears the moment of `X-Stub-Last-Updated`. Raises Problem."""
+        moment = asked.headers.get("x-stub-last-updated")
+        if moment is None:
+            return self._answer(asked)
+        with self.records.updated_at(moment):
+            return self._answer(asked)
+
+    def _answer(self, asked: Asked) -> Answer:
         parts = [unquote(part) for part in asked.path.strip("/").split("/") if part]
         if not parts:
             return self._root(asked)

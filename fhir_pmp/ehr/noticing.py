@@ -1,0 +1,64 @@
+"""What people are told of what somebody else did to ours at a destination; what they decided is not asked again."""
+
+from datetime import datetime
+
+from fhir_pmp.ehr.ledger import EDITED
+from fhir_pmp.identifiers import DestinationId, PersonId
+from fhir_pmp.store import Books
+from fhir_pmp.store.standing_book import Expected
+
+DELETED = "deleted_at_destination"
+DOUBLED = "doubled_at_destination"
+
+_WHAT = {
+    EDITED: "Somebody changed our resource at the destination. Compare both and decide which stands.",
+    DELETED: "Somebody deleted our resource at the destination. Ask why; it is not made anew without a decision.",
+    DOUBLED: "Several resources at the destination bear one identifier of ours. Ask their team which is to go.",
+}
+
+
+def notice(
+    books: Books,
+    kind: str,
+    destination: DestinationId,
+    reference: str,
+    *,
+    theirs: str | None,
+    person: PersonId | None,
+    now: datetime,
+    inbox: int | None = None,
+) -> bool:
+    """Opens a work item about ours there; whether it is new. `theirs` is their version, which a decision was about."""
+    about = f"delivery/{destination}/{reference}"
+    last = books.work_items.find_last(kind, about)
+    if last is not None and (last.closed_at is None or _was_decided(last.closed_by, last.details, theirs)):
+        return False
+    details: dict[str, object] = {"destination": destination, "resource": reference, "theirs": theirs}
+    if inbox is not None:
+        details["inbox"] = [inbox]
+    books.work_items.open(
+        kind, about=about, role="administrator", what=_WHAT[kind], now=now, person=person, details=details
+    )
+    return True
+
+
+def is_ours_again(books: Books, destination: DestinationId, reference: str, *, now: datetime) -> bool:
+    """What stands there is a version of ours: nobody has to look any more. Whether somebody had to."""
+    about = f"delivery/{destination}/{reference}"
+    closed = False
+    for kind in (EDITED, DELETED):
+        item = books.work_items.find_open(kind, about)
+        # One that a dead delivery rests on stays until that one is replayed.
+        if item is not None and "delivery" not in item.details:
+            books.work_items.close(item.id, by="sync", how="what stands there is ours", now=now)
+            closed = True
+    return closed
+
+
+def person_of(expected: Expected | None) -> PersonId | None:
+    """Whom a resource is about."""
+    return None if expected is None else expected.person
+
+
+def _was_decided(by: str | None, details: object, theirs: str | None) -> bool:
+    return by != "sync" and isinstance(details, dict) and details.get("theirs") == theirs
