@@ -27,6 +27,7 @@ from fhir_pmp.identifiers import DestinationId, PersonId
 from fhir_pmp.logs import place_of
 from fhir_pmp.store import Store
 from fhir_pmp.store.deliveries import DEFINITIONS_LANE, ClaimedLane, LeaseLost
+from fhir_pmp.store.neighbours import Breaker
 
 LOOKS_AGAIN_AFTER = timedelta(hours=1)
 """What waits for a link or for another resource is looked at again."""
@@ -36,10 +37,15 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How much is taken at once and for how long. The lease outlasts every single call; a longer lane renews it."""
+    """How much is taken at once, for how long, and how fast.
+
+    The lease outlasts every single call; a longer lane renews it. `drain_per_second`: how many lanes a second are begun,
+    over all processes, while what piled up in an outage drains.
+    """
 
     lease: timedelta = timedelta(minutes=3)
     per_lane: int = 1000
+    drain_per_second: float = 10.0
 
 
 @dataclass
@@ -66,6 +72,7 @@ class Push:
         pace: Pace | None = None,
         chance: Random | None = None,
         stop: threading.Event | None = None,
+        wait: Callable[[float], object] | None = None,
     ) -> None:
         self._store = store
         self._neighbour = neighbour
@@ -73,6 +80,7 @@ class Push:
         self._pace = pace or Pace()
         self._chance = chance or Random()
         self._stop = stop or threading.Event()
+        self._wait = wait or self._stop.wait
         self._breaker = breakers.KeptBreaker(store, neighbour.id, self._chance)
         self._lock = threading.Lock()
         limits = neighbour.client.limits
@@ -107,7 +115,7 @@ class Push:
 
     def _work(self, capability: Capability, pushed: Pushed, only_lane: str | None = None) -> bool:
         """Takes one lane and sends it. False when there is none to take, or the destination does not work."""
-        claim = None if self._stop.is_set() else self._claim(only_lane)
+        claim = self._claim(only_lane)
         if claim is None:
             return False
         reach("lane claimed")
@@ -124,13 +132,28 @@ class Push:
         return goes_on
 
     def _claim(self, only_lane: str | None) -> ClaimedLane | None:
-        now, to = self._clock(), self._neighbour.id
+        """The next lane, in its turn."""
+        while not self._stop.is_set():
+            now = self._clock()
+            turn = self._take_turn(now, only_lane)
+            if not isinstance(turn, float):
+                return turn
+            self._wait(turn)
+            if self._clock() <= now:
+                return None  # this clock stands still; whoever moves it comes again
+        return None
+
+    def _take_turn(self, now: datetime, only_lane: str | None) -> ClaimedLane | float | None:
+        """A lane; or the seconds until the next may be begun; or None where none is due or none may be begun."""
+        to = self._neighbour.id
         with self._store.begin_beside() as books:
             breaker = books.breakers.get(to)
             if breaker.state != breakers.CLOSED:
                 breaker = books.breakers.hold(to)  # one probe at a time, whoever asks
             if not breakers.may_call(breaker, now):
                 return None
+            if wait := breakers.seconds_to_wait(breaker, now):
+                return wait
             claims = books.outbox.claim_due(
                 to,
                 now=now,
@@ -139,7 +162,13 @@ class Push:
                 per_lane=self._pace.per_lane,
                 only_lane=only_lane,
             )
-            if claims and breaker.state != breakers.CLOSED:
+            if breaker.state == breakers.RECOVERING:
+                if claims:
+                    pace = breakers.paced(breaker, now, self._pace.drain_per_second, self._chance)
+                    books.breakers.put(to, pace)
+                elif only_lane is None:
+                    books.breakers.put(to, Breaker())  # nothing is left of what had piled up
+            elif claims and breaker.state != breakers.CLOSED:
                 books.breakers.put(to, breakers.probing(breaker, now, self._one_call))
         return claims[0] if claims else None
 

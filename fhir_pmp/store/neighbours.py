@@ -164,7 +164,7 @@ class RemoteVersions:
 class Breaker:
     """Whether we call a destination. Kept here so that every process obeys it and a restart forgets nothing."""
 
-    state: str = "closed"  # closed | open | half_open | paused
+    state: str = "closed"  # closed | open | half_open | paused | recovering
     failures: int = 0
     opened_at: datetime | None = None
     probe_at: datetime | None = None

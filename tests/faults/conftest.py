@@ -1,9 +1,13 @@
-"""Faults are done to a real process, a real socket and both databases: the fixtures of the integration tests serve."""
+"""Faults are done to a real process, a real socket and both databases, before the stub EHR and before the real one."""
+
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.faults.scene import Scene, scene_before, someone, stub_in_this_process
 from tests.faults.sync_process import SyncProcesses
-from tests.integration.conftest import migrated_database, migrated_file, migrated_url, store
+from tests.integration.conftest import migrated_copy, migrated_database, migrated_file, migrated_url, store
 from tests.integration.ehr.conftest import ehr, house, proxy, stub
 
 __all__ = ["ehr", "house", "migrated_database", "migrated_file", "migrated_url", "proxy", "store", "stub"]
@@ -15,3 +19,33 @@ def syncs(migrated_url: str):  # type: ignore[no-untyped-def]
     processes = SyncProcesses(migrated_url)
     yield processes
     processes.end()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
+    """A scene before the stub EHR, on each database."""
+    with (
+        migrated_copy(request.param, request, tmp_path) as database,
+        stub_in_this_process() as address,
+        scene_before(address, database) as made,
+    ):
+        yield made
+
+
+@pytest.fixture(params=["sqlite", "postgresql", pytest.param("hapi", marks=pytest.mark.hapi)])
+def scene_also_on_hapi(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
+    """A scene before the stub EHR on each database, and one before HAPI."""
+    if request.param != "hapi":
+        with (
+            migrated_copy(request.param, request, tmp_path) as database,
+            stub_in_this_process() as address,
+            scene_before(address, database) as made,
+        ):
+            yield made
+        return
+    hapi = request.getfixturevalue("hapi")
+    with (
+        migrated_copy("sqlite", request, tmp_path) as database,
+        scene_before(hapi.base_url, database, first=someone(), connections=4) as made,
+    ):
+        yield made

@@ -6,9 +6,11 @@ import struct
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+from tests.faults.less import without_recent
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,8 @@ class Call:
 class Fault:
     """What happens to one call. What is not set does no harm; `then` names what is called and when.
 
-    The order: before_upstream, reset_before or status (the EHR sees nothing); then the EHR answers, once or twice;
-    then after_upstream, wait_after, reset_after, and the changes to the answer.
+    The order: before_upstream, reset_before, cut_upstream or status (the EHR stores nothing); then the EHR answers,
+    once or twice; then after_upstream, wait_after, reset_after, and the changes to the answer.
     """
 
     name: str
@@ -35,6 +37,12 @@ class Fault:
     status: int | None = None  # answered by us; the EHR sees nothing
     status_headers: dict[str, str] = field(default_factory=dict)
     status_body: bytes = b""
+    cut_upstream: Callable[[], None] | None = (
+        None  # called when half the body is with the EHR, which gets no more
+    )
+    change_request: Callable[[bytes], bytes] | None = (
+        None  # the EHR gets something else: fields dropped, text changed
+    )
     twice: bool = False  # the EHR gets the request a second time; the second answer is passed on
     before_upstream: Callable[[], None] | None = None
     after_upstream: Callable[[], None] | None = None
@@ -43,16 +51,19 @@ class Fault:
     override_status: int | None = None
     override_body: Callable[[bytes], bytes] | None = None
     strip: frozenset[str] = frozenset()  # header names in lower case
+    add: dict[str, str] = field(default_factory=dict)  # headers that the EHR did not send
+    lag_seconds: float = 0.0  # a search does not find yet what was stored so shortly before
     truncate_to: int | None = None  # bytes sent of the body, under its true Content-Length
     drip_seconds: float | None = None  # between one byte and the next
 
 
 Plan = Callable[[Call], Fault | None]
+WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Seen:
-    """One line of the proxy's log."""
+    """One line of the proxy's log. `upstream` is what the EHR itself answered, whatever the caller was told."""
 
     number: int
     method: str
@@ -60,6 +71,12 @@ class Seen:
     fault: str | None
     at: float
     body: bytes
+    upstream: int | None = None
+
+    @property
+    def committed(self) -> bool:
+        """Whether the EHR had stored what it was sent."""
+        return self.method in WRITES and self.upstream is not None and 200 <= self.upstream < 300
 
 
 class FaultProxy(ThreadingHTTPServer):
@@ -102,6 +119,16 @@ class FaultProxy(ThreadingHTTPServer):
             )
         return call, fault
 
+    def answered(self, call: Call, status: int) -> None:
+        """Keeps what the EHR answered."""
+        with self.lock:
+            self.seen[call.number - 1].upstream = status
+
+    def committed(self) -> list[Seen]:
+        """What the EHR stored, whether or not the caller learnt of it."""
+        with self.lock:
+            return [s for s in self.seen if s.committed and "_search" not in s.path]
+
     def written(self) -> list[bytes]:
         """The bodies of everything that was sent to be stored, in order."""
         with self.lock:
@@ -129,24 +156,46 @@ class _Handler(BaseHTTPRequestHandler):
             return self._reset()
         if fault.status is not None:
             return self._send(fault.status, fault.status_headers, fault.status_body, fault)
+        if fault.cut_upstream is not None:
+            self._send_half(call)
+            fault.cut_upstream()
+            return self._reset()
+        if fault.change_request is not None:
+            call = replace(call, body=fault.change_request(call.body))
         for _ in range(2 if fault.twice else 1):
             answer = self._ask_upstream(call)
+        self.server.answered(call, answer[0])
         if fault.after_upstream:
             fault.after_upstream()
         time.sleep(fault.wait_after)
         if fault.reset_after:
             return self._reset()
         status, answered, content = answer
+        content = without_recent(content, fault.lag_seconds) if fault.lag_seconds else content
         content = fault.override_body(content) if fault.override_body else content
-        kept = {name: value for name, value in answered.items() if name.lower() not in fault.strip}
+        kept = {
+            name: value for name, value in answered.items() if name.lower() not in fault.strip
+        } | fault.add
         return self._send(fault.override_status or status, kept, content, fault)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _serve
 
-    def _ask_upstream(self, call: Call) -> tuple[int, dict[str, str], bytes]:
+    def _connected(self) -> http.client.HTTPConnection:
         upstream = self.server.upstream
         assert upstream.hostname is not None
-        connection = http.client.HTTPConnection(upstream.hostname, upstream.port, timeout=120)
+        return http.client.HTTPConnection(upstream.hostname, upstream.port, timeout=120)
+
+    def _send_half(self, call: Call) -> None:
+        """The EHR is promised the whole body, gets half of it, and the connection ends."""
+        connection = self._connected()
+        connection.putrequest(call.method, call.path)
+        connection.putheader("Content-Type", call.headers.get("content-type", "application/fhir+json"))
+        connection.putheader("Content-Length", str(len(call.body)))
+        connection.endheaders(call.body[: len(call.body) // 2])
+        connection.close()
+
+    def _ask_upstream(self, call: Call) -> tuple[int, dict[str, str], bytes]:
+        connection = self._connected()
         left_out = ("connection", "content-length", "accept-encoding")
         headers = {name: value for name, value in call.headers.items() if name not in left_out}
         try:
@@ -201,3 +250,21 @@ def nth(number: int, fault: Fault, method: str | None = None) -> Plan:
         return fault if counted == number else None
 
     return plan
+
+
+def first_where(chosen: Callable[[Call], bool], fault: Fault) -> Plan:
+    """The fault happens to the first call that is chosen, and to no other."""
+    done: list[int] = []
+
+    def plan(call: Call) -> Fault | None:
+        if done or not chosen(call):
+            return None
+        done.append(call.number)
+        return fault
+
+    return plan
+
+
+def is_write(call: Call) -> bool:
+    """Whether it would store something."""
+    return call.method in WRITES and "_search" not in call.path

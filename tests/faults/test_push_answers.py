@@ -1,109 +1,188 @@
-"""F13, F16, F24, F28: answers get lost or cut, others write too, the EHR is down for ten minutes."""
+"""F12 to F18, F27: what happens to a request or to its answer on the way, before the EHR stored it and after."""
 
-from datetime import timedelta
+import time
+from collections.abc import Callable
 
 import pytest
 
-from fhir_pmp.ehr.ledger import EDITED
-from tests.faults.proxy import Call, Fault, FaultProxy, Plan
-from tests.integration.ehr.house import Ehr, House
-from tests.integration.ehr.sample import add_people, organization, publish, publish_people, score
+from fhir_pmp.ehr.client import Limits
+from fhir_pmp.ehr.destinations import WriteStrategy
+from tests.faults.less import without
+from tests.faults.proxy import Call, Fault, first_where, is_write
+from tests.faults.scene import Scene
+from tests.integration.ehr.house import destination
 
-COMMITTED = {
-    "F13 reset after commit": Fault("reset after commit", reset_after=True),
-    "F16 truncated under its true length": Fault("truncated", truncate_to=200),
-    "F16 cut to nothing": Fault("truncated", truncate_to=0),
-}
-
-
-def once(fault: Fault, text: bytes) -> Plan:
-    """The fault happens to the first write that holds this text."""
-    done: list[int] = []
-
-    def plan(call: Call) -> Fault | None:
-        if done or call.method == "GET" or text not in call.body:
-            return None
-        done.append(call.number)
-        return fault
-
-    return plan
+OUTCOME = b'{"resourceType":"OperationOutcome","issue":[{"severity":"information","code":"informational"}]}'
+FIRST_WRITE_OR_UPDATE = pytest.mark.parametrize("first", [True, False], ids=["first write", "update"])
 
 
-@pytest.mark.parametrize("name", COMMITTED)
-@pytest.mark.parametrize("first", [True, False], ids=["first write", "update"])
-def test_f13_f16_a_lost_answer_is_unknown_then_settled_and_nothing_is_doubled(
-    house: House, ehr: Ehr, proxy: FaultProxy, name: str, first: bool
-) -> None:
-    publish_people(house.store, 2)
+def holds_the_score(scene: Scene) -> Callable[[Call], bool]:
+    """Chooses writes that carry the first person's first score."""
+    text = f"score-{scene.first}-1".encode()
+    return lambda call: is_write(call) and text in call.body
+
+
+def lose_one(scene: Scene, fault: Fault, *, first: bool) -> None:
+    """Two people; the fault happens once, to the transaction with the first person's scores."""
+    scene.publish_people()
     if not first:
-        house.push()
-        publish(house.store, [score(1, 1, "6.00"), score(1, 2, "6.00")])
-    proxy.plan = once(COMMITTED[name], b"score-1-1")
-    house.push()
-    lost = [d for d in house.deliveries() if d.state.value == "pending"]
-    assert {d.unknown for d in lost} == {True}
-    assert len(lost) == (8 if first else 2)
-    assert house.push_until_quiet()["dead"] == 0
-    assert house.states() == {"sent": 17 if first else 19}
-    assert ehr.versions("Observation/score-1-1") == (1 if first else 2)
-    assert len(ehr.all("Observation")) == 6
-    assert house.work_items() == []
+        scene.house.push_until_quiet()
+        scene.correct_scores(ks=(1, 2))
+    scene.proxy.plan = first_where(holds_the_score(scene), fault)
+    scene.house.push()
 
 
-@pytest.mark.parametrize("status", [409, 412])
-def test_f24_a_stale_if_match_never_overwrites_and_a_person_merges(
-    house: House, ehr: Ehr, proxy: FaultProxy, status: int
+def unsent(scene: Scene) -> set[tuple[str, bool]]:
+    return {(d.state.value, d.unknown) for d in scene.house.deliveries() if d.state.value != "sent"}
+
+
+def settled_and_not_doubled(scene: Scene, *, first: bool) -> None:
+    """It may have arrived, so it is unknown; then it is settled, and it had one effect."""
+    assert unsent(scene) == {("pending", True)}
+    assert scene.house.push_until_quiet()["dead"] == 0
+    scene.expect_all_once(versions=1 if first else None)
+    assert scene.ehr.versions(scene.observation) == (1 if first else 2)
+    # What the EHR stored of this person it stored once: the repeat was a look, not a write.
+    text = f"score-{scene.first}-1".encode()
+    assert len([s for s in scene.proxy.committed() if text in s.body]) == (1 if first else 2)
+
+
+@FIRST_WRITE_OR_UPDATE
+def test_f12_a_reset_before_the_ehr_stored_it_is_tried_again(scene: Scene, first: bool) -> None:
+    lose_one(scene, Fault("reset before commit", reset_before=True), first=first)
+    assert {state for state, _ in unsent(scene)} == {"pending"}
+    assert scene.house.push_until_quiet()["dead"] == 0
+    scene.expect_all_once(versions=1 if first else None)
+    assert scene.ehr.versions(scene.observation) == (1 if first else 2)
+
+
+@FIRST_WRITE_OR_UPDATE
+def test_f13_a_reset_after_the_ehr_stored_it_is_unknown_then_settled_once(
+    scene_also_on_hapi: Scene, first: bool
 ) -> None:
-    publish_people(house.store, 1)
-    house.push()
-    edited = ehr.get("Observation/score-1-1") | {"note": [{"text": "a second writer"}]}
-    assert ehr.ask("PUT", "Observation/score-1-1", edited).status_code == 200
-    publish(house.store, [score(1, 1, "6.00"), score(1, 2, "6.00")])
+    scene = scene_also_on_hapi
+    lose_one(scene, Fault("reset after commit", reset_after=True), first=first)
+    settled_and_not_doubled(scene, first=first)
 
-    def says(call: Call) -> Fault | None:
-        # HAPI says 409 where the specification says 412: both mean the same.
-        stale = (
-            b"ifMatch" in call.body
-            and b"score-1-1" in call.body
-            or "if-match" in call.headers
-            and "1-1" in call.path
+
+@FIRST_WRITE_OR_UPDATE
+def test_f14_an_answer_that_comes_too_late_is_unknown_then_settled_once(
+    scene_also_on_hapi: Scene, first: bool
+) -> None:
+    scene = scene_also_on_hapi
+    scene.publish_people(1, after=5)
+    scene.house.push_until_quiet()
+    scene.make_limits(Limits(connect=2.0, between_bytes=1.0, whole_call=8.0))
+    lose_one(scene, Fault("late", wait_after=1.5), first=first)
+    settled_and_not_doubled(scene, first=first)
+
+
+def test_f15_an_answer_that_drips_is_ended_at_the_limit_of_the_call(scene_also_on_hapi: Scene) -> None:
+    scene = scene_also_on_hapi
+    scene.publish_people(1, after=5)
+    scene.house.push_until_quiet()
+    # Each byte comes well within the time-out of a read: only the limit on the whole call ends it.
+    scene.make_limits(Limits(connect=2.0, between_bytes=2.0, whole_call=2.5))
+    scene.publish_people(1)
+    scene.proxy.plan = first_where(holds_the_score(scene), Fault("drip", drip_seconds=0.2))
+    began = time.monotonic()
+    scene.house.push()
+    assert time.monotonic() - began < 2.5 + 3
+    settled_and_not_doubled(scene, first=True)
+
+
+@FIRST_WRITE_OR_UPDATE
+@pytest.mark.parametrize("length", [0, 200])
+def test_f16_a_cut_answer_under_its_true_length_is_unknown_then_settled_once(
+    scene_also_on_hapi: Scene, length: int, first: bool
+) -> None:
+    scene = scene_also_on_hapi
+    lose_one(scene, Fault("truncated", truncate_to=length), first=first)
+    settled_and_not_doubled(scene, first=first)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"<!DOCTYPE html><title>Sign in</title>", b"", OUTCOME, b'{"resourceType":"Bundle","entry":[]}', b"[1,"],
+    ids=["a page", "nothing", "another type", "no entries", "half of JSON"],
+)
+def test_f17_a_success_that_says_something_else_is_unknown_then_settled_once(
+    scene_also_on_hapi: Scene, said: bytes
+) -> None:
+    scene = scene_also_on_hapi
+    lose_one(scene, Fault("another body", override_body=lambda _: said), first=True)
+    settled_and_not_doubled(scene, first=True)
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["in a transaction", "alone"])
+def test_f17_an_answer_that_names_another_id_is_dead_and_alarms(
+    scene_also_on_hapi: Scene, alone: bool
+) -> None:
+    scene = scene_also_on_hapi
+    scene.publish_people()
+    scene.house.push_until_quiet()
+    scene.correct_scores(ks=(1,) if alone else (1, 2))
+    ours = scene.observation.encode()
+
+    def another(body: bytes) -> bytes:
+        return body.replace(b'"id":"' + ours.partition(b"/")[2], b'"id":"score-9-9').replace(
+            ours, b"Observation/score-9-9"
         )
-        return Fault("status", override_status=status) if stale and status == 412 else None
 
-    proxy.plan = says
-    assert house.push().counts == {"sent": 1, "dead": 1}
-    assert ehr.get("Observation/score-1-1")["note"] == [{"text": "a second writer"}]
-    assert [item.kind for item in house.work_items()] == [EDITED]
-    assert str(ehr.get("Observation/score-1-2")["valueQuantity"]["value"]) == "6.00"
-
-
-def test_f28_a_storm_of_503_sees_few_probes_and_then_all_is_sent(
-    house: House, ehr: Ehr, proxy: FaultProxy
-) -> None:
-    people = 100
-    add_people(house.store, range(1, people + 1))
-    publish(house.store, [organization()])
-    house.push()
-    publish(
-        house.store,
-        [score(n, k, derivedFrom=None, subject=None) for n in range(1, people + 1) for k in range(5)],
+    scene.proxy.plan = first_where(holds_the_score(scene), Fault("another id", override_body=another))
+    scene.house.push()
+    assert scene.newest().state.value == "dead"
+    (item,) = scene.house.work_items()
+    assert (item.role, item.details["reason"]) == (
+        "administrator",
+        "the destination answered with another id",
     )
-    proxy.plan = lambda _: Fault("storm", status=503)
-    before, calls = len(proxy.seen), []
-    began = house.now
-    while house.now < began + timedelta(minutes=10):
-        house.push()
-        calls.append(len(proxy.seen) - before)
-        house.later(seconds=5)
-    # Five in a row open the breaker (with two connections six may be under way), then 1-2, 2-4, 4-8, ... seconds.
-    assert calls[0] <= 5 + 1
-    assert calls[-1] <= 5 + 1 + 10
-    assert house.states() == {"sent": 1, "pending": 500}
+    assert scene.house.states().get("pending", 0) == 0, "what did not concern it went on"
 
-    proxy.plan = lambda _: None
-    house.push_until_quiet(most=400)
-    assert house.states() == {"sent": 501}
-    assert len(ehr.all("Observation")) == 500
-    attempted = {d.attempts for d in house.deliveries() if d.type == "Observation"}
-    assert max(attempted) > 1, "some were tried in the storm"
-    assert house.work_items() == []
+
+@pytest.mark.parametrize(
+    "strategy", [WriteStrategy.OUR_ID, WriteStrategy.CONDITIONAL_UPDATE, WriteStrategy.CONDITIONAL_CREATE]
+)
+@pytest.mark.parametrize("alone", [False, True], ids=["in a transaction", "alone"])
+def test_f18_a_201_that_does_not_say_its_version_is_read_back(
+    scene_also_on_hapi: Scene, alone: bool, strategy: WriteStrategy
+) -> None:
+    scene = scene_also_on_hapi
+    scene.house.destination = destination(strategy=strategy, entries=1 if alone else 200)
+    bare = Fault(
+        "bare", strip=frozenset({"etag", "location", "content-location"}), override_body=without_version
+    )
+    scene.proxy.plan = lambda call: bare if is_write(call) else None
+    scene.publish_people(1)
+    assert scene.house.push_until_quiet()["sent"] == 9
+    scene.proxy.plan = lambda _: None
+    with scene.store.read() as books:
+        held = books.remote_versions.find_many(scene.house.destination.id, [scene.observation])
+    assert held[scene.observation].etag == "1"
+    # With the version that was read back the next write is fenced as any other is.
+    scene.correct_scores(ks=(1,))
+    assert scene.house.push().counts == {"sent": 1}
+    assert scene.proxy.seen[-1].method == "PUT"
+    scene.expect_all_once()
+
+
+def without_version(body: bytes) -> bytes:
+    """What a server says that keeps versions and does not tell."""
+    return without("versionId", "etag", "location")(body)
+
+
+@FIRST_WRITE_OR_UPDATE
+def test_f27_a_500_after_the_ehr_stored_it_is_settled_and_not_stored_again(
+    scene_also_on_hapi: Scene, first: bool
+) -> None:
+    scene = scene_also_on_hapi
+    lose_one(scene, Fault("500 after commit", override_status=500), first=first)
+    settled_and_not_doubled(scene, first=first)
+
+
+@FIRST_WRITE_OR_UPDATE
+def test_a_request_that_the_network_delivers_twice_has_one_effect(scene: Scene, first: bool) -> None:
+    lose_one(scene, Fault("twice", twice=True), first=first)
+    assert scene.house.push_until_quiet()["dead"] == 0
+    scene.expect_all_once(versions=1 if first else None)
+    assert scene.ehr.versions(scene.observation) == (1 if first else 2)

@@ -114,7 +114,7 @@ breakers = sa.Table(
     "breakers",
     metadata,
     sa.Column("destination", sa.String(64), primary_key=True),
-    sa.Column("state", sa.String(16), nullable=False),  # closed | open | half_open | paused
+    sa.Column("state", sa.String(16), nullable=False),  # closed | open | half_open | paused | recovering
     sa.Column("failures", sa.Integer, nullable=False),
     sa.Column("opened_at", Moment),
     sa.Column("probe_at", Moment),

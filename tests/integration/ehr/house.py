@@ -44,10 +44,12 @@ def destination(
 class House:
     """Pushes to one address, and reads the address past all proxies of ours."""
 
-    def __init__(self, store: Store, address: str, *, connections: int = 2) -> None:
+    def __init__(
+        self, store: Store, address: str, *, connections: int = 2, limits: Limits | None = None
+    ) -> None:
         self.store = store
         self.now = NOW
-        self.client = EhrClient(address, connections=connections, limits=Limits(2.0, 5.0, 10.0))
+        self.client = EhrClient(address, connections=connections, limits=limits or Limits(2.0, 5.0, 10.0))
         self.destination = destination()
         self._neighbour = Neighbour(self.destination, self.client)
 
@@ -61,7 +63,14 @@ class House:
         """Pushes what is due at this moment of the test's clock."""
         if self._neighbour.destination != self.destination:
             self._neighbour = Neighbour(self.destination, self.client)
-        push = Push(self.store, self._neighbour, lambda: self.now, pace=Pace(**pace), chance=Random(11))
+        push = Push(
+            self.store,
+            self._neighbour,
+            lambda: self.now,
+            pace=Pace(**pace),
+            chance=Random(11),
+            wait=lambda seconds: self.later(seconds=seconds),
+        )
         return push.run()
 
     def push_until_quiet(self, most: int = 50) -> Counter[str]:

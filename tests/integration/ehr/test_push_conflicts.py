@@ -5,7 +5,7 @@ from decimal import Decimal
 from fhir_pmp.ehr.ledger import EDITED, REFUSED
 from fhir_pmp.store import Store
 from tests.faults.proxy import Call, Fault, FaultProxy, Plan
-from tests.integration.ehr.house import Ehr, House, destination
+from tests.integration.ehr.house import Ehr, House
 from tests.integration.ehr.sample import (
     everything_about,
     organization,
@@ -137,36 +137,6 @@ def test_a_server_without_transactions_gets_one_by_one(house: House, ehr: Ehr, p
     assert house.push().counts == {"sent": 9}
     assert {seen.method for seen in proxy.seen} == {"GET", "PUT"}
     assert len(ehr.all("Observation")) == 3
-
-
-def test_a_201_without_version_is_read_back(house: House, ehr: Ehr, proxy: FaultProxy) -> None:
-    strip = frozenset({"etag", "content-location", "location"})
-    proxy.plan = lambda call: (
-        Fault("bare", strip=strip, override_body=lambda body: body.replace(b'"versionId":"1",', b"", 1))
-        if call.method == "PUT"
-        else None
-    )
-    house.destination = destination(entries=1)
-    publish_people(house.store, 1, each=1)
-    assert house.push().counts == {"sent": 5}
-    with house.store.read() as books:
-        held = books.remote_versions.find_many(house.destination.id, ["Observation/score-1-1"])
-    assert held["Observation/score-1-1"].etag == "1"
-
-
-def test_an_answer_with_another_id_is_dead_and_alarms(house: House, proxy: FaultProxy) -> None:
-    proxy.plan = once(
-        Fault(
-            "another id",
-            override_body=lambda body: body.replace(b"Observation/score-1-1/", b"Observation/score-9-9/"),
-        ),
-        b"score-1-1",
-    )
-    publish_people(house.store, 1, each=1)
-    house.push()
-    assert house.state_of("Observation/score-1-1") == "dead"
-    (item,) = house.work_items()
-    assert item.details["reason"] == "the destination answered with another id"
 
 
 def test_a_server_that_refuses_inside_a_200_is_believed_entry_by_entry(

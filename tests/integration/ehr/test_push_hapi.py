@@ -13,7 +13,7 @@ from fhir_pmp.ehr.destinations import Patients, WriteStrategy
 from fhir_pmp.store import Store
 from fhir_pmp.store.deliveries import DeliveryState
 from tests.ehr_check import Report, check, last_sent
-from tests.faults.proxy import Call, Fault, FaultProxy
+from tests.faults.proxy import FaultProxy
 from tests.faults.sync_process import SyncProcesses
 from tests.hapi.server import HapiServer
 from tests.integration.ehr.house import Ehr, House, destination
@@ -111,46 +111,6 @@ def test_one_refused_entry_does_not_hold_the_others_hostage(
     publish(to_hapi.store, [questionnaire_response(first, 2, status="amended")])
     assert to_hapi.push().counts == {"sent": 2}
     assert checked(to_hapi, hapi).is_clean
-
-
-def test_a_second_writer_is_not_written_over(to_hapi: House, hapi: HapiServer, first: int) -> None:
-    publish_people(to_hapi.store, 1, first=first)
-    to_hapi.push()
-    there = Ehr(hapi.base_url)
-    place = f"Observation/score-{first}-1"
-    assert (
-        there.ask("PUT", place, there.get(place) | {"note": [{"text": "a second writer"}]}).status_code == 200
-    )
-    publish(to_hapi.store, [score(first, 1, "5.00"), score(first, 2, "5.00")])
-    assert to_hapi.push().counts == {"sent": 1, "dead": 1}
-    assert there.get(place)["note"] == [{"text": "a second writer"}]
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [Fault("reset after commit", reset_after=True), Fault("truncated", truncate_to=300)],
-    ids=["F13", "F16"],
-)
-def test_a_lost_answer_is_settled_by_reading(
-    to_hapi: House, hapi: HapiServer, hapi_proxy: FaultProxy, first: int, fault: Fault
-) -> None:
-    publish_people(to_hapi.store, 2, first=first)
-    to_hapi.push()
-    publish(to_hapi.store, [score(first, k, "5.00") for k in (1, 2, 3)])
-    lost: list[int] = []
-
-    def plan(call: Call) -> Fault | None:
-        if call.method != "POST" or lost:
-            return None
-        lost.append(call.number)
-        return fault
-
-    hapi_proxy.plan = plan
-    to_hapi.push()
-    assert to_hapi.push_until_quiet()["dead"] == 0
-    report = checked(to_hapi, hapi)
-    assert report.is_clean, str(report)
-    assert Ehr(hapi.base_url).versions(f"Observation/score-{first}-1") == 2
 
 
 @pytest.mark.parametrize("point", ["lane claimed", "bundle answered", "delivery settled"])

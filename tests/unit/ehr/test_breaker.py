@@ -3,16 +3,21 @@
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+import pytest
+
 from fhir_pmp.ehr.breaker import (
     CLOSED,
     HALF_OPEN,
     OPEN,
     OPENS_AFTER,
     PAUSED,
+    RECOVERING,
     failed,
     may_call,
+    paced,
     paused,
     probing,
+    seconds_to_wait,
     succeeded,
 )
 from fhir_pmp.store.neighbours import Breaker
@@ -36,7 +41,33 @@ def test_four_failures_leave_it_closed_and_the_fifth_opens_it() -> None:
 
 
 def test_a_success_forgets_every_failure() -> None:
-    assert succeeded() == Breaker()
+    assert succeeded(after_failures(OPENS_AFTER - 1)) == Breaker()
+
+
+def test_after_an_outage_what_piled_up_goes_at_a_jittered_pace() -> None:
+    breaker, now = succeeded(after_failures(OPENS_AFTER)), NOW
+    assert breaker == Breaker(RECOVERING)
+    gaps = []
+    for _ in range(200):
+        assert may_call(breaker, now)
+        assert seconds_to_wait(breaker, now) == 0.0
+        breaker = paced(breaker, now, 10.0, CHANCE)
+        gaps.append(seconds_to_wait(breaker, now))
+        now += timedelta(seconds=gaps[-1])
+    assert all(0.05 <= gap <= 0.15 for gap in gaps)
+    assert len(set(gaps)) > 100
+    assert 18 <= sum(gaps) <= 22
+
+
+def test_a_failure_while_it_recovers_opens_it_again_at_once() -> None:
+    assert failed(Breaker(RECOVERING), NOW, "no connection", None, CHANCE).state == OPEN
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=1), timedelta(hours=7), timedelta(days=3650)])
+def test_a_breaker_that_a_wrong_clock_opened_does_not_outlive_it(ahead: timedelta) -> None:
+    wrong = failed(Breaker(), NOW + ahead, "no connection", 600.0, CHANCE)
+    assert may_call(wrong, NOW)
+    assert not may_call(failed(Breaker(), NOW, "no connection", 6 * 3600.0, CHANCE), NOW)
 
 
 def test_the_wait_between_probes_doubles_and_never_vanishes() -> None:
