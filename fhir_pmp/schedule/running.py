@@ -25,19 +25,21 @@ COULD_NOT_DRAIN = 75
 """Exit status where a job did not end in time: its lease ends by itself, and nothing is lost."""
 
 
-def run_sync(settings: Settings, *, lease: timedelta = LEASE) -> int:
+def run_sync(
+    settings: Settings, *, lease: timedelta = LEASE, finishes_within: float = FINISHES_WITHIN
+) -> int:
     """Works until SIGTERM or SIGINT; what is under way then is finished or put back. The exit status."""
+    told_to_end = _told_to_end()
     stop = threading.Event()
-    for ending in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(ending, lambda *_: stop.set())
     work = find_work(settings, stop)
     leader = Leader(work.house.store, utc_now, lease)
     scheduler = _scheduler(settings, work, leader, lease)
     _guarded(TIMERS, leader.keep)()
     scheduler.start()
     structlog.get_logger().info("sync started", count=len(work.pushes) + len(work.timers))
-    stop.wait()
-    if not _drain(scheduler, work, leader):
+    told_to_end()
+    stop.set()
+    if not _drain(scheduler, work, leader, finishes_within):
         structlog.get_logger().error("sync ended with a job under way")
         os._exit(COULD_NOT_DRAIN)  # its threads would keep the process for as long as they like
     structlog.get_logger().info("sync ended")
@@ -62,6 +64,17 @@ def run_once(settings: Settings) -> None:
             push()
     finally:
         work.close()
+
+
+def _told_to_end() -> Callable[[], object]:
+    """What waits for SIGTERM or SIGINT, from now on.
+
+    By a pipe: a handler that sets an Event while the same thread is about to wait for it would wait for itself.
+    """
+    told, tell = os.pipe()
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, lambda *_: os.write(tell, b"."))
+    return lambda: os.read(told, 1)
 
 
 def _scheduler(settings: Settings, work: Work, leader: Leader, lease: timedelta) -> BackgroundScheduler:
@@ -97,11 +110,11 @@ def _led(name: str, leader: Leader, job: Callable[..., object]) -> Callable[[], 
     return run
 
 
-def _drain(scheduler: BackgroundScheduler, work: Work, leader: Leader) -> bool:
+def _drain(scheduler: BackgroundScheduler, work: Work, leader: Leader, finishes_within: float) -> bool:
     """Ends what is under way; whether all of it ended in time."""
     ending = threading.Thread(target=scheduler.shutdown, daemon=True)
     ending.start()
-    ending.join(FINISHES_WITHIN)
+    ending.join(finishes_within)
     if ending.is_alive():
         work.abort()
     # What a timer still does ends at its next write: from here on the lead is anybody's.

@@ -146,13 +146,20 @@ def publish(
         publisher_for(*destinations).publish(books, resources, now=now)
 
 
-def publish_people(store: Store, people: int, each: int = 3, now: datetime = NOW, first: int = 1) -> None:
+def publish_people(
+    store: Store,
+    people: int,
+    each: int = 3,
+    now: datetime = NOW,
+    first: int = 1,
+    to: DestinationId = HOSPITAL,
+) -> None:
     """The organization, and `people` people with everything about them, numbered from `first`."""
     numbers = range(first, first + people)
     add_people(store, numbers)
-    publish(store, [organization()], now=now)
+    publish(store, [organization()], to, now=now)
     for n in numbers:
-        publish(store, everything_about(n, each), now=now)
+        publish(store, everything_about(n, each), to, now=now)
 
 
 def _record(n: int, resource: dict[str, Any]) -> Rendered:
