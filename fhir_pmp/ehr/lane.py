@@ -14,7 +14,7 @@ from fhir_pmp.ehr.neighbour import Neighbour
 from fhir_pmp.ehr.outcomes import PAUSES, TRANSIENT, Meaning, Untrusted, Verdict, WireFailure
 from fhir_pmp.ehr.reads import Standing, read_standing
 from fhir_pmp.ehr.rendering import place_holder, settled
-from fhir_pmp.ehr.sorting import Knowledge, waiting_for
+from fhir_pmp.ehr.sorting import NOT_READ_YET, Knowledge, waiting_for
 from fhir_pmp.ehr.writes import Write, Written, read_transaction_answer, transaction, verdict_of, write_one
 from fhir_pmp.store import Store
 from fhir_pmp.store.deliveries import Delivery, DeliveryState, Ended
@@ -88,8 +88,9 @@ class LaneOnItsWay:
 
     def _send_chunk(self, chunk: Sequence[Delivery]) -> None:
         # What may have arrived is never simply sent again: it is read first, and somebody's edit is not written over.
-        arrived = [delivery for delivery in chunk if delivery.unknown]
-        left = {d.seq for d in chunk if not d.unknown} | {d.seq for d in self._settle_by_reading(arrived)}
+        arrived = [delivery for delivery in chunk if delivery.unknown or self._is_unread(delivery)]
+        left = {d.seq for d in chunk} - {d.seq for d in arrived}
+        left |= {d.seq for d in self._settle_by_reading(arrived)}
         going = [delivery for delivery in chunk if delivery.seq in left]
         for _ in range(ROUNDS):
             self._stop_here_if_asked()
@@ -107,6 +108,11 @@ class LaneOnItsWay:
             self._stop_here_if_asked()
             if self._without_dependants_of_parked([delivery]):
                 self._send_alone(delivery)
+
+    def _is_unread(self, delivery: Delivery) -> bool:
+        """Whether something stands there that none of our versions is known to be: it was found by a comparison."""
+        held = self._known.held.get(delivery.reference)
+        return held is not None and held.version == NOT_READ_YET
 
     def _send_together(self, going: Sequence[Delivery]) -> tuple[Verdict, list[tuple[Write, Written]]]:
         together = {delivery.reference for delivery in going}

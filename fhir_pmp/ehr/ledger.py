@@ -169,6 +169,13 @@ class Ledger:
         self._answered("put_back", list(left))
         reach("lane released")
 
+    def wait(self, reason: str) -> None:
+        """The whole lane waits for a decision that somebody has been asked for already."""
+        with self._store.begin_beside() as books:
+            books.outbox.park(self._claim, reason)
+            books.outbox.release(self._claim)
+        self._answered("waiting", list(self._unanswered))
+
     def let_go(self) -> None:
         """The lane is given back as it was: not the data but the way in was refused."""
         with self._store.begin_beside() as books:

@@ -64,7 +64,7 @@ def lose_link(
 ) -> None:
     """The link is kept as a former one; what is for this person waits until a person has decided."""
     person = PersonId(link.ours.partition("/")[2])
-    books.standing.retire_link(destination, link, why=why, now=now)
+    books.destination_ids.retire(destination, link, why=why, now=now)
     books.work_items.open(
         LINK_LOST,
         about=about_link(destination, person),
@@ -110,7 +110,7 @@ def decide_link(
         ours, now_linked = f"Patient/{person}", f"Patient/{found.patient['id']}"
         before = books.destination_ids.find(destination, ours)
         if before is not None and before.theirs != now_linked:
-            books.standing.retire_link(destination, before, why="another was decided", now=now)
+            books.destination_ids.retire(destination, before, why="another was decided", now=now)
         books.destination_ids.link(destination, ours, now_linked, how=DECIDED, by=who, now=now)
         for kind in (LINK_LOST, NOT_LINKED):
             books.work_items.close_about(

@@ -9,6 +9,7 @@ from fhir_pmp.store.standing_book import Expected
 
 DELETED = "deleted_at_destination"
 DOUBLED = "doubled_at_destination"
+KINDS = (EDITED, DELETED, DOUBLED)
 
 _WHAT = {
     EDITED: "Somebody changed our resource at the destination. Compare both and decide which stands.",

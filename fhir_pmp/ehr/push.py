@@ -18,6 +18,7 @@ from fhir_pmp.ehr.capability import Capability
 from fhir_pmp.ehr.destinations import Patients
 from fhir_pmp.ehr.lane import MARGIN, Halt, LaneOnItsWay, Stopping
 from fhir_pmp.ehr.ledger import Ledger
+from fhir_pmp.ehr.linking import is_lost, look_at, lose_link
 from fhir_pmp.ehr.neighbour import Neighbour
 from fhir_pmp.ehr.outcomes import PAUSES, TRANSIENT, Meaning, Untrusted, Verdict, WireFailure
 from fhir_pmp.ehr.patients import look_for_patient
@@ -179,6 +180,7 @@ class Push:
             self._store, self._neighbour, capability, ledger, known, self._clock, self._stop.is_set
         )
         try:
+            self._check_link(claim, known, ledger)
             if self._is_somebody_unlinked(claim, known) and not self._link(claim, known, ledger):
                 self._breaker.has_succeeded(self._clock())
                 return True
@@ -233,11 +235,33 @@ class Push:
             return False
         return f"Patient/{claim.lane}" not in known.links
 
+    def _check_link(self, claim: ClaimedLane, known: Knowledge, ledger: Ledger) -> None:
+        """The remembered Patient is looked at before anything is sent about it: one that is gone is one no more."""
+        ours = f"Patient/{claim.lane}"
+        if self._neighbour.destination.patients is not Patients.THEIRS or ours not in known.links:
+            return
+        ledger.keep_lease(self._one_call)
+        now = self._clock()
+        try:
+            looked = look_at(self._neighbour.client, known.links[ours], now)
+        except (WireFailure, Untrusted) as failure:
+            raise Halt(Verdict(failure.meaning, None, str(failure))) from None
+        if looked.why_lost is not None:
+            with self._store.begin_beside() as books:
+                for link in books.destination_ids.leading_to(claim.destination, [known.links.pop(ours)]):
+                    lose_link(books, claim.destination, link, looked.why_lost, now=now)
+        elif looked.verdict.meaning in TRANSIENT | PAUSES:
+            raise Halt(looked.verdict)
+
     def _link(self, claim: ClaimedLane, known: Knowledge, ledger: Ledger) -> bool:
         """Whether the destination has exactly one active patient who is this person. Else the lane waits."""
         person_id = PersonId(claim.lane)
         with self._store.read() as books:
             person = books.people.get(person_id)
+            lost = is_lost(books, claim.destination, person_id)
+        if lost:
+            ledger.wait("the linked patient is not in use any more")
+            return False
         ledger.keep_lease(self._one_call * max(len(person.identifiers), 1))
         client, destination = self._neighbour.client, self._neighbour.destination
         try:

@@ -85,7 +85,7 @@ class TakingUp:
     ) -> list[SeenVersion]:
         places = {place_of(resource) for resource in new.values()}
         if kind == "Patient" and self._neighbour.destination.patients is Patients.THEIRS:
-            linked = {link.theirs for link in books.standing.links_to(self._neighbour.id, places)}
+            linked = {link.theirs for link in books.destination_ids.leading_to(self._neighbour.id, places)}
             known = self._known_people(books, new.values())
             return [v for v, r in new.items() if place_of(r) in linked or _is_any(known, r)]
         ours = books.standing.ours(self._neighbour.id, places)
@@ -126,7 +126,7 @@ class TakingUp:
         to, now = self._neighbour.id, self._clock()
         place = place_of(patient)
         why = why_not_in_use(patient)
-        links = books.standing.links_to(to, [place])
+        links = books.destination_ids.leading_to(to, [place])
         if links:
             for link in links:
                 if why is not None:

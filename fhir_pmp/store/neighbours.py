@@ -11,7 +11,7 @@ from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.store.among import among
 from fhir_pmp.store.batches import BulkInsert, handfuls
 from fhir_pmp.store.columns import milliseconds
-from fhir_pmp.store.tables.delivery import breakers, destination_ids, remote_versions
+from fhir_pmp.store.tables.delivery import breakers, destination_ids, former_destination_ids, remote_versions
 
 _LINK = BulkInsert(
     destination_ids,
@@ -50,6 +50,10 @@ _BREAKER = BulkInsert(
 
 _CLOSED = BulkInsert(
     breakers, "destination", "state", "failures", otherwise="ON CONFLICT (destination) DO NOTHING"
+)
+
+_FORMER = BulkInsert(
+    former_destination_ids, "destination", "ours", "theirs", "until", "how", "by", "at", "why"
 )
 
 
@@ -100,6 +104,56 @@ class DestinationIds:
         found = (destination_ids.c.ours == ours, destination_ids.c.how != NAMED_BY_SERVER)
         forgotten = sa.delete(destination_ids).where(*found).returning(destination_ids.c.destination)
         return sorted(DestinationId(one) for one in self._connection.execute(forgotten).scalars())
+
+    def leading_to(self, destination: DestinationId, places: Iterable[str]) -> list[DestinationLink]:
+        """The links of ours that lead to these `Type/id` of the destination."""
+        found: list[DestinationLink] = []
+        for some in handfuls(sorted(set(places))):
+            query = sa.select(destination_ids).where(
+                destination_ids.c.destination == destination, among(destination_ids.c.theirs, some)
+            )
+            rows = self._connection.execute(query)
+            found += [DestinationLink(row.ours, row.theirs, row.how, row.by, row.at) for row in rows]
+        return found
+
+    def people(self, destination: DestinationId) -> list[DestinationLink]:
+        """The people who were found, or decided, to be a Patient of the destination."""
+        query = sa.select(destination_ids).where(
+            destination_ids.c.destination == destination,
+            destination_ids.c.how != NAMED_BY_SERVER,
+            destination_ids.c.ours.like("Patient/%"),
+        )
+        rows = self._connection.execute(query.order_by(destination_ids.c.ours))
+        return [DestinationLink(row.ours, row.theirs, row.how, row.by, row.at) for row in rows]
+
+    def retire(self, destination: DestinationId, link: DestinationLink, *, why: str, now: datetime) -> None:
+        """What it was called there is kept as what it was called until now; it is called nothing from now on."""
+        _FORMER(
+            self._connection,
+            [
+                (
+                    destination,
+                    link.ours,
+                    link.theirs,
+                    milliseconds(now),
+                    link.how,
+                    link.by,
+                    milliseconds(link.at),
+                    why,
+                )
+            ],
+        )
+        self._connection.execute(
+            sa.delete(destination_ids).where(
+                destination_ids.c.destination == destination, destination_ids.c.ours == link.ours
+            )
+        )
+
+    def former(self, destination: DestinationId, ours: str) -> list[tuple[str, str]]:
+        """What one of ours was called before and why it is not any more, oldest first."""
+        c = former_destination_ids.c
+        query = sa.select(c.theirs, c.why).where(c.destination == destination, c.ours == ours)
+        return [(theirs, why) for theirs, why in self._connection.execute(query.order_by(c.until))]
 
     def unlink(self, destination: DestinationId, ours: str) -> None:
         """Forgets what the destination calls it."""

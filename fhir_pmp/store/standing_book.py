@@ -11,18 +11,20 @@ import sqlalchemy as sa
 from fhir_pmp.identifiers import DestinationId, PersonId
 from fhir_pmp.store.among import among
 from fhir_pmp.store.batches import BulkInsert, handfuls
-from fhir_pmp.store.columns import milliseconds
+from fhir_pmp.store.columns import Moment, milliseconds
 from fhir_pmp.store.deliveries import DeliveryState
-from fhir_pmp.store.neighbours import NAMED_BY_SERVER, DestinationLink
+from fhir_pmp.store.neighbours import NAMED_BY_SERVER, DestinationIds, DestinationLink
+from fhir_pmp.store.searches import TokenChoice, TokenFilter
 from fhir_pmp.store.tables.delivery import (
     OPEN_STATES,
     destination_ids,
-    former_destination_ids,
     outbox,
+    outbox_lanes,
     remote_versions,
 )
-from fhir_pmp.store.tables.published import published
+from fhir_pmp.store.tables.published import published, selective_tokens
 from fhir_pmp.store.tables.pulling import reconciles
+from fhir_pmp.store.tokens import bears, selective_key
 
 _STARTED = BulkInsert(
     reconciles,
@@ -32,9 +34,6 @@ _STARTED = BulkInsert(
     "found",
     otherwise="ON CONFLICT (destination) DO UPDATE SET started_at = excluded.started_at, "
     "completed_at = excluded.completed_at, found = excluded.found",
-)
-_FORMER = BulkInsert(
-    former_destination_ids, "destination", "ours", "theirs", "until", "how", "by", "at", "why"
 )
 
 
@@ -88,6 +87,15 @@ class StandingBook:
         query = sa.select(remote_versions.c.type).where(remote_versions.c.destination == destination)
         return sorted(self._connection.execute(query.distinct()).scalars())
 
+    def types_queued(self, destination: DestinationId) -> list[str]:
+        """The types of which something is still to be sent there."""
+        query = (
+            sa.select(published.c.type)
+            .join(outbox, outbox.c.published == published.c.seq)
+            .where(outbox.c.destination == destination, sa.text(OPEN_STATES))
+        )
+        return sorted(self._connection.execute(query.distinct()).scalars())
+
     def ids(self, destination: DestinationId, type: str) -> list[str]:
         """The ids (ours) of everything of a type that this destination has acknowledged."""
         query = (
@@ -108,7 +116,9 @@ class StandingBook:
             rows = self._connection.execute(_SENT, {"to": destination, "type": type, "ids": some}).all()
             places = self._places(destination, type, some)
             unsettled = self._unsettled(destination, type, some)
-            for row in rows:  # older versions first
+            for row in {row.id: row for row in rows}.values():  # older versions come first
+                if row.state != DeliveryState.SENT.value:
+                    continue  # it is being sent again, or a person has to look: what was sent before is no measure
                 link = places.get(row.id)
                 found[row.id] = Expected(
                     type=type,
@@ -127,7 +137,10 @@ class StandingBook:
     def ours(self, destination: DestinationId, places: Iterable[str]) -> dict[str, str]:
         """For each of these `Type/id` of the destination that is one of ours: our `Type/id`."""
         wanted = set(places)
-        found = {link.theirs: link.ours for link in self.links_to(destination, wanted)}
+        found = {
+            link.theirs: link.ours
+            for link in DestinationIds(self._connection).leading_to(destination, wanted)
+        }
         left = wanted - set(found)
         for some in handfuls(sorted({place.partition("/")[2] for place in left})):
             query = sa.select(published.c.type, published.c.id).where(
@@ -138,57 +151,54 @@ class StandingBook:
                     found[place] = place
         return found
 
-    def links_to(self, destination: DestinationId, places: Iterable[str]) -> list[DestinationLink]:
-        """The links of ours that lead to these `Type/id` of the destination."""
-        found: list[DestinationLink] = []
-        for some in handfuls(sorted(set(places))):
-            query = sa.select(destination_ids).where(
-                destination_ids.c.destination == destination, among(destination_ids.c.theirs, some)
+    def send_again(
+        self, destination: DestinationId, references: Iterable[str], *, why: str, now: datetime
+    ) -> list[str]:
+        """Makes what was last sent of these `Type/id` pending again; those of them that it was true of.
+
+        It is read and compared before it is written, as what may have arrived is, and begins to age anew.
+        """
+        again = []
+        for reference in sorted(set(references)):
+            type, _, id = reference.partition("/")
+            newest = self._connection.execute(
+                _NEWEST_SENT, {"to": destination, "type": type, "id": id}
+            ).first()
+            if newest is None:
+                continue
+            lane = outbox_lanes.c.destination == destination, outbox_lanes.c.lane == newest.lane
+            self._connection.execute(
+                sa.update(outbox_lanes)
+                .where(*lane)
+                .values(due_at=sa.func.coalesce(outbox_lanes.c.due_at, sa.literal(now, Moment())))
             )
-            rows = self._connection.execute(query)
-            found += [DestinationLink(row.ours, row.theirs, row.how, row.by, row.at) for row in rows]
-        return found
-
-    def linked_people(self, destination: DestinationId) -> list[DestinationLink]:
-        """The people who were found, or decided, to be a Patient of the destination."""
-        query = sa.select(destination_ids).where(
-            destination_ids.c.destination == destination,
-            destination_ids.c.how != NAMED_BY_SERVER,
-            destination_ids.c.ours.like("Patient/%"),
-        )
-        rows = self._connection.execute(query.order_by(destination_ids.c.ours))
-        return [DestinationLink(row.ours, row.theirs, row.how, row.by, row.at) for row in rows]
-
-    def retire_link(
-        self, destination: DestinationId, link: DestinationLink, *, why: str, now: datetime
-    ) -> None:
-        """What it was called there is kept as what it was called until now; it is called nothing from now on."""
-        _FORMER(
-            self._connection,
-            [
-                (
-                    destination,
-                    link.ours,
-                    link.theirs,
-                    milliseconds(now),
-                    link.how,
-                    link.by,
-                    milliseconds(link.at),
-                    why,
+            changed = self._connection.execute(
+                sa.update(outbox)
+                .where(outbox.c.seq == newest.seq, outbox.c.state == DeliveryState.SENT.value)
+                .values(
+                    state=DeliveryState.PENDING.value, unknown=True, attempts=0, tried_at=None, next_at=now,
+                    reason=why,
                 )
-            ],
-        )
-        self._connection.execute(
-            sa.delete(destination_ids).where(
-                destination_ids.c.destination == destination, destination_ids.c.ours == link.ours
+            )  # fmt: skip
+            if changed.rowcount:
+                again.append(f"{reference}/_history/{newest.version}")
+        return again
+
+    def known_by(self, type: str, system: str, value: str) -> str | None:
+        """The `Type/id` of what we published under a business identifier; None where it is nobody's, or several are."""
+        token = TokenFilter("identifier", (TokenChoice(system, value),))
+        query = (
+            sa.select(published.c.id)
+            .join(selective_tokens, selective_tokens.c.seq == published.c.seq)
+            .where(
+                selective_tokens.c.key == selective_key("identifier", value),
+                published.c.type == type,
+                published.c.superseded_at.is_(None),
+                bears(token),
             )
         )
-
-    def former_links(self, destination: DestinationId, ours: str) -> list[tuple[str, str]]:
-        """What one of ours was called before and why it is not any more, oldest first."""
-        c = former_destination_ids.c
-        query = sa.select(c.theirs, c.why).where(c.destination == destination, c.ours == ours)
-        return [(theirs, why) for theirs, why in self._connection.execute(query.order_by(c.until))]
+        found = list(self._connection.execute(query).scalars())
+        return f"{type}/{found[0]}" if len(found) == 1 else None
 
     def sent_references(self, destination: DestinationId, person: PersonId) -> list[str]:
         """Every `Type/id` about a person that this destination has acknowledged."""
@@ -252,6 +262,7 @@ _SENT = (
         published.c.id,
         published.c.version,
         published.c.person,
+        outbox.c.state,
         outbox.c.sent_bytes,
         remote_versions.c.etag,
         remote_versions.c.version.label("held"),
@@ -268,9 +279,22 @@ _SENT = (
     )
     .where(
         outbox.c.destination == sa.bindparam("to"),
-        outbox.c.state == DeliveryState.SENT.value,
+        outbox.c.sent_bytes.is_not(None),
         published.c.type == sa.bindparam("type"),
         published.c.id.in_(sa.bindparam("ids", expanding=True)),
     )
     .order_by(published.c.version)
+)
+
+_NEWEST_SENT = (
+    sa.select(outbox.c.seq, outbox.c.lane, published.c.version)
+    .select_from(sa.join(outbox, published, published.c.seq == outbox.c.published))
+    .where(
+        outbox.c.destination == sa.bindparam("to"),
+        outbox.c.sent_bytes.is_not(None),
+        published.c.type == sa.bindparam("type"),
+        published.c.id == sa.bindparam("id"),
+    )
+    .order_by(published.c.version.desc())
+    .limit(1)
 )

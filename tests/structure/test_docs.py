@@ -13,6 +13,7 @@ import pytest
 from docs.generate import outdated
 from fhir_pmp.cli.main import commands
 from fhir_pmp.ehr.ledger import DELIVERY_KINDS
+from fhir_pmp.ehr.noticing import KINDS as NOTICED_KINDS
 from fhir_pmp.pathway.episodes import TaskStatus
 from fhir_pmp.pathway.facts import EpisodeState
 from fhir_pmp.settings import NOT_SETTINGS, SETTINGS
@@ -161,7 +162,7 @@ def test_every_kind_of_work_item_is_explained() -> None:
 
 def _kinds_of_work_items() -> Iterator[str]:
     """What `work_items.open` and `ask` are given as kind: a text, or a constant that the module knows."""
-    yield from DELIVERY_KINDS
+    yield from (*DELIVERY_KINDS, *NOTICED_KINDS)
     for file in (ROOT / "fhir_pmp").rglob("*.py"):
         text = _text(file)
         if "work_items.open" not in text and "ask(" not in text:

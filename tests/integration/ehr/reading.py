@@ -10,8 +10,12 @@ import requests
 
 from fhir_pmp.ehr.neighbour import Neighbour
 from fhir_pmp.ehr.pull import Pull, Reach
+from fhir_pmp.ehr.reconcile import Reconcile, Reconciled, Tempo
+from fhir_pmp.store.audit import AuditRow
+from fhir_pmp.store.deliveries import DeliveryState
 from fhir_pmp.store.inbox import Arrival
 from fhir_pmp.store.pull_book import Cursor
+from tests.ehr_check import Report, check, last_sent
 from tests.integration.ehr.house import Ehr, House, Resource
 from tests.integration.ehr.sample import HOSPITAL
 from tests.stub_ehr.json_text import to_json
@@ -105,3 +109,32 @@ def edit(ehr: Ehr, place: str, **changed: Any) -> None:
 def ago(**by: float) -> datetime:
     """A moment of the EHR's clock, which is the real one."""
     return datetime.now(UTC) - timedelta(**by)
+
+
+def reconcile(
+    house: House, *, systems: Sequence[str] = OURS, dry_run: bool = False, **tempo: Any
+) -> Reconciled:
+    """Compares both sides once, as fast as it goes."""
+    return Reconcile(
+        house.store,
+        neighbour_of(house),
+        systems,
+        lambda: house.now,
+        dry_run=dry_run,
+        tempo=Tempo(**{"requests_per_second": 10_000.0, **tempo}),
+        chance=Random(11),
+    ).run()
+
+
+def checked(house: House, address: str) -> Report:
+    """The EHR, walked page by page, against the bytes last sent."""
+    with house.store.read() as books:
+        deliveries = books.deliveries.list_all(states=[DeliveryState.SENT], limit=100_000)
+        rows = [(d.type, d.id, d.version, books.deliveries.sent_bytes(d.seq) or b"") for d in deliveries]
+    return check(address, last_sent(sorted(rows)))
+
+
+def audited(house: House, route: str) -> list[AuditRow]:
+    """The audit rows whose route begins so."""
+    with house.store.read() as books:
+        return [row for _, row in books.audit.list_all(limit=100_000) if row.route.startswith(route)]
