@@ -15,6 +15,8 @@ from fhir_pmp.store.neighbours import RemoteVersion
 from fhir_pmp.store.readers import Reader
 
 PARKED = frozenset({DeliveryState.DEAD, DeliveryState.WAITING})
+NOT_READ_YET = 0
+"""Our version number for what stands there and is none that we know: it is read before anything is written."""
 ON_ITS_WAY = frozenset({DeliveryState.PENDING, DeliveryState.IN_FLIGHT})
 
 
