@@ -94,8 +94,8 @@ class Scene:
 
     def _find(self, content: Resource) -> list[Resource]:
         kind, key = business_key(content)
-        if kind == "Bundle":  # not every server searches documents by identifier
-            return [self.ehr.get(f"Bundle/{content['id']}")]
+        if kind == "Bundle" or "identifier" not in content:  # not every server searches documents
+            return [self.ehr.get(f"{kind}/{content['id']}")]
         bundle = self.ehr.get(f"{kind}?identifier={key.replace('|', '%7C')}")
         return [entry["resource"] for entry in bundle.get("entry", [])]
 

@@ -10,11 +10,14 @@ from fhir_pmp.ehr.client import EhrClient, Limits
 from fhir_pmp.ehr.neighbour import Neighbour
 from fhir_pmp.ehr.push import Push
 from fhir_pmp.ehr.retry_after import LONGEST_WAIT
+from fhir_pmp.fhir.rendered import Rendered, render
+from fhir_pmp.identifiers import EpisodeId, PersonId
+from fhir_pmp.pathway.facts import Sharing
 from fhir_pmp.store.neighbours import Breaker
 from tests.faults.proxy import Fault, is_write
 from tests.faults.scene import Scene
 from tests.integration.ehr.house import House
-from tests.integration.ehr.sample import NOW, add_people, organization, publish, score
+from tests.integration.ehr.sample import NOW, SCORES, add_people, organization, publish
 
 STORM = timedelta(minutes=10)
 
@@ -22,6 +25,20 @@ STORM = timedelta(minutes=10)
 def breaker(scene: Scene) -> Breaker:
     with scene.store.read() as books:
         return books.breakers.get(scene.house.destination.id)
+
+
+def score_of_nobody(n: int, k: int) -> Rendered:
+    """A score that refers to nothing: five of them are a lane of their own."""
+    resource = {
+        "resourceType": "Observation",
+        "id": f"score-{n}-{k}",
+        "identifier": [{"system": SCORES, "value": f"{n}-{k}"}],
+        "status": "final",
+        "code": {"text": "a score"},
+    }
+    return render(
+        resource, sharing=Sharing.RECORD, person=PersonId(f"patient-{n}"), episode=EpisodeId(f"episode-{n}")
+    )
 
 
 def nobody_listens() -> str:
@@ -127,7 +144,7 @@ def test_f28_a_storm_of_503_sees_few_probes_and_then_all_is_sent_at_a_pace(scene
     add_people(scene.store, people)
     publish(scene.store, [organization()])
     scene.house.push_until_quiet()
-    publish(scene.store, [score(n, k, derivedFrom=None, subject=None) for n in people for k in range(5)])
+    publish(scene.store, [score_of_nobody(n, k) for n in people for k in range(5)])
     scene.proxy.plan = lambda _: Fault("storm", status=503)
     before, calls, began = len(scene.proxy.seen), [], scene.house.now
     while scene.house.now < began + STORM:

@@ -1,9 +1,7 @@
 """The push against the real EHR: what was sent is there once and equal, whatever happens on the way."""
 
 import secrets
-import signal
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,12 +12,9 @@ from fhir_pmp.store import Store
 from fhir_pmp.store.deliveries import DeliveryState
 from tests.ehr_check import Report, check, last_sent
 from tests.faults.proxy import FaultProxy
-from tests.faults.sync_process import SyncProcesses
 from tests.hapi.server import HapiServer
 from tests.integration.ehr.house import Ehr, House, destination
-from tests.integration.ehr.sample import MEDICARE, NOW, publish, publish_people, questionnaire_response, score
-
-LATER = NOW + timedelta(hours=1)
+from tests.integration.ehr.sample import MEDICARE, publish, publish_people, questionnaire_response, score
 
 
 @pytest.fixture
@@ -111,19 +106,6 @@ def test_one_refused_entry_does_not_hold_the_others_hostage(
     publish(to_hapi.store, [questionnaire_response(first, 2, status="amended")])
     assert to_hapi.push().counts == {"sent": 2}
     assert checked(to_hapi, hapi).is_clean
-
-
-@pytest.mark.parametrize("point", ["lane claimed", "bundle answered", "delivery settled"])
-def test_a_sync_killed_in_the_middle_leaves_everything_once_and_equal(
-    to_hapi: House, hapi: HapiServer, hapi_proxy: FaultProxy, migrated_url: str, first: int, point: str
-) -> None:
-    publish_people(to_hapi.store, 3, first=first)
-    syncs = SyncProcesses(migrated_url)
-    assert syncs.run(hapi_proxy.address, crash_at=point) == -signal.SIGKILL
-    assert syncs.run(hapi_proxy.address, starts_at=LATER) == 0
-    assert to_hapi.states() == {"sent": 25}
-    report = checked(to_hapi, hapi)
-    assert report.is_clean, str(report)
 
 
 @pytest.mark.slow
