@@ -8,6 +8,7 @@ from typing import Any
 from fhir_pmp.ehr.client import EhrClient
 from fhir_pmp.ehr.destinations import Destination, WriteStrategy
 from fhir_pmp.ehr.outcomes import Meaning, NotReadable, meaning_of
+from fhir_pmp.ehr.retry_after import read_retry_after
 from fhir_pmp.errors import NotUnderstood, Refused
 from fhir_pmp.fhir.json_reader import read_json
 
@@ -69,7 +70,7 @@ def fetch_capability(client: EhrClient, now: datetime) -> Capability:
     meaning = meaning_of(answer.status)
     if meaning is not Meaning.DONE:
         if meaning in (Meaning.RETRY, Meaning.RETRY_UNKNOWN, Meaning.UNKNOWN):
-            raise NotReadable
+            raise NotReadable(after_seconds=read_retry_after(answer.headers.get("Retry-After"), now))
         raise CapabilityRefused
     try:
         return read_capability(read_json(answer.body, max_bytes=LARGEST_STATEMENT), now)

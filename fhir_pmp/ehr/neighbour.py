@@ -1,6 +1,5 @@
 """One destination as it stands before us: its file, the wire to it, and what its server says it can do."""
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
@@ -37,10 +36,12 @@ class Neighbour:
             if self._capability is None:
                 self._capability = fetch_capability(self.client, now)
             elif self._capability.is_old(now):
-                with suppress(
-                    WireFailure
-                ):  # it is down: what it said yesterday lets its deliveries be tried and age
+                try:
                     self._capability = fetch_capability(self.client, now)
+                except WireFailure as failure:
+                    # It is down: what it said yesterday lets its deliveries be tried and age, unless it says when.
+                    if failure.after_seconds is not None:
+                        raise
             return self._capability
 
     def forget_capability(self) -> None:

@@ -297,7 +297,7 @@ class Push:
             return self._neighbour.capability(self._clock())
         except WireFailure as failure:
             if not self._stop.is_set():
-                self._breaker.has_failed(self._clock(), str(failure), None)
+                self._breaker.has_failed(self._clock(), str(failure), failure.after_seconds)
         except Refused as refusal:
             self._breaker.pause(self._clock(), str(refusal), None)
         return None

@@ -91,11 +91,21 @@ def sort_out(
     for reference in parked | dependants(parked, refers):
         found.ended.append(waiting_for(going.pop(reference), waits[reference]))
     behind = {r for r, d in going.items() if any(known.undelivered.get(t) in ON_ITS_WAY for t in _targets(d))}
-    for reference in behind | dependants(behind, refers):
-        if reference in going:
-            found.behind.append(going.pop(reference))
+    for reference in _held_up(going, behind, refers):
+        found.behind.append(going.pop(reference))
     found.ready = [going[reference] for reference in targets_first(list(going), refers)]
     return found
+
+
+def _held_up(
+    going: Mapping[str, Delivery], behind: set[str], refers: Mapping[str, tuple[str, ...]]
+) -> list[str]:
+    """What is behind another delivery, and all that came about after the first of it: nothing overtakes it."""
+    behind = behind | (dependants(behind, refers) & going.keys())
+    order = list(going)
+    later = set(order[min(map(order.index, behind)) :]) if behind else set()
+    held_up = later | dependants(later, refers)
+    return [reference for reference in order if reference in held_up]
 
 
 def waiting_for(delivery: Delivery, target: str | None) -> Ended:

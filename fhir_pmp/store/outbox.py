@@ -92,7 +92,7 @@ class Outbox:
         per_lane: int,
         only_lane: str | None = None,
     ) -> list[ClaimedLane]:
-        """Takes up to `lanes` due lanes, each with its first `per_lane` due deliveries, until now + lease.
+        """Takes up to `lanes` due lanes, until now + lease: of each the first `per_lane` due, and what those refer to.
 
         While the definitions lane has something due, or is claimed, it is the only one given out. What an earlier
         claim left in flight when its lease ended comes again as unknown. Older versions give way to newer ones.
@@ -100,7 +100,7 @@ class Outbox:
         claimed = []
         until = now + lease
         for lane, epoch in self._take(destination, now, until, lanes, only_lane):
-            deliveries = self._due_in(destination, lane, now)[:per_lane]
+            deliveries = _with_targets(self._due_in(destination, lane, now), per_lane)
             if not deliveries:
                 self._rest(destination, lane)
                 continue
@@ -296,6 +296,19 @@ class Outbox:
             .where(*_lane(destination, lane))
             .values(due_at=first.scalar_subquery(), lease_until=None)
         )
+
+
+def _with_targets(due: Sequence[Delivery], most: int) -> list[Delivery]:
+    """The first `most`, and what they refer to further down: they would wait for it, and hold up the lane for good."""
+    by_reference = {delivery.reference: delivery for delivery in due}
+    taken: set[str] = set()
+    more = [delivery.reference for delivery in due[:most]]
+    while more:
+        reference = more.pop()
+        if reference in by_reference and reference not in taken:
+            taken.add(reference)
+            more += by_reference[reference].refs
+    return [delivery for delivery in due if delivery.reference in taken]
 
 
 def _lane(destination: DestinationId, lane: str) -> Iterable[sa.ColumnElement[bool]]:
