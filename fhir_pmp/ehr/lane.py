@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
+import structlog
+
 from fhir_pmp.crash_points import reach
 from fhir_pmp.ehr.addressing import Addressing
 from fhir_pmp.ehr.capability import Capability
@@ -16,6 +18,8 @@ from fhir_pmp.ehr.reads import Standing, read_standing
 from fhir_pmp.ehr.rendering import place_holder, settled
 from fhir_pmp.ehr.sorting import NOT_READ_YET, Knowledge, waiting_for
 from fhir_pmp.ehr.writes import Write, Written, read_transaction_answer, transaction, verdict_of, write_one
+from fhir_pmp.errors import FhirPmpError, NotUnderstood
+from fhir_pmp.logs import place_of
 from fhir_pmp.store import Store
 from fhir_pmp.store.deliveries import Delivery, DeliveryState, Ended
 
@@ -66,7 +70,35 @@ class LaneOnItsWay:
         """Sends them all, targets first as they stand."""
         for chunk in self._chunks(deliveries):
             self._stop_here_if_asked()
-            self._send_chunk(chunk)
+            try:
+                self._send_chunk(chunk)
+            except (Halt, Stopping, FhirPmpError) as known:
+                if not isinstance(known, NotUnderstood):
+                    raise
+                self._send_the_rest(chunk, known)
+            except Exception as unexpected:  # noqa: BLE001 - a fault of ours in one delivery is not its neighbours'
+                self._send_the_rest(chunk, unexpected)
+
+    def _send_the_rest(self, chunk: Sequence[Delivery], fault: Exception) -> None:
+        """Buries what we cannot render and sends the others. Raises the fault where it is none of a single delivery."""
+        going = [delivery for delivery in chunk if self._ledger.is_unanswered(delivery)]
+        unrendered = [delivery for delivery in going if not self._can_render(delivery)]
+        if not unrendered or self.wrote:
+            raise fault
+        structlog.get_logger().error(
+            "delivery cannot be rendered", destination=self._neighbour.id, place=place_of(fault)
+        )
+        for delivery in unrendered:
+            reason = "we cannot render it for this destination; the log names the place"
+            self._bury(delivery, Verdict(Meaning.REFUSED, None, reason))
+        self._send_chunk([delivery for delivery in going if delivery not in unrendered])
+
+    def _can_render(self, delivery: Delivery) -> bool:
+        try:
+            self._addressing.write(delivery)
+        except Exception:  # noqa: BLE001 - whatever it is, it is of this delivery
+            return False
+        return True
 
     def _stop_here_if_asked(self) -> None:
         """Between one delivery and the next: what was sent is answered for, what follows is untouched."""

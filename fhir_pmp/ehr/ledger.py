@@ -181,6 +181,10 @@ class Ledger:
         with self._store.begin_beside() as books:
             books.outbox.release(self._claim)
 
+    def is_unanswered(self, delivery: Delivery) -> bool:
+        """Whether nothing was written down yet of what became of it."""
+        return delivery.seq in self._unanswered
+
     def forget(self, reference: str) -> None:
         """The destination does not have it any more."""
         with self._store.begin_beside() as books:

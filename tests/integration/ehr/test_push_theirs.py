@@ -185,7 +185,7 @@ def test_an_amendment_keeps_the_hospitals_patient(house: House, ehr: Ehr) -> Non
     assert (there["status"], there["subject"]["reference"]) == ("amended", theirs)
 
 
-def test_what_we_cannot_render_stops_that_person_and_nobody_else(house: House, ehr: Ehr) -> None:
+def test_what_we_cannot_render_is_for_a_person_and_holds_up_nothing_else(house: House, ehr: Ehr) -> None:
     for n in (1, 2):
         admit(ehr, n)
     publish_people(house.store, 2)
@@ -201,6 +201,9 @@ def test_what_we_cannot_render_stops_that_person_and_nobody_else(house: House, e
         refs=poison.refs,
     )
     publish(house.store, [broken])
-    assert house.push().counts == {"sent": 1 + 7, "not_wanted": 2, "put_back": 8}
+    assert house.push().counts == {"sent": 1 + 7 + 7, "not_wanted": 2, "dead": 1}
     assert house.state_of("Observation/score-2-1") == "sent"
-    assert house.state_of("Observation/score-1-9") == "pending"
+    assert house.state_of("Observation/score-1-1") == "sent"
+    assert house.state_of("Observation/score-1-9") == "dead"
+    (item,) = house.work_items()
+    assert (item.role, item.details["status"]) == ("administrator", None)
