@@ -13,8 +13,9 @@ import structlog
 from fhir_pmp.ehr import breaker as breakers
 from fhir_pmp.ehr.capability import Capability
 from fhir_pmp.ehr.destinations import Patients
+from fhir_pmp.ehr.hints import Hints, NotNow
 from fhir_pmp.ehr.neighbour import Neighbour
-from fhir_pmp.ehr.outcomes import PAUSES, TRANSIENT, Meaning, OffOrigin, Untrusted, WireFailure
+from fhir_pmp.ehr.outcomes import PAUSES, TRANSIENT, Meaning, OffOrigin, Untrusted, Verdict, WireFailure
 from fhir_pmp.ehr.pages import PER_PAGE, Page, date_of, read_page, updated_at, window
 from fhir_pmp.ehr.taking_up import TakingUp
 from fhir_pmp.errors import Refused
@@ -80,6 +81,7 @@ class Pull:
         self._clock = clock
         self._reach = reach or Reach()
         self._stop = stop or threading.Event()
+        self._hints = Hints(store, neighbour, clock)
         self._breaker = breakers.KeptBreaker(store, neighbour.id, chance or Random())
         limits = neighbour.client.limits
         self._one_call = timedelta(seconds=limits.whole_call + limits.connect + 15)
@@ -87,13 +89,23 @@ class Pull:
 
     def run(self) -> Pulled:
         """Reads every type to its end, or until the run's pages are used up, the destination fails, or `stop` is set."""
+        return self._run(everything=True)
+
+    def follow_hints(self) -> Pulled:
+        """Reads only what the destination's webhooks have named; asks nothing where there were none."""
+        if not self._hints.waiting():
+            return Pulled(self._neighbour.id)
+        return self._run(everything=False)
+
+    def _run(self, *, everything: bool) -> Pulled:
         pulled = Pulled(self._neighbour.id)
         if not self._breaker.may_begin(self._clock(), self._one_call) or not self._lease():
             return pulled
         try:
             capability = self._capability()
             taking_up = TakingUp(self._store, self._neighbour, capability, self._clock)
-            for kind in self._types(capability):
+            self._follow(capability, taking_up, pulled)
+            for kind in self._types(capability) if everything else ():
                 self._pull(kind, taking_up, pulled)
             pulled.counts += taking_up.understand()
             self._breaker.has_succeeded(self._clock())
@@ -104,6 +116,15 @@ class Pull:
         if pulled.counts["new"] or pulled.counts["refused"]:
             structlog.get_logger().info("pulled", destination=pulled.destination, count=pulled.counts["new"])
         return pulled
+
+    def _follow(self, capability: Capability, taking_up: TakingUp, pulled: Pulled) -> None:
+        try:
+            pulled.counts += self._hints.follow(capability, taking_up)
+        except (WireFailure, Untrusted) as failure:
+            self._fail(failure)
+        except NotNow as not_now:
+            self._check(not_now.verdict)
+            # It works, and does not show us this one: the next run asks again.
 
     def _types(self, capability: Capability) -> list[str]:
         with self._store.read() as books:
@@ -173,14 +194,18 @@ class Pull:
             return None
         except (WireFailure, Untrusted) as failure:
             self._fail(failure)
-        now, verdict = self._clock(), page.verdict
+        self._check(page.verdict)
+        return page
+
+    def _check(self, verdict: Verdict) -> None:
+        """Ends the run where the destination refuses us or is sick."""
+        now = self._clock()
         if verdict.meaning in PAUSES:
             self._breaker.pause(now, verdict.reason or "the destination refuses us", verdict.status)
             raise _Ends
         if verdict.meaning in TRANSIENT or verdict.meaning is Meaning.NOT_FINAL:
             self._breaker.has_failed(now, verdict.reason or f"status {verdict.status}", verdict.after_seconds)
             raise _Ends
-        return page
 
     def _after(self, cursor: Cursor, page: Page) -> Cursor:
         """The cursor once this page is kept: at the next page, or, after the last one, with a new watermark."""
