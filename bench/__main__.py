@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 
+from bench.delivering.lines import deliver_lines
 from bench.importing.lines import import_lines
 from bench.pushing.lines import push_lines
 from bench.rendering.lines import render_lines
@@ -15,6 +16,7 @@ BENCHES: dict[str, Callable[[argparse.Namespace], Iterable[Line]]] = {
     "render": lambda asked: render_lines(asked.rounds or 9, 0.05),
     "import": lambda asked: import_lines(asked.rounds or 3, asked.responses),
     "push": lambda asked: push_lines(asked.rounds or 2, asked.people),
+    "deliver": lambda asked: deliver_lines(asked.rounds or 2, asked.with_forty),
 }
 
 
@@ -38,6 +40,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="how often each side has its turn")
     parser.add_argument("--responses", type=int, default=100_000, help="of `import`; 100,000 if not given")
     parser.add_argument("--people", type=int, default=200, help="of `push`; 200 if not given")
+    parser.add_argument(
+        "--with-forty", type=int, default=1_000, help="people of `deliver`, 40 responses each; 1,000"
+    )
     asked = parser.parse_args()
     if not BENCHES.keys() >= set(asked.benches):
         parser.error(f"there are: {named}")

@@ -33,6 +33,8 @@ def last_rows(connection: sqlite3.Connection) -> dict[str, int]:
 def of_each_transaction(database: sqlite3.Connection, marks: Marks) -> Iterator[list[Rows]]:
     """What each transaction wrote, parents first; read from the database when it is asked for."""
     inserts = {table: _insert(database, table) for table in _PARENTS_FIRST}
+    for table, (_, _, refers) in _CAME_WITH.items():
+        database.execute(f"CREATE INDEX IF NOT EXISTS bench_{table} ON {table} ({refers})")
     for before, after in pairwise(marks):
         found = ((table, _between(database, table, before, after)) for table in _PARENTS_FIRST)
         yield [Rows(inserts[table], rows) for table, rows in found if rows]
@@ -42,9 +44,10 @@ def _between(
     database: sqlite3.Connection, table: str, before: Mapping[str, int], after: Mapping[str, int]
 ) -> list[tuple[Any, ...]]:
     born, key, refers = _CAME_WITH.get(table, (table, "", ""))
-    join = f"JOIN {born} born ON born.{key} = own.{refers} " if key else ""
+    # CROSS JOIN keeps the order: from the few that were born then to what came with them, and not the other way round.
+    came = f"{born} born CROSS JOIN {table} own ON own.{refers} = born.{key}" if key else f"{table} own"
     row = "born.rowid" if key else "own.rowid"
-    query = f"SELECT own.* FROM {table} own {join}WHERE {row} > ? AND {row} <= ? ORDER BY {row}"
+    query = f"SELECT own.* FROM {came} WHERE {row} > ? AND {row} <= ? ORDER BY {row}"
     return database.execute(query, (before[born], after[born])).fetchall()
 
 

@@ -57,14 +57,15 @@ def push(base: str, database: Path, connections: int) -> None:
 
 def pour(base: str, bundles: Bundles, connections: int) -> None:
     """A bare loop posts the Bundles, the definitions first."""
-    _post_all(base, bundles.definitions)
+    post_all(base, bundles.definitions)
     with ThreadPoolExecutor(connections) as pool:
         shares = [bundles.of_people[at::connections] for at in range(connections)]
-        for done in [pool.submit(_post_all, base, share) for share in shares]:
+        for done in [pool.submit(post_all, base, share) for share in shares]:
             done.result()
 
 
-def _post_all(base: str, bodies: Sequence[bytes]) -> None:
+def post_all(base: str, bodies: Sequence[bytes]) -> None:
+    """Posts these one after the other over one connection; a race or a 5xx is tried again."""
     with requests.Session() as session:
         session.trust_env = False
         for body in bodies:

@@ -1,0 +1,158 @@
+"""The lines of `deliver`: our push beside the bare loop and beside itself, into a HAPI and into a server that keeps nothing."""
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench.delivering.queued import queue
+from bench.delivering.sides import null_server, run_together
+from bench.measuring import in_turns, ratios, spread
+from bench.pushing.cohort import Bundles, bundles_of, copy_of, prepare
+from bench.pushing.sides import Took, into_hapi, pour, push
+from bench.report import Line
+from tests.neighbours.postgres import PostgresServer
+
+EACH = 40
+"""Responses of a person, each with one Observation."""
+FEWER_FOR_HAPI = 10
+"""HAPI gets a tenth of the people."""
+OF_THE_BEST_LOOP = 0.9
+OF_THE_BARE_LOOP = 0.4
+AT_LEAST_PER_SECOND = 10_000
+TWO_BESIDE_ONE = 1.7
+SLOW_MILLISECONDS = 20
+PEOPLE_FOR_POSTGRES = 150
+OURS = "ours"
+CONNECTIONS = 4
+"""Of ours, as the setting has it unless told otherwise."""
+SPLITS = (1, 2)
+"""Bundles a person's resources are poured in, by the bare loop that looks for its best."""
+BARE_CONNECTIONS = (4, 8)
+
+
+def deliver_lines(rounds: int, people: int) -> Iterator[Line]:
+    """Every side in processes of its own, from a database of its own."""
+    with TemporaryDirectory(prefix="bench-deliver-") as named:
+        folder = Path(named)
+        yield from _into_null(folder, rounds, people)
+        yield from _two_processes(rounds)
+        yield from _into_hapi(folder, rounds, people // FEWER_FOR_HAPI)
+
+
+def _into_null(folder: Path, rounds: int, people: int) -> Iterator[Line]:
+    database = folder / "queued.sqlite"
+    queue(f"sqlite:///{database}", people, EACH)
+    bundles = bundles_of(database)
+    ready = folder / "ready"
+    ready.mkdir()
+    for number, body in enumerate(bundles.of_people):
+        (ready / f"{number:06}.json").write_bytes(body)
+    resources = _resources(bundles)
+    sides = {
+        f"ours, {count} connections": partial(_push_null, folder, database, count) for count in (1, 2, 4)
+    }
+    sides |= {f"bare, {count} connections": partial(_pour_null, ready, count) for count in (1, 2, 4)}
+    took = in_turns(sides, rounds)
+    told = {side: f"{resources / spread(seconds).median:,.0f}/s" for side, seconds in took.items()}
+    ours, bare = _best(took, "ours"), _best(took, "bare")
+    rate = spread([resources / seconds for seconds in took[ours]])
+    what = f"{resources:,} resources of {people:,} people to a server that keeps nothing"
+    yield Line("deliver", f"{what}: resources a second", rate, AT_LEAST_PER_SECOND, sides=told)
+    yield Line("deliver", "the same: of the bare loop", ratios(took[bare], took[ours]), OF_THE_BARE_LOOP)
+
+
+def _push_null(folder: Path, database: Path, connections: int) -> float:
+    copy = copy_of(database, folder / "ours.sqlite")
+    with null_server() as base:
+        seconds, _ = run_together(
+            "bench.delivering.one_push", [(f"sqlite:///{copy}", base, str(connections))]
+        )
+    return seconds
+
+
+def _pour_null(ready: Path, connections: int) -> float:
+    with null_server() as base:
+        seconds, _ = run_together("bench.delivering.bare_loop", [(str(ready), base, str(connections))])
+    return seconds
+
+
+def _two_processes(rounds: int) -> Iterator[Line]:
+    with PostgresServer(durable=True) as server:
+        template = server.new_database()
+        queue(server.url(template), PEOPLE_FOR_POSTGRES, EACH)
+        took = in_turns(
+            {
+                f"{count} process{'es' if count > 1 else ''}": partial(
+                    _push_postgres, server, template, count
+                )
+                for count in (1, 2)
+            },
+            rounds,
+        )
+    told = {side: f"{spread(seconds).median:.1f} s" for side, seconds in took.items()}
+    what = f"PostgreSQL, {SLOW_MILLISECONDS} ms a call: two processes of one connection beside one"
+    yield Line("deliver", what, ratios(took["1 process"], took["2 processes"]), TWO_BESIDE_ONE, sides=told)
+
+
+def _push_postgres(server: PostgresServer, template: str, processes: int) -> float:
+    copy = server.new_database(template)
+    with null_server(SLOW_MILLISECONDS) as base:
+        seconds, _ = run_together("bench.delivering.one_push", [(server.url(copy), base, "1")] * processes)
+    server.drop_database(copy)
+    return seconds
+
+
+def _into_hapi(folder: Path, rounds: int, people: int) -> Iterator[Line]:
+    warm_up = bundles_of(prepare(folder, "warm-up", 10))
+    database = folder / "for-hapi.sqlite"
+    queue(f"sqlite:///{database}", people, EACH)
+    bundles = bundles_of(database)
+    resources = _resources(bundles)
+    sides = {OURS: partial(_push_hapi, warm_up, database)}
+    sides |= {
+        f"bare, {pieces} Bundles a person, {count} connections": partial(
+            _pour_hapi, warm_up, _cut(bundles, pieces), count
+        )
+        for pieces in SPLITS
+        for count in BARE_CONNECTIONS
+    }
+    took = {side: [one.seconds for one in ones] for side, ones in in_turns(sides, rounds).items()}
+    told = {side: f"{resources / spread(seconds).median:,.0f}/s" for side, seconds in took.items()}
+    best = _best(took, "bare")
+    what = f"{resources:,} resources of {people:,} people to HAPI: of the best bare loop"
+    yield Line("deliver", what, ratios(took[best], took[OURS]), OF_THE_BEST_LOOP, sides=told)
+
+
+def _push_hapi(warm_up: Bundles, database: Path) -> Took:
+    unsent = copy_of(database, database.with_suffix(".ours.sqlite"))
+    return into_hapi(warm_up, lambda base: push(base, unsent, CONNECTIONS))
+
+
+def _pour_hapi(warm_up: Bundles, bundles: Bundles, connections: int) -> Took:
+    return into_hapi(warm_up, lambda base: pour(base, bundles, connections))
+
+
+def _cut(bundles: Bundles, pieces: int) -> Bundles:
+    """The same resources in so many Bundles a person, in their order."""
+    return Bundles(bundles.definitions, [part for body in bundles.of_people for part in _parts(body, pieces)])
+
+
+def _parts(body: bytes, pieces: int) -> list[bytes]:
+    if pieces == 1:
+        return [body]
+    entries = json.loads(body)["entry"]
+    size = -(-len(entries) // pieces)
+    cuts = [entries[at : at + size] for at in range(0, len(entries), size)]
+    return [
+        json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": cut}).encode() for cut in cuts
+    ]
+
+
+def _resources(bundles: Bundles) -> int:
+    return sum(body.count(b'"fullUrl"') for body in (*bundles.definitions, *bundles.of_people))
+
+
+def _best(took: Mapping[str, list[float]], whose: str) -> str:
+    return min((side for side in took if side.startswith(whose)), key=lambda side: spread(took[side]).median)
