@@ -312,6 +312,7 @@ class Push:
     def _wake_what_waits(self) -> None:
         now, to = self._clock(), self._neighbour.id
         with self._store.begin_beside() as books:
+            books.delivery_checks.put_clock_right(to, now=now)
             # Taken by a holder that nobody is again, it is free once it has run out: for one process, once an hour.
             if books.leases.take(f"waiting {to}", uuid4().hex, now=now, lasts=LOOKS_AGAIN_AFTER):
                 for lane in books.delivery_checks.waiting_lanes(to):

@@ -1,7 +1,7 @@
 """What a push asks of the books before and after it sends: consent, renderings, who waits, and what is in doubt."""
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -12,8 +12,12 @@ from fhir_pmp.store.batches import handfuls
 from fhir_pmp.store.columns import Moment
 from fhir_pmp.store.deliveries import DeliveryState
 from fhir_pmp.store.readers import is_shared
-from fhir_pmp.store.tables.delivery import outbox, outbox_lanes
+from fhir_pmp.store.tables.delivery import OPEN_STATES, outbox, outbox_lanes
 from fhir_pmp.store.tables.published import published
+
+FARTHEST = timedelta(hours=7)
+"""No delivery is ever put off for longer: Retry-After is obeyed for six hours."""
+LONGEST_LEASE = timedelta(hours=1)
 
 _JOINED = sa.join(outbox, published, published.c.seq == outbox.c.published)
 
@@ -104,6 +108,29 @@ class DeliveryChecks:
         free = sa.or_(c.lease_until.is_(None), c.lease_until <= now)
         query = sa.select(sa.true()).where(c.destination == destination, c.due_at <= now, free).limit(1)
         return self._connection.execute(query).first() is not None
+
+    def put_clock_right(self, destination: DestinationId, *, now: datetime) -> int:
+        """Ends leases and delays that only a clock which was ahead can have given; how many lanes that freed.
+
+        Whoever still works under such a lease is fenced by its epoch, as one whose lease ran out is.
+        """
+        at, c = sa.literal(now, Moment()), outbox_lanes.c
+        wrong = sa.or_(c.due_at > now + FARTHEST, c.lease_until > now + LONGEST_LEASE)
+        lanes = sa.select(c.lane).where(c.destination == destination, wrong).order_by(c.lane)
+        freed = list(self._connection.execute(lanes.with_for_update()).scalars())
+        for some in handfuls(freed):
+            self._connection.execute(
+                sa.update(outbox)
+                .where(outbox.c.destination == destination, among(outbox.c.lane, some))
+                .where(sa.text(OPEN_STATES), outbox.c.next_at > now + FARTHEST)
+                .values(next_at=at)
+            )
+            self._connection.execute(
+                sa.update(outbox_lanes)
+                .where(c.destination == destination, among(c.lane, some))
+                .values(due_at=at, lease_until=None)
+            )
+        return len(freed)
 
     def doubt(self, destination: DestinationId, references: Iterable[str], *, now: datetime) -> int:
         """Makes what was last sent of these `Type/id` pending again, as unknown; how many that were.
