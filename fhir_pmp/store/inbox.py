@@ -119,9 +119,13 @@ class Inbox:
             query = query.where(inbox.c.sender == sender)
         return [_arrival(row) for row in self._connection.execute(query.order_by(inbox.c.id).limit(limit))]
 
-    def list_of(self, door: str, *, sender: str, after: int = 0, limit: int = 10_000) -> list[Arrival]:
-        """What this sender brought by this door, oldest first, the next `limit` after a number."""
-        query = sa.select(inbox).where(inbox.c.door == door, inbox.c.sender == sender, inbox.c.id > after)
+    def list_by(
+        self, door: str, *, sender: str | None = None, after: int = 0, limit: int = 10_000
+    ) -> list[Arrival]:
+        """What came by this door, from this sender or from anybody, oldest first, the next `limit` after a number."""
+        query = sa.select(inbox).where(inbox.c.door == door, inbox.c.id > after)
+        if sender is not None:
+            query = query.where(inbox.c.sender == sender)
         return [_arrival(row) for row in self._connection.execute(query.order_by(inbox.c.id).limit(limit))]
 
     def list_all(self, state: ArrivalState, *, limit: int = 200) -> list[Arrival]:

@@ -37,6 +37,12 @@ def pull(house: House, *, systems: Sequence[str] = OURS, **reach: Any) -> Counte
     return once.run().counts
 
 
+def follow_hints(house: House) -> Counter[str]:
+    """Reads what rest-hooks have named."""
+    once = Pull(house.store, neighbour_of(house), OURS, lambda: house.now, chance=Random(11))
+    return once.follow_hints().counts
+
+
 def pull_to_the_end(house: House, most: int = 30, **more: Any) -> Counter[str]:
     """Pulls until every type was read to its end in one run."""
     counts: Counter[str] = Counter()
@@ -57,7 +63,7 @@ def cursor(house: House, kind: str) -> Cursor:
 def arrivals(house: House, kind: str | None = None) -> list[Arrival]:
     """What was kept in the inbox of what was read, oldest first."""
     with house.store.read() as books:
-        found = books.inbox.list_of("pull", sender=HOSPITAL)
+        found = books.inbox.list_by("pull", sender=HOSPITAL)
     return [one for one in found if kind is None or f'"resourceType":"{kind}"'.encode() in one.body]
 
 
