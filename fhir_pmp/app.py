@@ -10,6 +10,7 @@ from granian.log import LogLevels
 from granian.server import Server
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from fhir_pmp.ehr.sign_in import public_keys
 from fhir_pmp.letters.press import Press
 from fhir_pmp.logs import start_logging
 from fhir_pmp.opening import open_house
@@ -21,6 +22,7 @@ from fhir_pmp.web.alive import alive
 from fhir_pmp.web.desk import Desk, set_desk
 from fhir_pmp.web.errors import install_errors
 from fhir_pmp.web.fhir_api.routes import install_fhir_api
+from fhir_pmp.web.jwks import jwks
 from fhir_pmp.web.pages.error_pages import error_page
 from fhir_pmp.web.pages.routes import install_pages
 from fhir_pmp.web.programme_api.routes import install_programme_api
@@ -54,6 +56,7 @@ def desk_from(settings: Settings, *, clock: Callable[[], datetime] = utc_now) ->
         secret_key=settings.secret_key,
         idle_minutes=settings.idle_minutes,
         proxy_hops=settings.proxy_hops,
+        jwks=public_keys(key for keys in house.signing_keys.values() for key in keys),
     )
 
 
@@ -71,6 +74,7 @@ def create_app(desk: Desk) -> Flask:
     set_desk(app, desk)
     install_access(app)
     app.register_blueprint(alive)
+    app.register_blueprint(jwks)
     install_fhir_api(app)
     install_programme_api(app)
     install_pages(app)

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from fhir_pmp.ehr.destinations import Destination, load_destinations
+from fhir_pmp.ehr.sign_in import SigningKey, load_keys
 from fhir_pmp.errors import Fault, FhirPmpError
 from fhir_pmp.identifiers import DestinationId, SourceId
 from fhir_pmp.instruments.loading import check_mappings as check_instruments
@@ -32,6 +33,7 @@ class House:
     sources: Mapping[SourceId, Source]
     destinations: Mapping[DestinationId, Destination]
     mappings: Path
+    signing_keys: Mapping[DestinationId, tuple[SigningKey, ...]]
 
 
 def open_house(settings: Settings, now: datetime) -> House:
@@ -44,12 +46,13 @@ def open_house(settings: Settings, now: datetime) -> House:
         zone=settings.clinic_zone,
     )
     destinations = open_destinations(settings)
+    signing_keys = open_signing_keys(settings, destinations)
     sources = load_sources(settings.mappings / "sources", clinic.programme)
     store = Store(settings.database_url)
     store.check()
     publisher = Publisher(tuple(destinations), zone=clinic.zone)
     start_publishing(store, publisher, clinic, now=now)
-    return House(store, clinic, publisher, sources, destinations, settings.mappings)
+    return House(store, clinic, publisher, sources, destinations, settings.mappings, signing_keys)
 
 
 def open_destinations(settings: Settings) -> Mapping[DestinationId, Destination]:
@@ -62,6 +65,25 @@ def open_destinations(settings: Settings) -> Mapping[DestinationId, Destination]
         ]
         raise SettingsWrong(faults=faults)
     return {DestinationId(name): known[DestinationId(name)] for name in settings.destinations}
+
+
+def open_signing_keys(
+    settings: Settings, destinations: Mapping[DestinationId, Destination]
+) -> Mapping[DestinationId, tuple[SigningKey, ...]]:
+    """The keys of each destination that we sign in at. Raises KeysWrong, SettingsWrong for too few and too many."""
+    name, faults = "FHIR_PMP_SIGNING_KEYS", []
+    keys = {DestinationId(to): load_keys(files, name) for to, files in settings.signing_keys.items()}
+    wanted = {to: one.sign_in for to, one in destinations.items() if one.sign_in is not None}
+    for to in sorted(keys.keys() - wanted.keys()):
+        faults.append(Fault(name, f"{to} is no destination whose file says sign_in"))
+    for to, sign_in in wanted.items():
+        if not any(key.algorithm is sign_in.algorithm for key in keys.get(to, ())):
+            faults.append(
+                Fault(name, f"{to} needs a key for {sign_in.algorithm.value}: its file says sign_in")
+            )
+    if faults:
+        raise SettingsWrong(faults=faults)
+    return keys
 
 
 def check_all_mappings(mappings: Path, wording: Path | None) -> list[Fault]:

@@ -116,6 +116,17 @@ def _destinations(text: str) -> Mapping[str, str]:
     return found
 
 
+def _signing_keys(text: str) -> Mapping[str, tuple[Path, ...]]:
+    found: dict[str, tuple[Path, ...]] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        name, _, files = entry.partition("=")
+        paths = tuple(Path(file) for file in files.split("+"))
+        if not name or name in found or not all(path.is_file() for path in paths):
+            raise _Wrong("is not NAME=FILE or NAME=FILE+FILE,… with each name once and files that are there")
+        found[name] = paths
+    return found
+
+
 def _level(text: str) -> str:
     if text not in ("debug", "info", "warning", "error"):
         raise _Wrong("is not one of debug, info, warning, error")
@@ -139,6 +150,12 @@ SETTINGS: tuple[Setting, ...] = (
         "destinations",
         "EHRs we push to: NAME=URL,…; NAME is a file of mappings/destinations",
         _destinations,
+        "",
+    ),
+    Setting(
+        "signing_keys",
+        "private keys (PEM) we sign in at EHRs with: NAME=FILE+FILE,…; the first signs, all are shown in the JWKS",
+        _signing_keys,
         "",
     ),
     Setting("sync_seconds", "how often `sync` looks for work", _number(1, 3600), "5"),
@@ -166,6 +183,7 @@ class Settings:
     mappings: Path
     wording: Path | None
     destinations: Mapping[str, str]
+    signing_keys: Mapping[str, tuple[Path, ...]]
     sync_seconds: int
     connections: int
     proxy_hops: int

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from fhir_pmp.ehr.capability import Capability
+from fhir_pmp.ehr.content import LARGEST_RESOURCE
 from fhir_pmp.ehr.destinations import Destination, WriteStrategy
 from fhir_pmp.ehr.rendering import ByIdentifier, found_by, place_holder, render
 from fhir_pmp.ehr.sorting import Knowledge
@@ -45,7 +46,8 @@ class Addressing:
         """Published bytes of this resource, of any version, as they would travel now."""
         place = self.place(delivery)
         there = place.partition("/")[2] if place is not None else None
-        return render(published, delivery.type, delivery.id, there, self._replaced(delivery, together))
+        rendered = render(published, delivery.type, delivery.id, there, self._replaced(delivery, together))
+        return self._destination.dialect.spoken(delivery.type, rendered, LARGEST_RESOURCE)
 
     def _replaced(self, delivery: Delivery, together: Collection[str]) -> Mapping[str, str | ByIdentifier]:
         found: dict[str, str | ByIdentifier] = {}

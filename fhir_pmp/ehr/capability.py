@@ -8,10 +8,18 @@ from typing import Any
 from fhir_pmp.ehr.client import EhrClient
 from fhir_pmp.ehr.destinations import Destination, WriteStrategy
 from fhir_pmp.ehr.outcomes import Meaning, NotReadable, meaning_of
+from fhir_pmp.ehr.proof import Proof
 from fhir_pmp.ehr.retry_after import read_retry_after
 from fhir_pmp.errors import NotUnderstood, Refused
 from fhir_pmp.fhir.json_reader import read_json
 
+LADDER = (
+    WriteStrategy.OUR_ID,
+    WriteStrategy.CONDITIONAL_UPDATE,
+    WriteStrategy.CONDITIONAL_CREATE,
+    WriteStrategy.SEARCH_THEN_CREATE,
+)
+"""The ways of a first write, the safest first."""
 LARGEST_STATEMENT = 16 * 1024 * 1024
 """Bytes. HAPI's is 1.5 MB."""
 READ_AGAIN_AFTER = timedelta(days=1)
@@ -27,12 +35,26 @@ class CapabilityRefused(Refused):
 
 @dataclass(frozen=True, slots=True)
 class OfType:
-    """What the server does with one resource type."""
+    """What the server says it does with one resource type; None: it does not say."""
 
     interactions: frozenset[str]
-    update_create: bool
-    conditional_update: bool
-    conditional_create: bool
+    update_create: bool | None
+    conditional_update: bool | None
+    conditional_create: bool | None
+
+    def claims(self, way: WriteStrategy) -> bool | None:
+        """Whether the server says that a first write may go that way; None: it does not say."""
+        needed, said = {
+            WriteStrategy.OUR_ID: ("update", self.update_create),
+            WriteStrategy.CONDITIONAL_UPDATE: ("update", self.conditional_update),
+            WriteStrategy.CONDITIONAL_CREATE: ("create", self.conditional_create),
+            WriteStrategy.SEARCH_THEN_CREATE: (
+                "create",
+                None if "search-type" in self.interactions else False,
+            ),
+            WriteStrategy.NONE: ("", False),
+        }[way]
+        return said if needed in self.interactions else False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +65,7 @@ class Capability:
     transaction: bool
     batch: bool
     read_at: datetime
+    proof: Proof | None = None  # None: what the server says is believed
 
     def is_old(self, now: datetime) -> bool:
         """Whether it is time to read it again."""
@@ -55,17 +78,21 @@ class Capability:
             return WriteStrategy.NONE
         if destination.strategy is not None:
             return destination.strategy
-        if "update" in of_type.interactions and of_type.update_create:
-            return WriteStrategy.OUR_ID
-        if "update" in of_type.interactions and of_type.conditional_update:
-            return WriteStrategy.CONDITIONAL_UPDATE
-        if "create" in of_type.interactions and of_type.conditional_create:
-            return WriteStrategy.CONDITIONAL_CREATE
-        return WriteStrategy.NONE
+        return next((way for way in LADDER if self._may(way, kind, of_type)), WriteStrategy.NONE)
+
+    def _may(self, way: WriteStrategy, kind: str, of_type: OfType) -> bool:
+        claimed = of_type.claims(way)
+        if self.proof is None:
+            return claimed is True
+        if claimed is False or not self.proof.honours(way):
+            return False
+        # An id of ours that is not taken is refused aloud; a condition that is not looked at doubles the resource.
+        harmless = way in (WriteStrategy.OUR_ID, WriteStrategy.SEARCH_THEN_CREATE)
+        return claimed is True or harmless or kind == self.proof.kind
 
 
-def fetch_capability(client: EhrClient, now: datetime) -> Capability:
-    """Asks for the CapabilityStatement. Raises WireFailure, NotR4, CapabilityRefused, NotReadable."""
+def fetch_statement(client: EhrClient, now: datetime) -> Mapping[str, Any]:
+    """The CapabilityStatement as it came. Raises WireFailure, CapabilityRefused, NotReadable."""
     answer = client.ask("GET", "metadata")
     meaning = meaning_of(answer.status)
     if meaning is not Meaning.DONE:
@@ -73,7 +100,7 @@ def fetch_capability(client: EhrClient, now: datetime) -> Capability:
             raise NotReadable(after_seconds=read_retry_after(answer.headers.get("Retry-After"), now))
         raise CapabilityRefused
     try:
-        return read_capability(read_json(answer.body, max_bytes=LARGEST_STATEMENT), now)
+        return read_json(answer.body, max_bytes=LARGEST_STATEMENT)
     except NotUnderstood:
         raise NotReadable from None
 
@@ -95,10 +122,14 @@ def read_capability(statement: Mapping[str, Any], now: datetime) -> Capability:
 def _of_type(resource: Mapping[str, Any]) -> OfType:
     return OfType(
         interactions=frozenset(str(i.get("code")) for i in _tables(resource.get("interaction"))),
-        update_create=resource.get("updateCreate") is True,
-        conditional_update=resource.get("conditionalUpdate") is True,
-        conditional_create=resource.get("conditionalCreate") is True,
+        update_create=_said(resource.get("updateCreate")),
+        conditional_update=_said(resource.get("conditionalUpdate")),
+        conditional_create=_said(resource.get("conditionalCreate")),
     )
+
+
+def _said(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
 
 
 def _tables(value: object) -> list[Mapping[str, Any]]:

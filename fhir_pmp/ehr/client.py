@@ -1,10 +1,11 @@
 """HTTP to one EHR: one origin, few connections, no redirect, no retry, a limit on time and size of every answer."""
 
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -40,14 +41,41 @@ class Answer:
         return f"Answer({self.status})"
 
 
-class EhrClient:
-    """Speaks to the FHIR server at one base address, over at most `connections` connections, from any thread."""
+class Tokens(Protocol):
+    """Where the tokens of one EHR come from."""
 
-    def __init__(self, base: str, *, connections: int = 4, limits: Limits | None = None) -> None:
+    def token(self) -> str:
+        """A token to be sent along."""
+
+    def renew(self, refused: str) -> str | None:
+        """Another one; None where there is none."""
+
+    def forget(self, refused: str) -> None:
+        """That one is refused as well."""
+
+    def close(self) -> None:
+        """Closes what it holds."""
+
+
+class EhrClient:
+    """Speaks to the FHIR server at one base address, over at most `connections` connections, from any thread.
+
+    A token goes to the base's own origin, which is the only one ever asked, and nowhere else.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        *,
+        connections: int = 4,
+        limits: Limits | None = None,
+        tokens: Tokens | None = None,
+    ) -> None:
         self.base = base.rstrip("/") + "/"
         self.connections = connections
         self.limits = limits or Limits()
-        self._origin = _origin(self.base)
+        self._origin = origin_of(self.base)
+        self._tokens = tokens
         self._aborted = False
         self._under_way: set[Watchdog] = set()
         self._session = _Session()
@@ -69,6 +97,8 @@ class EhrClient:
     def close(self) -> None:
         """Closes the connections."""
         self._session.close()
+        if self._tokens is not None:
+            self._tokens.close()
 
     def abort(self) -> None:
         """Cuts off every call under way, whose outcome is unknown then, and makes none any more."""
@@ -81,18 +111,34 @@ class EhrClient:
     ) -> Answer:
         """One request, sent once. `path` is relative to the base, or an address the EHR gave us on its own origin.
 
-        Raises WireFailure (nothing complete came back), Untrusted (certificate) and OffOrigin.
+        With tokens, a 401 renews the token once and asks once more: what was refused was not done. Raises WireFailure
+        (nothing complete came back), Untrusted (certificate, sign-in) and OffOrigin.
         """
         address = self._address(path)
         sent = dict(headers or {})
         if body is not None:
             sent.setdefault("Content-Type", FHIR_JSON)
-        with Watchdog(self.limits.whole_call) as watchdog, _named_failures(watchdog), self._noted(watchdog):
+        if self._tokens is None:
+            return self._ask(method, address, body, sent, self.limits.whole_call)
+        token, begun = self._tokens.token(), time.monotonic()
+        answer = self._ask(method, address, body, sent | _bearer(token), self.limits.whole_call)
+        left = self.limits.whole_call - (time.monotonic() - begun)
+        if answer.status != 401 or left <= 0 or (renewed := self._tokens.renew(token)) is None:
+            return answer
+        answer = self._ask(method, address, body, sent | _bearer(renewed), left)
+        if answer.status == 401:
+            self._tokens.forget(renewed)
+        return answer
+
+    def _ask(
+        self, method: str, address: str, body: bytes | None, headers: Mapping[str, str], seconds: float
+    ) -> Answer:
+        with Watchdog(seconds) as watchdog, _named_failures(watchdog), self._noted(watchdog):
             response = self._session.request(
                 method,
                 address,
                 data=body,
-                headers=sent,
+                headers=headers,
                 timeout=(self.limits.connect, self.limits.between_bytes),
                 allow_redirects=False,
                 stream=True,
@@ -113,7 +159,7 @@ class EhrClient:
 
     def _address(self, path: str) -> str:
         address = urljoin(self.base, path) if path else self.base.rstrip("/")
-        if _origin(address) != self._origin:
+        if origin_of(address) != self._origin:
             raise OffOrigin
         return address
 
@@ -153,8 +199,12 @@ class _Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = WATCHED_CONNECTIONS
 
 
-def _origin(address: str) -> tuple[str, str, int]:
-    """Scheme, host and port, compared as parsed: a look-alike host never begins with the right one."""
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def origin_of(address: str) -> tuple[str, str, int]:
+    """Scheme, host and port, compared as parsed: a look-alike host never begins with the right one. Raises OffOrigin."""
     parts = urlsplit(address)
     try:
         port = parts.port or {"http": 80, "https": 443}[parts.scheme]

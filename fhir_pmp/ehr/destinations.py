@@ -1,11 +1,15 @@
 """What one EHR takes from us, as data: whose patients, which types, which way of writing (mappings/destinations)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
+from fhir_pmp.ehr.dialect import Dialect, read_dialect
 from fhir_pmp.errors import Fault
+from fhir_pmp.fhir.systems import OBSERVATION_CATEGORY
 from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.mapping_file import MappingFaults, Table, read_mapping
 
@@ -28,7 +32,25 @@ class WriteStrategy(StrEnum):
     OUR_ID = "our_id"  # PUT under our id
     CONDITIONAL_UPDATE = "conditional_update"  # PUT by our identifier; the server names the id
     CONDITIONAL_CREATE = "conditional_create"  # POST with If-None-Exist; the server names the id
+    SEARCH_THEN_CREATE = "search_then_create"  # POST, once a search by our identifier has found nothing
     NONE = "none"  # the server offers no safe way
+
+
+class Algorithm(StrEnum):
+    """How a client assertion is signed: the two that SMART Backend Services names."""
+
+    RS384 = "RS384"
+    ES384 = "ES384"
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """How we sign in there (SMART Backend Services). The keys are files that the settings name."""
+
+    client_id: str
+    scope: str
+    algorithm: Algorithm
+    token_origins: tuple[str, ...]  # besides the EHR's own: scheme and host that may hold its token endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +67,27 @@ class Destination:
     strategy: WriteStrategy | None  # None: chosen from the CapabilityStatement
     entries_per_bundle: int
     connections: int | None  # fewer than the setting, where the EHR asks for it
+    dialect: Dialect = Dialect()
+    sign_in: SignIn | None = None  # None: the EHR knows us by the network
+    probe_subject: str | None = (
+        None  # `Patient/id` there of a test patient, where nothing is taken without one
+    )
 
     def takes(self, kind: str) -> bool:
         """Whether resources of this type go there, as far as the file says."""
         if kind == "Patient":
             return self.patients is Patients.OURS
         return self.types is None or kind in self.types
+
+    def probe_with(self, kind: str) -> dict[str, Any]:
+        """What a probe's resource must bear to be taken there."""
+        more: dict[str, Any] = {}
+        if kind == "Observation" and self.dialect.categories:
+            coding = {"system": OBSERVATION_CATEGORY, "code": min(self.dialect.categories)}
+            more["category"] = [{"coding": [coding]}]
+        if kind == "Observation" and self.dialect.codes:
+            more["code"] = {"coding": [dict(self.dialect.codes[0].theirs)]}
+        return more
 
 
 def load_destinations(folder: Path) -> Mapping[DestinationId, Destination]:
@@ -92,7 +129,26 @@ def _read(table: Table) -> Destination:
         entries_per_bundle=_between(table, "entries_per_bundle", 1, MOST_ENTRIES, MOST_ENTRIES)
         or MOST_ENTRIES,
         connections=_between(table, "connections", 1, 16, None),
+        dialect=read_dialect(table),
+        sign_in=_sign_in(table.table_or_none("sign_in")),
+        probe_subject=_subject(table),
     )
+
+
+def _sign_in(table: Table | None) -> SignIn | None:
+    if table is None:
+        return None
+    origins = tuple(table.texts_or_none("token_origins"))
+    if not all(re.fullmatch(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?", origin) for origin in origins):
+        table.fault("must be https://HOST or https://HOST:PORT", "token_origins")
+    return SignIn(table.text("client_id"), table.text("scope"), table.one_of("algorithm", Algorithm), origins)
+
+
+def _subject(table: Table) -> str | None:
+    subject = table.text_or_none("probe_subject")
+    if subject is not None and not re.fullmatch(r"Patient/[A-Za-z0-9\-.]{1,64}", subject):
+        table.fault("must be Patient/ID of a test patient there", "probe_subject")
+    return subject
 
 
 def _types(table: Table) -> frozenset[str] | None:

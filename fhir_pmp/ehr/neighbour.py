@@ -1,13 +1,14 @@
 """One destination as it stands before us: its file, the wire to it, and what its server says it can do."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Lock
 
-from fhir_pmp.ehr.capability import Capability, fetch_capability
+from fhir_pmp.ehr.capability import Capability, fetch_statement, read_capability
 from fhir_pmp.ehr.client import EhrClient
 from fhir_pmp.ehr.destinations import Destination, WriteStrategy
 from fhir_pmp.ehr.outcomes import WireFailure
+from fhir_pmp.ehr.proving import Prover
 from fhir_pmp.identifiers import DestinationId
 
 
@@ -17,6 +18,7 @@ class Neighbour:
 
     destination: Destination
     client: EhrClient
+    prover: Prover | None = None  # None: what the server says of its ways of writing is believed
     _capability: Capability | None = None
     _lock: Lock = field(default_factory=Lock)
 
@@ -31,18 +33,25 @@ class Neighbour:
         return min(self.client.connections, self.destination.connections or self.client.connections)
 
     def capability(self, now: datetime) -> Capability:
-        """What the server can do. Raises what `fetch_capability` raises, unless an older statement can stand in."""
+        """What the server can do. Raises what `fetch_statement` and `Prover.prove` raise, unless an older statement can stand in."""
         with self._lock:
             if self._capability is None:
-                self._capability = fetch_capability(self.client, now)
+                self._capability = self._fetch(now)
             elif self._capability.is_old(now):
                 try:
-                    self._capability = fetch_capability(self.client, now)
+                    self._capability = self._fetch(now)
                 except WireFailure as failure:
                     # It is down: what it said yesterday lets its deliveries be tried and age, unless it says when.
                     if failure.after_seconds is not None:
                         raise
             return self._capability
+
+    def _fetch(self, now: datetime) -> Capability:
+        statement = fetch_statement(self.client, now)
+        capability = read_capability(statement, now)
+        if self.prover is None:
+            return capability
+        return replace(capability, proof=self.prover.prove(self.client, self.destination, statement, now))
 
     def forget_capability(self) -> None:
         """Reads it anew before the next push: the way of writing turned out to be wrong."""

@@ -101,6 +101,16 @@ class Untrusted(Refused):
     meaning = Meaning.PAUSE
 
 
+class SignInRefused(Untrusted):
+    """The destination's token endpoint does not sign us in. The operator looks at client id, keys and scope."""
+
+
+class TokenEndpointSick(WireFailure):
+    """The destination's token endpoint does not answer as it should; nothing was asked of the destination itself."""
+
+    meaning = Meaning.RETRY
+
+
 class OffOrigin(Refused):
     """An address leads away from the destination. Nothing is asked there and no token is sent."""
 

@@ -50,7 +50,11 @@ class Sorted:
 def gather(books: Books, destination: Destination, capability: Capability, claim: ClaimedLane) -> Knowledge:
     """Asks the books once for everything about a claimed lane."""
     withheld = books.delivery_checks.no_longer_shared([d.seq for d in claim.deliveries])
-    staying = {delivery.reference for delivery in claim.deliveries if delivery.seq in withheld}
+    staying = {
+        delivery.reference
+        for delivery in claim.deliveries
+        if delivery.seq in withheld or destination.dialect.refusal(delivery.type, delivery.content)
+    }
     own = {delivery.reference for delivery in claim.deliveries} - staying
     targets = {target for delivery in claim.deliveries for target in _targets(delivery)}
     everything = own | targets
@@ -131,6 +135,9 @@ def _not_sent(
         return Ended(
             delivery.seq, DeliveryState.NOT_WANTED, None, "the server offers no way to write this type"
         )
+    refusal = destination.dialect.refusal(delivery.type, delivery.content)
+    if refusal is not None:
+        return Ended(delivery.seq, DeliveryState.NOT_WANTED, None, refusal)
     by_our_id = capability.strategy(destination, delivery.type) is WriteStrategy.OUR_ID
     if not by_our_id and found_by(delivery.content) is None:
         return Ended(

@@ -43,6 +43,11 @@ class Write:
         """Whether the server looks for a match before it writes."""
         return self.place is None
 
+    @property
+    def searched_first(self) -> bool:
+        """Whether we look for a match before it is written, since the server would not."""
+        return self.place is None and self.strategy is WriteStrategy.SEARCH_THEN_CREATE
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -75,6 +80,8 @@ def write_one(client: EhrClient, write: Write, now: datetime) -> Written:
     headers = {"If-Match": f'W/"{write.etag}"'} if write.etag is not None else {}
     if write.conditional and write.strategy is WriteStrategy.CONDITIONAL_CREATE:
         answer = client.ask("POST", write.kind, write.content, {"If-None-Exist": str(write.query)})
+    elif write.searched_first:
+        answer = client.ask("POST", write.kind, write.content)
     else:
         answer = client.ask("PUT", write.place or f"{write.kind}?{write.query}", write.content, headers)
     verdict = verdict_of(answer, now, conditional=write.conditional)
@@ -115,6 +122,8 @@ def _entry(write: Write) -> bytes:
     request: dict[str, str] = {"method": "PUT", "url": write.place or f"{write.kind}?{write.query}"}
     if write.conditional and write.strategy is WriteStrategy.CONDITIONAL_CREATE:
         request = {"method": "POST", "url": write.kind, "ifNoneExist": str(write.query)}
+    elif write.searched_first:
+        request = {"method": "POST", "url": write.kind}
     elif write.etag is not None:
         request["ifMatch"] = f'W/"{write.etag}"'
     head = b'{"fullUrl":' + json.dumps(write.full_url).encode() + b',"resource":'
@@ -143,6 +152,11 @@ def _checked(write: Write, place: str | None, etag: str | None, status: int) -> 
     if write.place is None and (place is None or place.partition("/")[0] != write.kind):
         return Written(Verdict(Meaning.UNKNOWN, status, "the destination does not say where it stands"))
     return Written(Verdict(Meaning.DONE, status), place or write.place, etag)
+
+
+def place_in(location: object) -> str | None:
+    """`Type/id` at the end of an address; None where there is none."""
+    return _place(location)[0]
 
 
 def _place(location: object) -> tuple[str | None, str | None]:

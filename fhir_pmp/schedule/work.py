@@ -7,7 +7,10 @@ from datetime import UTC, datetime
 
 from fhir_pmp.ehr.client import EhrClient
 from fhir_pmp.ehr.neighbour import Neighbour
+from fhir_pmp.ehr.proving import Prover
 from fhir_pmp.ehr.push import Push
+from fhir_pmp.ehr.sign_in import BackendSignIn
+from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.intake.leftovers import take_up_referrals
 from fhir_pmp.intake.timekeeping import finish_closed_episodes
 from fhir_pmp.letters.drafting import draft_due_letters
@@ -63,7 +66,7 @@ def find_work(settings: Settings, stop: threading.Event) -> Work:
     house = open_house(settings, utc_now())
     press = Press.open(house.mappings / "letters", house.clinic, house.publisher)
     neighbours = [
-        Neighbour(destination, EhrClient(settings.destinations[name], connections=settings.connections))
+        Neighbour(destination, _client(settings, house, name), Prover(house.store))
         for name, destination in house.destinations.items()
     ]
     pushes = {
@@ -72,6 +75,14 @@ def find_work(settings: Settings, stop: threading.Event) -> Work:
     }
     timers = _timers(settings, house, press, stop)
     return Work(house, pushes, timers, neighbours, press)
+
+
+def _client(settings: Settings, house: House, name: DestinationId) -> EhrClient:
+    base, sign_in = settings.destinations[name], house.destinations[name].sign_in
+    tokens = None
+    if sign_in is not None:
+        tokens = BackendSignIn(base, sign_in, house.signing_keys[name], utc_now)
+    return EhrClient(base, connections=settings.connections, tokens=tokens)
 
 
 def _timers(settings: Settings, house: House, press: Press, stop: threading.Event) -> list[Timer]:

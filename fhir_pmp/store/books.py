@@ -20,6 +20,7 @@ from fhir_pmp.store.neighbours import Breakers, DestinationIds, RemoteVersions
 from fhir_pmp.store.outbox import Outbox
 from fhir_pmp.store.people import People
 from fhir_pmp.store.published import Published
+from fhir_pmp.store.proofs import Proofs
 from fhir_pmp.store.publishing_side import PublishingSide
 from fhir_pmp.store.pull_book import PullBook
 from fhir_pmp.store.referrals import Referrals
@@ -117,6 +118,11 @@ class Books:
         return Leases(self._connection)
 
     @cached_property
+    @cached_property
+    def proofs(self) -> Proofs:
+        """What destinations were seen to honour."""
+        return Proofs(self._connection)
+
     def inbox(self) -> Inbox:
         """What arrived, verbatim."""
         return Inbox(self._connection)

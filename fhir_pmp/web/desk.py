@@ -32,6 +32,7 @@ class Desk:
     secret_key: bytes  # signs form tokens and closes next links; may be rotated
     idle_minutes: int = 15  # a clinician is logged out after this long without a click
     proxy_hops: int = 0  # trusted proxies in front
+    jwks: bytes = b'{"keys":[]}'  # the public halves of the keys we sign in at EHRs with
 
     def __repr__(self) -> str:
         return "Desk(hidden)"

@@ -22,9 +22,18 @@ def main() -> None:
     parser.add_argument("--answer-after", type=float, default=0.0, help="seconds before each answer")
     parser.add_argument("--no-client-ids", action="store_true", help="refuse a PUT that would create")
     parser.add_argument("--types", help="the resource types taken, separated by commas")
+    parser.add_argument(
+        "--search-lag", type=float, default=0.0, help="seconds until a search finds what was made"
+    )
+    parser.add_argument("--ignore", default="", help="preconditions not looked at: if-match,if-none-exist")
+    parser.add_argument("--no-delete", action="store_true", help="refuse DELETE")
     asked = parser.parse_args()
     kinds = tuple(asked.types.split(",")) if asked.types else KINDS
-    ehr = Ehr(Records(asked.file), Pages(asked.search_cache), not asked.no_client_ids, kinds)
+    ignores = frozenset(filter(None, asked.ignore.split(",")))
+    records = Records(asked.file, asked.search_lag)
+    ehr = Ehr(
+        records, Pages(asked.search_cache), not asked.no_client_ids, kinds, ignores, not asked.no_delete
+    )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with StubServer(ehr, asked.port, answer_after=asked.answer_after) as server:
         print(server.address, flush=True)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -31,6 +31,10 @@ class Records:
     """All versions by (type, id). Changes happen inside `group`: all of a group are kept, or none."""
 
     journal: Path | None = None
+    search_lag: float = 0.0  # seconds until a search finds what was made
+    keeps: Callable[[dict[str, Any]], dict[str, Any]] = lambda resource: (
+        resource
+    )  # what of a resource is stored
     _versions: dict[Key, list[Version]] = field(default_factory=dict)
     _ids: dict[str, dict[str, None]] = field(default_factory=dict)
     _next_id: int = 1
@@ -99,6 +103,13 @@ class Records:
             resource = self.get(kind, id_)
             if resource is not None:
                 yield resource
+
+    def is_indexed(self, kind: str, id_: str) -> bool:
+        """Whether a search knows of it by now."""
+        if not self.search_lag:
+            return True
+        made = datetime.fromisoformat(self._versions[(kind, id_)][0].updated)
+        return (datetime.now(UTC) - made).total_seconds() >= self.search_lag
 
     def is_referred_to(self, kind: str, id_: str) -> bool:
         """Whether a resource as it stands refers to this one where HAPI looks."""

@@ -1,7 +1,7 @@
 """One request becomes one answer: which interaction of FHIR's REST it is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -44,9 +44,12 @@ class Ehr:
     pages: Pages
     client_ids: bool = True
     kinds: tuple[str, ...] = KINDS
+    ignores: frozenset[str] = frozenset()  # preconditions that are not looked at: if-match, if-none-exist
+    deletes: bool = True
 
     def answer(self, asked: Asked) -> Answer:
         """Answers one request; what it writes bears the moment of `X-Stub-Last-Updated`. Raises Problem."""
+        asked = replace(asked, headers={n: v for n, v in asked.headers.items() if n not in self.ignores})
         moment = asked.headers.get("x-stub-last-updated")
         if moment is None:
             return self._answer(asked)
@@ -69,7 +72,8 @@ class Ehr:
 
     def _root(self, asked: Asked) -> Answer:
         if asked.method == "POST":
-            return Answer(200, process(self.records, _json(asked.body), client_ids=self.client_ids))
+            bundle = _without(_json(asked.body), self.ignores)
+            return Answer(200, process(self.records, bundle, client_ids=self.client_ids))
         query = dict(parse_qsl(asked.query))
         if asked.method == "GET" and "_getpages" in query:
             count = int(query.get("_count", DEFAULT_COUNT))
@@ -118,7 +122,7 @@ class Ehr:
                     client_ids=self.client_ids,
                 )
                 return self._written(asked, written)
-        if asked.method == "DELETE" and not rest:
+        if asked.method == "DELETE" and not rest and self.deletes:
             version = delete(self.records, kind, id_, asked.headers.get("if-match"))
             headers = {"ETag": f'W/"{version.number}"'} if version else {}
             return Answer(200, outcome("information", "informational", "Successfully deleted"), headers)
@@ -185,6 +189,15 @@ class Ehr:
         return Answer(
             200, self.pages.page(asked.base, token, 0, int(query.get("_count", DEFAULT_COUNT)), "history")
         )
+
+
+def _without(bundle: dict[str, Any], ignores: frozenset[str]) -> dict[str, Any]:
+    """The Bundle without the preconditions that are not looked at."""
+    names = {"if-match": "ifMatch", "if-none-exist": "ifNoneExist"}
+    for entry in bundle.get("entry", []) if ignores else []:
+        for name in ignores:
+            entry.get("request", {}).pop(names.get(name), None)
+    return bundle
 
 
 def _json(body: bytes) -> dict[str, Any]:

@@ -159,7 +159,8 @@ def matching(records: Records, kind: str, query: Query) -> list[Resource]:
         found = [
             resource
             for resource in records.of_type(kind)
-            if all(test(resource, value) for test, value in tests)
+            if records.is_indexed(kind, resource["id"])
+            and all(test(resource, value) for test, value in tests)
         ]
     for name in reversed(dict(query).get("_sort", "").split(",")):
         if name.lstrip("-") == "_lastUpdated":

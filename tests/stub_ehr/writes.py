@@ -123,7 +123,7 @@ def check_targets(records: Records, versions: list[Version]) -> None:
 def _store(records: Records, kind: str, id_: str, resource: dict[str, Any]) -> Version:
     check_content(resource)
     _only_one_definition(records, kind, id_, resource)
-    kept = _unversioned(without_unknown(resource))
+    kept = records.keeps(_unversioned(without_unknown(resource)))
     existing = records.get(kind, id_)
     kept["meta"] = _merged_meta(existing.get("meta", {}) if existing else {}, resource.get("meta", {}))
     return records.add(kind, id_, kept)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from fhir_pmp.ehr.capability import NotR4, fetch_capability
+from fhir_pmp.ehr.capability import NotR4, fetch_statement, read_capability
 from fhir_pmp.ehr.client import EhrClient, Limits
 from fhir_pmp.ehr.destinations import WriteStrategy
 from fhir_pmp.ehr.outcomes import NothingSent, NotReadable, OffOrigin, TooLong, TooSlow, WireFailure
@@ -186,7 +186,7 @@ def test_no_more_connections_than_agreed_are_open_at_once(client: EhrClient, pro
 
 def test_the_capability_statement_decides_the_way_of_writing(stub: StubProcess) -> None:
     with EhrClient(stub.address) as client:
-        capability = fetch_capability(client, NOW)
+        capability = read_capability(fetch_statement(client, NOW), NOW)
     assert capability.transaction
     from_statement = destination(strategy=None)
     # HAPI does not say that it takes ids of ours: what it says leads to a conditional update.
@@ -209,4 +209,4 @@ def test_what_is_no_statement_of_an_r4_server_is_refused(
 ) -> None:
     proxy.plan = lambda _: Fault("other", status=200, status_body=body)
     with pytest.raises(raised):
-        fetch_capability(client, NOW)
+        read_capability(fetch_statement(client, NOW), NOW)

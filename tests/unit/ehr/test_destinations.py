@@ -13,8 +13,16 @@ SHIPPED = Path(__file__).parents[3] / "mappings" / "destinations"
 
 def test_the_files_shipped_say_what_they_mean() -> None:
     found = load_destinations(SHIPPED)
+    observations, documents = (
+        found[DestinationId("example-observations")],
+        found[DestinationId("example-documents")],
+    )
+    assert observations.types == frozenset({"Observation"})
+    assert observations.dialect.categories == frozenset({"vital-signs", "survey"})
+    assert [one.theirs["code"] for one in observations.dialect.codes] == ["PSEQ"]
+    assert documents.types == frozenset({"DocumentReference"})
     hapi, hospital = found[DestinationId("hapi")], found[DestinationId("example-hospital")]
-    assert (hapi.patients, hapi.strategy, hapi.types) == (Patients.OURS, WriteStrategy.OUR_ID, None)
+    assert (hapi.patients, hapi.strategy, hapi.types) == (Patients.OURS, None, None)
     assert hapi.takes("Patient")
     assert hapi.takes("Condition")
     assert (hospital.patients, hospital.strategy, hospital.connections) == (Patients.THEIRS, None, 2)
@@ -43,6 +51,37 @@ def test_the_files_shipped_say_what_they_mean() -> None:
         (
             "id: clinic\ntitle: x\npatients: theirs\nidentifier_systems: [urn:a]\ntypes: [Patient]\n",
             "types: must not hold Patient where patients are theirs",
+        ),
+        (
+            "id: clinic\ntitle: x\npatients: ours\ncategories: [vitals]\n",
+            "categories: must be categories of Observations: activity, exam,",
+        ),
+        (
+            "id: clinic\ntitle: x\npatients: ours\ncodes:\n  - {ours: pseq.total, system: urn:a, code: b, display: c}\n",
+            "clinic.yaml:5 codes[0].ours: must be SYSTEM|CODE",
+        ),
+        (
+            "id: clinic\ntitle: x\npatients: ours\ncodes:\n"
+            "  - {ours: scales|pseq.total, system: urn:a, code: b, display: c}\n"
+            "  - {ours: scales|pseq.total, system: urn:a, code: d, display: e}\n",
+            "clinic.yaml:4 codes: translates one code of ours twice",
+        ),
+        (
+            "id: clinic\ntitle: x\npatients: ours\ncodes:\n  - {ours: scales|a, system: loinc, code: b, display: c}\n",
+            "codes[0].system: must be a URI",
+        ),
+        (
+            "id: clinic\ntitle: x\npatients: ours\nsign_in: {client_id: a, scope: b, algorithm: RS256}\n",
+            "sign_in.algorithm: must be one of RS384, ES384",
+        ),
+        (
+            "id: clinic\ntitle: x\npatients: ours\n"
+            'sign_in: {client_id: a, scope: b, algorithm: ES384, token_origins: ["http://x"]}\n',
+            "sign_in.token_origins: must be https://HOST",
+        ),
+        (
+            "id: clinic\ntitle: x\npatients: ours\nprobe_subject: somebody\n",
+            "probe_subject: must be Patient/ID of a test patient there",
         ),
         ("id: clinic\ntitle: x\npatients: ours\nstrategy: none\n", "strategy: must be a way of writing"),
         (

@@ -1,0 +1,126 @@
+"""What an EHR takes of our content, as data: which categories of Observation, and its own codes beside ours."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fhir_pmp.ehr.content import read_content
+from fhir_pmp.fhir.json_reader import read_json
+from fhir_pmp.fhir.json_writer import write_canonical
+from fhir_pmp.fhir.systems import OBSERVATION_CATEGORY, Systems
+from fhir_pmp.mapping_file import Table
+
+CATEGORIES = frozenset(
+    {
+        "social-history",
+        "vital-signs",
+        "imaging",
+        "laboratory",
+        "procedure",
+        "survey",
+        "exam",
+        "therapy",
+        "activity",
+    }
+)
+"""The codes of http://terminology.hl7.org/CodeSystem/observation-category."""
+TRANSLATED = frozenset({"Observation", "DocumentReference", "Flag"})
+"""Types whose codes are translated. What defines codes, and what was signed, says what it says."""
+
+_OWN = Systems("")
+_OWN_SYSTEMS = {
+    system.rpartition("/")[2]: system
+    for system in (
+        *(_OWN.scales, _OWN.items, _OWN.answers, _OWN.bands),
+        *(_OWN.rules, _OWN.timepoints, _OWN.verdicts, _OWN.parts),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """One code of ours, and what the EHR calls the same."""
+
+    system: str  # a whole system, or the end of one of ours: what it begins with is the installation's
+    code: str
+    theirs: Mapping[str, str]  # system, code and display
+
+    def fits(self, coding: Mapping[str, Any]) -> bool:
+        """Whether this coding is meant."""
+        system = coding.get("system")
+        if coding.get("code") != self.code or not isinstance(system, str):
+            return False
+        return system.endswith(self.system) if self.system.startswith("/") else system == self.system
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What one EHR takes."""
+
+    categories: frozenset[str] | None = None  # None: every Observation
+    codes: tuple[Translation, ...] = ()
+
+    def refusal(self, kind: str, content: bytes) -> str | None:
+        """Why a resource does not go there; None where it does."""
+        if self.categories is None or kind != "Observation":
+            return None
+        if _categories(read_content(content)) & self.categories:
+            return None
+        return "the destination file does not name its category"
+
+    def spoken(self, kind: str, content: bytes, largest: int) -> bytes:
+        """The content with their code first wherever one of ours stands that they call otherwise; ours stays beside it."""
+        if kind not in TRANSLATED or not self.codes:
+            return content
+        resource = read_json(content, max_bytes=largest)
+        spoken = self._spoken(resource)
+        return content if spoken == resource else write_canonical(spoken)
+
+    def _spoken(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._spoken(member) for member in value]
+        if not isinstance(value, dict):
+            return value
+        copy = {name: self._spoken(member) for name, member in value.items()}
+        if isinstance(copy.get("coding"), list):
+            copy["coding"] = self._codings(copy["coding"])
+        return copy
+
+    def _codings(self, ours: Sequence[Any]) -> list[Any]:
+        theirs = [
+            dict(one.theirs) for one in self.codes if any(isinstance(c, dict) and one.fits(c) for c in ours)
+        ]
+        return [*(coding for coding in theirs if coding not in ours), *ours]
+
+
+def read_dialect(table: Table) -> Dialect:
+    """The lines of a destination file that say it."""
+    categories = table.texts("categories") if table.has("categories") else None
+    if categories is not None and not CATEGORIES.issuperset(categories):
+        table.fault(f"must be categories of Observations: {', '.join(sorted(CATEGORIES))}", "categories")
+    codes = [_translation(one) for one in table.tables_or_none("codes")]
+    known = [(one.system, one.code) for one in codes]
+    if len(known) != len(set(known)):
+        table.fault("translates one code of ours twice", "codes")
+    return Dialect(None if categories is None else frozenset(categories), tuple(codes))
+
+
+def _translation(table: Table) -> Translation:
+    system, bar, code = table.text("ours").rpartition("|")
+    if not bar or not code or not ("://" in system or system.startswith("urn:") or system in _OWN_SYSTEMS):
+        names = ", ".join(_OWN_SYSTEMS)
+        table.fault(f"must be SYSTEM|CODE, the system a URI or one of ours by name: {names}", "ours")
+    theirs = {name: table.text(name) for name in ("system", "code", "display")}
+    if "://" not in theirs["system"] and not theirs["system"].startswith("urn:"):
+        table.fault("must be a URI", "system")
+    return Translation(_OWN_SYSTEMS.get(system, system), code, theirs)
+
+
+def _categories(resource: Mapping[str, Any]) -> set[str]:
+    concepts = resource.get("category")
+    codings = [
+        coding
+        for concept in (concepts if isinstance(concepts, list) else [])
+        for coding in (concept.get("coding") or [])
+    ]
+    return {str(c.get("code")) for c in codings if c.get("system") == OBSERVATION_CATEGORY}

@@ -1,0 +1,237 @@
+"""Where probes stand: the wire, the one type they write, and everything they made, which is removed at the end."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fhir_pmp.ehr.client import EhrClient
+from fhir_pmp.ehr.outcomes import NothingSent, NotReadable, Untrusted, WireFailure
+from fhir_pmp.ehr.rendering import identifier_query
+from fhir_pmp.ehr.writes import LARGEST_ANSWER, place_in, read_etag
+from fhir_pmp.errors import NotUnderstood
+from fhir_pmp.fhir.json_reader import read_json
+from fhir_pmp.fhir.json_writer import write_canonical
+
+SYSTEM = "urn:fhir-pmp:probe"
+"""The identifier system of everything a probe makes: whoever finds one that was left behind knows it by this."""
+TEXT = "Interface test: is about nobody, may be deleted"
+_NOT_THERE = frozenset({404, 410})
+_NOT_NOW = frozenset({408, 421, 423, 425, 429, 502, 503, 504})
+
+Resource = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer, taken apart as far as it can be: `body` is None where it is no JSON object."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Resource | None
+    raw: bytes
+
+    @property
+    def ok(self) -> bool:
+        """200 or 201."""
+        return self.status in (200, 201)
+
+    @property
+    def place(self) -> str | None:
+        """`Type/id` of what was written, by the body or by Location."""
+        body = self.body or {}
+        if isinstance(body.get("id"), str) and body.get("resourceType") not in (
+            None,
+            "OperationOutcome",
+            "Bundle",
+        ):
+            return f"{body['resourceType']}/{body['id']}"
+        return place_in(self.headers.get("Location") or self.headers.get("Content-Location"))
+
+    @property
+    def version(self) -> str | None:
+        """The version tag."""
+        meta = (self.body or {}).get("meta")
+        return read_etag(self.headers.get("ETag")) or (
+            meta.get("versionId") if isinstance(meta, dict) else None
+        )
+
+    @property
+    def resources(self) -> list[Resource]:
+        """The resources of a Bundle."""
+        entries = (self.body or {}).get("entry")
+        found = (
+            [e.get("resource") for e in entries if isinstance(e, dict)] if isinstance(entries, list) else []
+        )
+        return [r for r in found if isinstance(r, dict) and isinstance(r.get("id"), str)]
+
+
+@dataclass
+class Ground:
+    """One run of probes at one server."""
+
+    client: EhrClient
+    kind: str
+    token: str  # letters and digits, new for each run
+    patience: float  # seconds that a search is given to find what was written
+    extra: Mapping[str, Any] = field(default_factory=dict)  # members that this server wants in every resource
+    strict: bool = False  # an answer that says "not now" ends the run: it proves nothing
+    pause: Callable[[float], None] = time.sleep
+    places: dict[str, None] = field(default_factory=dict)  # what was made, `Type/id` there
+    doubtful: set[str] = field(default_factory=set)  # identifier values whose write had no readable answer
+    left: list[str] = field(default_factory=list)  # what could not be removed, once that was tried
+    lag: float | None = None  # seconds that a search was behind, once that was measured
+
+    def resource(self, name: str, **more: Any) -> Resource:
+        """A resource of the type, known by `name` within this run."""
+        about: Resource = {"status": "entered-in-error", "code": {"text": TEXT}}
+        if self.kind == "DocumentReference":
+            attachment = {"contentType": "text/plain", "title": TEXT, "data": "dGVzdA=="}
+            about = {"status": "entered-in-error", "content": [{"attachment": attachment}]}
+        elif self.kind == "Basic":
+            about = {"code": {"text": TEXT}}
+        elif self.kind == "Organization":
+            about = {"active": False, "name": TEXT}
+        identifier = [{"system": SYSTEM, "value": self.value(name)}]
+        return {"resourceType": self.kind, "identifier": identifier, **about, **self.extra, **more}
+
+    def value(self, name: str) -> str:
+        """The identifier's value."""
+        return f"{self.token}-{name}"
+
+    def id(self, name: str) -> str:
+        """An id of ours."""
+        return f"probe-{self.token}-{name}"
+
+    def query(self, name: str) -> str:
+        """The search for it."""
+        return identifier_query(SYSTEM, self.value(name))
+
+    def ask(self, method: str, path: str = "", body: object = None, **headers: str) -> Reply:
+        """One request; a header's underscores stand for hyphens. Raises what `EhrClient.ask` raises."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        data = None if body is None else write_canonical(body)
+        answer = self.client.ask(method, path, data, sent)
+        if self.strict and answer.status in _NOT_NOW:
+            raise NotReadable
+        try:
+            found: Resource | None = read_json(answer.body, max_bytes=LARGEST_ANSWER)
+        except NotUnderstood:
+            found = None
+        return Reply(answer.status, answer.headers, found, answer.body)
+
+    def write(self, method: str, path: str, resource: Resource, **headers: str) -> Reply:
+        """Writes; whatever comes of it is noted to be removed."""
+        name = str(resource["identifier"][0]["value"])
+        self.doubtful.add(name)
+        try:
+            reply = self.ask(method, path, resource, **headers)
+        except NothingSent:
+            self.doubtful.discard(name)
+            raise
+        if reply.ok and reply.place is not None:
+            self.places[reply.place] = None
+        if reply.status < 500 and (not reply.ok or reply.place is not None):
+            self.doubtful.discard(name)
+        return reply
+
+    def put(self, name: str, resource: Resource | None = None, **headers: str) -> Reply:
+        """PUT under an id of ours."""
+        body = {**(resource or self.resource(name)), "id": self.id(name)}
+        return self.write("PUT", f"{self.kind}/{self.id(name)}", body, **headers)
+
+    def update(self, place: str, resource: Resource, **headers: str) -> Reply:
+        """PUT where something stands."""
+        return self.write("PUT", place, {**resource, "id": place.partition("/")[2]}, **headers)
+
+    def make(self, name: str, **more: Any) -> Reply:
+        """Makes one in whichever way the server takes: POST, else PUT under our id."""
+        reply = self.write("POST", self.kind, self.resource(name, **more))
+        return reply if reply.ok else self.put(name, self.resource(name, **more))
+
+    def process(self, kind: str, entries: Sequence[Resource]) -> Reply:
+        """A transaction or batch; whatever comes of it is noted to be removed."""
+        named = [str(e["resource"]["identifier"][0]["value"]) for e in entries]
+        self.doubtful |= set(named)
+        reply = self.ask("POST", "", {"resourceType": "Bundle", "type": kind, "entry": list(entries)})
+        answered = responses(reply)
+        for name, response in zip(named, answered, strict=False):
+            place = place_in(response.get("location"))
+            if place is not None:
+                self.places[place] = None
+            if place is not None or 400 <= status_of(response) < 500:
+                self.doubtful.discard(name)
+        if 400 <= reply.status < 500:
+            self.doubtful -= set(named)
+        return reply
+
+    def read(self, place: str) -> Reply:
+        """Reads one, never from a cache."""
+        return self.ask("GET", place, Cache_Control="no-cache")
+
+    def search(self, query: str, *, fresh: bool = True) -> Reply:
+        """A search by GET: the identifiers are of nobody."""
+        headers = {"Cache_Control": "no-cache"} if fresh else {}
+        return self.ask("GET", f"{self.kind}?{query}", **headers)
+
+    def seconds_until_found(self, name: str, count: int = 1) -> float | None:
+        """How long it takes until a search finds what was just written; None: longer than our patience.
+
+        Once it was measured how far a search is behind, patience is twice that.
+        """
+        begun, waits = time.monotonic(), 0.05
+        patience = self.patience if self.lag is None else min(2 * self.lag + 1.0, self.patience)
+        while True:
+            if len(self.search(self.query(name)).resources) >= count:
+                return time.monotonic() - begun
+            if time.monotonic() - begun >= patience:
+                return None
+            self.pause(waits)
+            waits = min(waits * 1.5, 2.0)
+
+    def wait_for_search(self) -> None:
+        """Waits until a search knows of what was written."""
+        self.pause(min(2 * (self.lag or 0.0), self.patience))
+
+    def remove_all(self) -> list[str]:
+        """Removes everything that was made, newest first; what could not be removed comes back, and stays in `left`."""
+        if self.doubtful:
+            self.wait_for_search()
+        for value in sorted(self.doubtful):
+            try:
+                reply = self.search(identifier_query(SYSTEM, value))
+            except (WireFailure, Untrusted):
+                continue
+            self.places |= {f"{self.kind}/{one['id']}": None for one in reply.resources}
+            if reply.resources or (reply.status == 200 and self.lag is not None):
+                self.doubtful.discard(value)
+        left = [place for place in reversed(self.places) if not self._remove(place)]
+        self.left = left + [
+            f"{self.kind} with identifier {value}, perhaps" for value in sorted(self.doubtful)
+        ]
+        return self.left
+
+    def _remove(self, place: str) -> bool:
+        for _ in range(3):
+            try:
+                self.ask("DELETE", place)
+                if self.read(place).status in _NOT_THERE:
+                    return True
+            except WireFailure:
+                self.pause(0.5)
+            except Untrusted:
+                return False
+        return False
+
+
+def responses(reply: Reply) -> list[Resource]:
+    """What a Bundle answered for each of its entries, in their order."""
+    entries = (reply.body or {}).get("entry")
+    found = [e.get("response") for e in entries if isinstance(e, dict)] if isinstance(entries, list) else []
+    return [r if isinstance(r, dict) else {} for r in found]
+
+
+def status_of(response: Resource) -> int:
+    """The status an entry was answered with; 0 where it says none."""
+    text = str(response.get("status", ""))[:3]
+    return int(text) if text.isdigit() else 0

@@ -1,0 +1,77 @@
+"""Where an EHR gives out tokens: its own word in .well-known/smart-configuration, believed on allowed origins only."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from fhir_pmp.ehr.client import EhrClient, origin_of
+from fhir_pmp.ehr.destinations import Algorithm
+from fhir_pmp.ehr.outcomes import (
+    Meaning,
+    OffOrigin,
+    SignInRefused,
+    TokenEndpointSick,
+    WireFailure,
+    meaning_of,
+)
+from fhir_pmp.errors import NotUnderstood
+from fhir_pmp.fhir.json_reader import read_json
+
+WELL_KNOWN = ".well-known/smart-configuration"
+LARGEST = 64 * 1024
+"""Bytes of a configuration or a token answer."""
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LATER = frozenset({Meaning.RETRY, Meaning.RETRY_UNKNOWN, Meaning.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """As far as it decides how we sign in."""
+
+    token_endpoint: str
+
+
+def discover(client: EhrClient, algorithm: Algorithm, allowed: Collection[str]) -> Configuration:
+    """Asks. Raises TokenEndpointSick while there is no answer, SignInRefused for one that we cannot sign in by."""
+    try:
+        answer = client.ask("GET", WELL_KNOWN, headers={"Accept": "application/json"})
+    except WireFailure:
+        raise TokenEndpointSick from None
+    meaning = meaning_of(answer.status)
+    if meaning in LATER:
+        raise TokenEndpointSick
+    if meaning is not Meaning.DONE:
+        raise SignInRefused(f"the destination has no SMART configuration ({answer.status})")
+    try:
+        said = read_json(answer.body, max_bytes=LARGEST)
+    except NotUnderstood:
+        raise SignInRefused("the destination's SMART configuration is not JSON") from None
+    return Configuration(_token_endpoint(said, client.base, algorithm, allowed))
+
+
+def _token_endpoint(
+    said: Mapping[str, Any], base: str, algorithm: Algorithm, allowed: Collection[str]
+) -> str:
+    endpoint = said.get("token_endpoint")
+    if not isinstance(endpoint, str):
+        raise SignInRefused("the destination's SMART configuration names no token endpoint")
+    try:
+        origin = origin_of(endpoint)
+        own = {origin_of(base), *(origin_of(one) for one in allowed)}
+    except OffOrigin:
+        raise SignInRefused("the destination's token endpoint is no address") from None
+    if origin not in own:
+        raise SignInRefused("the destination's token endpoint is on an origin that its file does not allow")
+    parts = urlsplit(endpoint)
+    if parts.scheme != "https" and parts.hostname not in LOOPBACK:
+        raise SignInRefused("the destination's token endpoint is not https")
+    for name, needed in (
+        ("grant_types_supported", "client_credentials"),
+        ("token_endpoint_auth_methods_supported", "private_key_jwt"),
+        ("token_endpoint_auth_signing_alg_values_supported", algorithm.value),
+    ):
+        offered = said.get(name)
+        if isinstance(offered, list) and needed not in offered:
+            raise SignInRefused(f"the destination's SMART configuration does not offer {needed}")
+    return endpoint
