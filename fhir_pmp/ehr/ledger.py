@@ -149,12 +149,19 @@ class Ledger:
             books.outbox.release(self._claim)
         self._answered("waiting", list(self._unanswered))
 
-    def link(self, ours: str, theirs: str, how: str) -> None:
-        """This is who it is at the destination; remembered, and the work item closes."""
+    def link(self, ours: str, theirs: str, how: str) -> bool:
+        """This is who it is at the destination; remembered, and the work item closes.
+
+        True where earlier deliveries of the lane had waited for it: the lane is given back, to be claimed in its order.
+        """
         now = self._clock()
         with self._store.begin_beside() as books:
             books.destination_ids.link(self._claim.destination, ours, theirs, how=how, by="sync", now=now)
             books.work_items.close_about(NOT_LINKED, about_patient(self._claim), by="sync", how=how, now=now)
+            waited = books.outbox.resume(self._claim.destination, self._claim.lane, now=now) > 0
+            if waited:
+                books.outbox.release(self._claim)
+        return waited
 
     def close(self, behind: Sequence[Delivery] = ()) -> None:
         """The lane is done with. What is behind another delivery looks again in a while."""

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -189,7 +189,7 @@ class Push:
             lane.send(found.ready)
             ledger.close(found.behind)
         except Halt as halt:
-            return self._halt(halt, ledger)
+            return self._halt(halt, ledger, lane.wrote)
         except Stopping:
             with suppress(LeaseLost):
                 ledger.let_go()
@@ -203,17 +203,21 @@ class Push:
             self._breaker.has_succeeded(self._clock())
         return True
 
-    def _halt(self, halt: Halt, ledger: Ledger) -> bool:
+    def _halt(self, halt: Halt, ledger: Ledger, wrote: Collection[str]) -> bool:
         now, verdict = self._clock(), halt.verdict
+        pauses = verdict.meaning in PAUSES
         try:
-            if verdict.meaning in PAUSES:
+            if pauses:
                 ledger.let_go()
-                self._breaker.pause(now, verdict.reason or "the destination refuses us", verdict.status)
-                return False
-            ledger.put_back(verdict, [d.seq for d in halt.maybe_there])
-        except LeaseLost:
-            return True
-        if self._stop.is_set():
+            else:
+                ledger.put_back(verdict, [d.seq for d in halt.maybe_there])
+        except LeaseLost:  # the lane is another's by now; what the destination answered counts all the same
+            if wrote:
+                ledger.doubt(wrote)
+        if pauses:
+            self._breaker.pause(now, verdict.reason or "the destination refuses us", verdict.status)
+            return False
+        if self._stop.is_set() and verdict.status is None:
             return False  # we may have cut the call off ourselves: that says nothing about the destination
         if verdict.status == 409:
             return True  # a race about one resource says nothing about the destination's health
@@ -288,7 +292,8 @@ class Push:
                 details,
             )
             return False
-        ledger.link(ours, looked.place, looked.reason)
+        if ledger.link(ours, looked.place, looked.reason):
+            return False  # what had waited goes before what came since
         known.links[ours] = looked.place
         return True
 
@@ -296,7 +301,7 @@ class Push:
         try:
             return self._neighbour.capability(self._clock())
         except WireFailure as failure:
-            if not self._stop.is_set():
+            if not self._stop.is_set() or failure.after_seconds is not None:
                 self._breaker.has_failed(self._clock(), str(failure), failure.after_seconds)
         except Refused as refusal:
             self._breaker.pause(self._clock(), str(refusal), None)

@@ -23,6 +23,7 @@ from fhir_pmp.store.deliveries import (
 )
 from fhir_pmp.store.outbox_answers import ENDED, LEASE, PUT_BACK, SENT, ended_rows, put_back_rows, sent_rows
 from fhir_pmp.store.tables.delivery import OPEN_STATES, outbox, outbox_lanes
+from fhir_pmp.store.tables.published import published
 
 _ADD = BulkInsert(
     outbox,
@@ -175,7 +176,7 @@ class Outbox:
             )
             .values(state=DeliveryState.PENDING.value, reason=None, next_at=now)
         )
-        self._rest(destination, lane)
+        self._set_due(destination, lane)  # whoever holds the lane goes on holding it
         return resumed.rowcount
 
     def _take(
@@ -216,7 +217,7 @@ class Outbox:
         newest = {(row["type"], row["id"]): row["seq"] for row in rows}
         overtaken = [row for row in rows if newest[row["type"], row["id"]] != row["seq"]]
         self._overtake([row["seq"] for row in overtaken])
-        maybe_there = {
+        maybe_there = self._maybe_there(destination, lane) | {
             (row["type"], row["id"])
             for row in rows
             if row["unknown"] or row["state"] == DeliveryState.IN_FLIGHT.value
@@ -238,6 +239,26 @@ class Outbox:
                 )
             )
         return due
+
+    def _maybe_there(self, destination: DestinationId, lane: str) -> set[tuple[str, str]]:
+        """What of the lane may stand there in a version whose answer never came: given way since, dead or withheld."""
+        other, kept = outbox.alias("other"), published.alias("kept")
+        sent_since = (
+            sa.exists()
+            .where(kept.c.id == published.c.id, kept.c.type == published.c.type)
+            .where(kept.c.version >= published.c.version, other.c.published == kept.c.seq)
+            .where(other.c.destination == destination, other.c.state == DeliveryState.SENT.value)
+        )
+        query = sa.select(published.c.type, published.c.id).select_from(
+            sa.join(outbox, published, published.c.seq == outbox.c.published)
+        )
+        query = query.where(
+            outbox.c.destination == destination,
+            outbox.c.lane == lane,
+            sa.text("outbox.unknown"),  # as the index says it
+            sa.not_(sent_since),
+        )
+        return {(kind, id_) for kind, id_ in self._connection.execute(query)}
 
     def _overtake(self, seqs: Sequence[int]) -> None:
         for some in handfuls(seqs):
@@ -280,6 +301,9 @@ class Outbox:
 
     def _rest(self, destination: DestinationId, lane: str) -> None:
         """Ends the lease; the lane is due when the first of its pending deliveries is."""
+        self._set_due(destination, lane, lease_until=None)
+
+    def _set_due(self, destination: DestinationId, lane: str, **also: None) -> None:
         first = (
             sa.select(outbox.c.next_at)
             .where(
@@ -294,7 +318,7 @@ class Outbox:
         self._connection.execute(
             sa.update(outbox_lanes)
             .where(*_lane(destination, lane))
-            .values(due_at=first.scalar_subquery(), lease_until=None)
+            .values(due_at=first.scalar_subquery(), **also)
         )
 
 

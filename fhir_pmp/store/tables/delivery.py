@@ -8,6 +8,7 @@ from fhir_pmp.store.tables.metadata import metadata
 OPEN_STATES = "state IN ('pending', 'in_flight', 'waiting')"
 SENT = "state = 'sent'"
 DEAD = "state = 'dead'"
+MAYBE_THERE = "unknown"
 
 outbox = sa.Table(
     "outbox",
@@ -38,6 +39,14 @@ outbox = sa.Table(
         "seq",
         sqlite_where=sa.text(OPEN_STATES),
         postgresql_where=sa.text(OPEN_STATES),
+    ),
+    # Few ever enter it: those whose last attempt may have arrived, whatever became of them since.
+    sa.Index(
+        "ix_outbox_maybe_there",
+        "destination",
+        "lane",
+        sqlite_where=sa.text(MAYBE_THERE),
+        postgresql_where=sa.text(MAYBE_THERE),
     ),
     # Rows enter these only when they leave the way of the pending ones.
     sa.Index(

@@ -1,11 +1,17 @@
-"""What came about earlier holds up what came about later, of the same person and never for good; Retry-After counts."""
+"""Orders of things that random schedules found: who waits for whom, what may have arrived, what an answer counts for."""
 
 from datetime import timedelta
 
+import pytest
+
+from fhir_pmp.ehr.destinations import Patients, WriteStrategy
+from fhir_pmp.ehr.ledger import EDITED
 from fhir_pmp.fhir.rendered import Rendered
 from tests.faults.proxy import Call, Fault, FaultProxy
-from tests.integration.ehr.house import Ehr, House
+from tests.integration.ehr.house import Ehr, House, destination
 from tests.integration.ehr.sample import (
+    HOSPITAL,
+    MEDICARE,
     NOW,
     add_people,
     organization,
@@ -35,6 +41,7 @@ def test_what_is_behind_a_definition_is_not_overtaken_by_what_came_after_it(
         "pending": 3
     }  # the response refers to the patient, who refers to the organization
     publish(house.store, [questionnaire_response(1, 2, subject={"display": "the person"})])
+    house.later(seconds=31)
     house.push()
     assert ehr.all("QuestionnaireResponse") == []
     proxy.plan = lambda call: None
@@ -84,3 +91,80 @@ def test_a_statement_read_anew_that_is_answered_with_retry_after_holds_up_what_i
     calls = len(proxy.seen)
     house.push()
     assert len(proxy.seen) == calls + 1
+
+
+@pytest.mark.parametrize("strategy", [WriteStrategy.OUR_ID, WriteStrategy.CONDITIONAL_CREATE])
+def test_what_may_have_arrived_is_read_first_though_a_newer_version_goes_instead(
+    house: House, proxy: FaultProxy, ehr: Ehr, strategy: WriteStrategy
+) -> None:
+    house.destination = destination(strategy=strategy)
+    publish(house.store, [organization("A name")])
+    proxy.plan = lambda call: Fault("lost", reset_after=True) if call.method in ("PUT", "POST") else None
+    house.push()
+    proxy.plan = lambda call: None
+    publish(house.store, [organization("Another name")])
+    house.push_until_quiet()
+    assert [there["name"] for there in ehr.all("Organization")] == ["Another name"]
+    assert house.states() == {"sent": 1, "superseded": 1}
+
+
+def test_an_edit_of_what_may_have_arrived_survives_a_newer_version(
+    house: House, proxy: FaultProxy, ehr: Ehr
+) -> None:
+    publish(house.store, [organization("A name")])
+    proxy.plan = lambda call: Fault("lost", reset_after=True) if call.method == "PUT" else None
+    house.push()
+    proxy.plan = lambda call: None
+    edited = {**ehr.get("Organization/organization-1"), "name": "As they call it"}
+    assert ehr.ask("PUT", "Organization/organization-1", edited).status_code == 200
+    publish(house.store, [organization("Another name")])
+    house.push_until_quiet()
+    assert ehr.get("Organization/organization-1")["name"] == "As they call it"
+    assert [item.kind for item in house.work_items()] == [EDITED]
+
+
+def test_what_waited_for_a_patient_goes_before_what_came_about_while_it_waited(
+    house: House, ehr: Ehr
+) -> None:
+    house.destination = destination(Patients.THEIRS)
+    add_people(house.store, [1])
+    publish(house.store, [questionnaire_response(1, 1)])
+    house.push()
+    assert house.states() == {"waiting": 1}
+    ehr.ask("PUT", "Patient/hospital-1", {**patient_there(), "id": "hospital-1"})
+    publish(house.store, [questionnaire_response(1, 2)])
+    house.push()
+    assert house.states() == {"sent": 2}
+    assert house.work_items() == []
+
+
+def test_what_a_destination_answers_counts_though_we_are_to_stop_or_have_lost_the_lane(
+    house: House, proxy: FaultProxy
+) -> None:
+    publish(house.store, [organization()])
+    house.push()
+    publish(house.store, [organization("Another name")])
+
+    def lose_the_lane() -> None:
+        with house.store.begin_beside() as books:
+            later = house.now + timedelta(minutes=4)
+            claimed = books.outbox.claim_due(HOSPITAL, now=later, lease=timedelta(0), lanes=1, per_lane=1)
+            assert len(claimed) == 1
+
+    busy = {"Retry-After": "600"}
+    proxy.plan = lambda call: Fault("busy", status=503, status_headers=busy, before_upstream=lose_the_lane)
+    calls = len(proxy.seen)
+    house.push()
+    house.later(seconds=599)
+    house.push()
+    assert len(proxy.seen) == calls + 1
+
+
+def patient_there() -> dict[str, object]:
+    """Person 1 as the hospital has registered them."""
+    return {
+        "resourceType": "Patient",
+        "identifier": [{"system": MEDICARE, "value": "m1"}],
+        "birthDate": "1970-01-02",
+        "active": True,
+    }

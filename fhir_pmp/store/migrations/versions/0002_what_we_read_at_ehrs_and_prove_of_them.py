@@ -72,6 +72,15 @@ def upgrade() -> None:
             batch_op.f("ix_destination_ids_destination_theirs"), ["destination", "theirs"], unique=False
         )
 
+    with op.batch_alter_table("outbox", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_outbox_maybe_there",
+            ["destination", "lane"],
+            unique=False,
+            sqlite_where=sa.text("unknown"),
+            postgresql_where=sa.text("unknown"),
+        )
+
     with op.batch_alter_table("inbox", schema=None) as batch_op:
         batch_op.create_index(
             "ix_inbox_received",
