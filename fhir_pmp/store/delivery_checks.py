@@ -62,7 +62,9 @@ class DeliveryChecks:
         """Lanes in which something waits; with `referring_to`, for one of these `Type/id`."""
         query = sa.select(outbox.c.lane, published.c.refs).select_from(_JOINED)
         query = query.where(
-            outbox.c.destination == destination, outbox.c.state == DeliveryState.WAITING.value
+            outbox.c.destination == destination,
+            sa.text(OPEN_STATES),
+            outbox.c.state == DeliveryState.WAITING.value,
         )
         wanted = None if referring_to is None else set(referring_to)
         rows = self._connection.execute(query).all()

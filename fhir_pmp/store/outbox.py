@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
 from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.store.among import among
 from fhir_pmp.store.batches import BulkInsert, handfuls
-from fhir_pmp.store.columns import milliseconds
+from fhir_pmp.store.columns import Moment, milliseconds
 from fhir_pmp.store.deliveries import (
     DEFINITIONS_LANE,
     DELIVERY,
@@ -47,6 +48,70 @@ _DUE = BulkInsert(
     otherwise="ON CONFLICT (destination, lane) DO UPDATE SET due_at = COALESCE(outbox_lanes.due_at, excluded.due_at)",
 )
 _OPEN = sa.text(OPEN_STATES)
+"""Said beside a state that is a parameter: only then does a database see that its index of open rows has them all."""
+
+# Statements that every lane asks are put together once: doing it each time cost more than the database's own work.
+_TO: sa.BindParameter[str] = sa.bindparam("to", type_=sa.String())
+_LANE: sa.BindParameter[str] = sa.bindparam("of_lane", type_=sa.String())
+_NOW = sa.bindparam("now", type_=Moment())
+_THIS_LANE = (outbox_lanes.c.destination == _TO, outbox_lanes.c.lane == _LANE)
+_OPEN_OF_LANE = (outbox.c.destination == _TO, outbox.c.lane == _LANE, _OPEN)
+_FREE = sa.or_(outbox_lanes.c.lease_until.is_(None), outbox_lanes.c.lease_until <= _NOW)
+_DUE_LANES = (
+    sa.select(outbox_lanes.c.lane, outbox_lanes.c.epoch)
+    .where(outbox_lanes.c.destination == _TO, outbox_lanes.c.due_at <= _NOW, _FREE)
+    .order_by(outbox_lanes.c.due_at, outbox_lanes.c.lane)
+    .limit(sa.bindparam("most", type_=sa.Integer()))
+    .with_for_update(skip_locked=True)
+)
+_THIS_IF_DUE = _DUE_LANES.where(outbox_lanes.c.lane == _LANE)
+_BUSY = sa.select(sa.true()).where(
+    *_THIS_LANE, sa.or_(outbox_lanes.c.due_at <= _NOW, outbox_lanes.c.lease_until > _NOW)
+)
+_LEASE_LANE = sa.update(outbox_lanes).where(*_THIS_LANE)
+_LEASE_LANE = _LEASE_LANE.values(
+    lease_until=sa.bindparam("until", type_=Moment()), epoch=sa.bindparam("next")
+)
+_LOCK = sa.select(outbox_lanes.c.epoch).where(*_THIS_LANE).with_for_update()
+_GOING = DELIVERY.where(*_OPEN_OF_LANE, outbox.c.state != DeliveryState.WAITING.value).order_by(outbox.c.seq)
+_FIRST_PENDING = (
+    sa.select(outbox.c.next_at)
+    .where(*_OPEN_OF_LANE, outbox.c.state == DeliveryState.PENDING.value)
+    .order_by(outbox.c.seq)
+    .limit(1)
+    .scalar_subquery()
+)
+_SET_DUE = sa.update(outbox_lanes).where(*_THIS_LANE).values(due_at=_FIRST_PENDING)
+_REST = _SET_DUE.values(lease_until=None)
+_RELEASE = (
+    sa.update(outbox)
+    .where(
+        *_OPEN_OF_LANE,
+        outbox.c.state == DeliveryState.IN_FLIGHT.value,
+        outbox.c.lease_epoch == sa.bindparam("epoch"),
+    )
+    .values(state=DeliveryState.PENDING.value, lease_until=None)
+)
+
+
+def _maybe_there() -> sa.Select[Any]:
+    other, kept = outbox.alias("other"), published.alias("kept")
+    sent_since = (
+        sa.exists()
+        .where(kept.c.id == published.c.id, kept.c.type == published.c.type)
+        .where(kept.c.version >= published.c.version, other.c.published == kept.c.seq)
+        .where(other.c.destination == _TO, other.c.state == DeliveryState.SENT.value)
+    )
+    joined = sa.join(outbox, published, published.c.seq == outbox.c.published)
+    query = sa.select(published.c.type, published.c.id).select_from(joined)
+    # `unknown` as its index says it.
+    return query.where(
+        outbox.c.destination == _TO, outbox.c.lane == _LANE, sa.text("outbox.unknown"), sa.not_(sent_since)
+    )
+
+
+_MAYBE_THERE = _maybe_there()
+"""What of a lane may stand there in a version whose answer never came: given way since, dead or withheld."""
 
 
 class Outbox:
@@ -132,6 +197,7 @@ class Outbox:
             .where(
                 outbox.c.destination == claim.destination,
                 outbox.c.lane == claim.lane,
+                _OPEN,
                 sa.or_(
                     outbox.c.state == "pending",
                     sa.and_(outbox.c.state == "in_flight", outbox.c.lease_epoch == claim.epoch),
@@ -143,16 +209,8 @@ class Outbox:
     def release(self, claim: ClaimedLane) -> None:
         """Gives the lane back; what was not answered for is pending as before. Raises LeaseLost."""
         self._hold(claim)
-        self._connection.execute(
-            sa.update(outbox)
-            .where(
-                outbox.c.destination == claim.destination,
-                outbox.c.lane == claim.lane,
-                outbox.c.state == "in_flight",
-                outbox.c.lease_epoch == claim.epoch,
-            )
-            .values(state=DeliveryState.PENDING.value, lease_until=None)
-        )
+        of_claim = {"to": claim.destination, "of_lane": claim.lane, "epoch": claim.epoch}
+        self._connection.execute(_RELEASE, of_claim)
         self._rest(claim.destination, claim.lane)
 
     def extend(self, claim: ClaimedLane, lease_until: datetime) -> None:
@@ -172,52 +230,43 @@ class Outbox:
             .where(
                 outbox.c.destination == destination,
                 outbox.c.lane == lane,
+                _OPEN,
                 outbox.c.state == DeliveryState.WAITING.value,
             )
             .values(state=DeliveryState.PENDING.value, reason=None, next_at=now)
         )
-        self._set_due(destination, lane)  # whoever holds the lane goes on holding it
+        self._connection.execute(
+            _SET_DUE, {"to": destination, "of_lane": lane}
+        )  # whoever holds the lane goes on holding it
         return resumed.rowcount
 
     def _take(
         self, destination: DestinationId, now: datetime, until: datetime, most: int, only_lane: str | None
     ) -> list[tuple[str, int]]:
-        c = outbox_lanes.c
-        free = sa.or_(c.lease_until.is_(None), c.lease_until <= now)
-        query = sa.select(c.lane, c.epoch).where(c.destination == destination, c.due_at <= now, free)
+        asked: dict[str, object] = {"to": destination, "now": now, "most": most}
+        if only_lane is None and self._definitions_go_first(destination, now):
+            only_lane = DEFINITIONS_LANE
+        query = _DUE_LANES if only_lane is None else _THIS_IF_DUE
         if only_lane is not None:
-            query = query.where(c.lane == only_lane)
-        elif self._definitions_go_first(destination, now):
-            query = query.where(c.lane == DEFINITIONS_LANE)
-        query = query.order_by(c.due_at, c.lane).limit(most).with_for_update(skip_locked=True)
-        taken = [(lane, epoch) for lane, epoch in self._connection.execute(query)]
+            asked["of_lane"] = only_lane
+        taken = [(lane, epoch) for lane, epoch in self._connection.execute(query, asked)]
         for lane, epoch in taken:
-            self._connection.execute(
-                sa.update(outbox_lanes)
-                .where(*_lane(destination, lane))
-                .values(lease_until=until, epoch=epoch + 1)
-            )
+            leased = {"to": destination, "of_lane": lane, "until": until, "next": epoch + 1}
+            self._connection.execute(_LEASE_LANE, leased)
         return taken
 
     def _definitions_go_first(self, destination: DestinationId, now: datetime) -> bool:
-        c = outbox_lanes.c
-        busy = sa.or_(c.due_at <= now, c.lease_until > now)
-        query = sa.select(sa.true()).where(*_lane(destination, DEFINITIONS_LANE), busy)
-        return self._connection.execute(query).first() is not None
+        asked = {"to": destination, "of_lane": DEFINITIONS_LANE, "now": now}
+        return self._connection.execute(_BUSY, asked).first() is not None
 
     def _due_in(self, destination: DestinationId, lane: str, now: datetime) -> list[Delivery]:
         """The lane's deliveries in order, up to the first that is not due; what a newer version overtook is ended."""
-        query = DELIVERY.where(
-            outbox.c.destination == destination,
-            outbox.c.lane == lane,
-            _OPEN,
-            outbox.c.state != DeliveryState.WAITING.value,
-        ).order_by(outbox.c.seq)
-        rows = self._connection.execute(query).mappings().all()
+        asked = {"to": destination, "of_lane": lane}
+        rows = self._connection.execute(_GOING, asked).mappings().all()
         newest = {(row["type"], row["id"]): row["seq"] for row in rows}
         overtaken = [row for row in rows if newest[row["type"], row["id"]] != row["seq"]]
         self._overtake([row["seq"] for row in overtaken])
-        maybe_there = self._maybe_there(destination, lane) | {
+        maybe_there = {tuple(row) for row in self._connection.execute(_MAYBE_THERE, asked)} | {
             (row["type"], row["id"])
             for row in rows
             if row["unknown"] or row["state"] == DeliveryState.IN_FLIGHT.value
@@ -236,29 +285,11 @@ class Outbox:
                     state=DeliveryState.IN_FLIGHT,
                     unknown=key in maybe_there,
                     attempts=row["attempts"] + left_in_flight,
+                    # What an earlier claim left in flight may have been sent since its reason was written down.
+                    reason=None if left_in_flight else row["reason"],
                 )
             )
         return due
-
-    def _maybe_there(self, destination: DestinationId, lane: str) -> set[tuple[str, str]]:
-        """What of the lane may stand there in a version whose answer never came: given way since, dead or withheld."""
-        other, kept = outbox.alias("other"), published.alias("kept")
-        sent_since = (
-            sa.exists()
-            .where(kept.c.id == published.c.id, kept.c.type == published.c.type)
-            .where(kept.c.version >= published.c.version, other.c.published == kept.c.seq)
-            .where(other.c.destination == destination, other.c.state == DeliveryState.SENT.value)
-        )
-        query = sa.select(published.c.type, published.c.id).select_from(
-            sa.join(outbox, published, published.c.seq == outbox.c.published)
-        )
-        query = query.where(
-            outbox.c.destination == destination,
-            outbox.c.lane == lane,
-            sa.text("outbox.unknown"),  # as the index says it
-            sa.not_(sent_since),
-        )
-        return {(kind, id_) for kind, id_ in self._connection.execute(query)}
 
     def _overtake(self, seqs: Sequence[int]) -> None:
         for some in handfuls(seqs):
@@ -295,31 +326,12 @@ class Outbox:
             raise LeaseLost(field="delivery")
 
     def _lock(self, destination: DestinationId, lane: str) -> int | None:
-        query = sa.select(outbox_lanes.c.epoch).where(*_lane(destination, lane)).with_for_update()
-        found: int | None = self._connection.execute(query).scalar()
+        found: int | None = self._connection.execute(_LOCK, {"to": destination, "of_lane": lane}).scalar()
         return found
 
     def _rest(self, destination: DestinationId, lane: str) -> None:
         """Ends the lease; the lane is due when the first of its pending deliveries is."""
-        self._set_due(destination, lane, lease_until=None)
-
-    def _set_due(self, destination: DestinationId, lane: str, **also: None) -> None:
-        first = (
-            sa.select(outbox.c.next_at)
-            .where(
-                outbox.c.destination == destination,
-                outbox.c.lane == lane,
-                _OPEN,
-                outbox.c.state == DeliveryState.PENDING.value,
-            )
-            .order_by(outbox.c.seq)
-            .limit(1)
-        )
-        self._connection.execute(
-            sa.update(outbox_lanes)
-            .where(*_lane(destination, lane))
-            .values(due_at=first.scalar_subquery(), **also)
-        )
+        self._connection.execute(_REST, {"to": destination, "of_lane": lane})
 
 
 def _with_targets(due: Sequence[Delivery], most: int) -> list[Delivery]:
