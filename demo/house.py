@@ -141,7 +141,7 @@ class House:
         deadline = time.monotonic() + SECONDS_TO_START
         while time.monotonic() < deadline:
             try:
-                with urllib.request.urlopen(f"{self.address}/alive", timeout=5):
+                with urllib.request.urlopen(f"{self.address}/health/ready", timeout=5):
                     return
             except (urllib.error.URLError, ConnectionError, TimeoutError):
                 time.sleep(0.2)

@@ -18,7 +18,6 @@ from fhir_pmp.settings import Settings
 from fhir_pmp.store.audit_writer import AuditWriter
 from fhir_pmp.web.access.gate import install_access
 from fhir_pmp.web.access.policy import LARGEST_BODY
-from fhir_pmp.web.alive import alive
 from fhir_pmp.web.desk import Desk, set_desk
 from fhir_pmp.web.errors import install_errors
 from fhir_pmp.web.fhir_api.routes import install_fhir_api
@@ -26,6 +25,7 @@ from fhir_pmp.web.jwks import jwks
 from fhir_pmp.web.pages.error_pages import error_page
 from fhir_pmp.web.pages.routes import install_pages
 from fhir_pmp.web.programme_api.routes import install_programme_api
+from fhir_pmp.web.watching.routes import install_watching
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 MOST_FORM_PARTS = 500
@@ -56,6 +56,7 @@ def desk_from(settings: Settings, *, clock: Callable[[], datetime] = utc_now) ->
         secret_key=settings.secret_key,
         idle_minutes=settings.idle_minutes,
         proxy_hops=settings.proxy_hops,
+        destinations=tuple(house.destinations),
         jwks=public_keys(key for keys in house.signing_keys.values() for key in keys),
     )
 
@@ -73,7 +74,7 @@ def create_app(desk: Desk) -> Flask:
     app.url_map.strict_slashes = False
     set_desk(app, desk)
     install_access(app)
-    app.register_blueprint(alive)
+    install_watching(app)
     app.register_blueprint(jwks)
     install_fhir_api(app)
     install_programme_api(app)

@@ -8,6 +8,7 @@ import click
 from fhir_pmp.cli.checking import check_mappings, settings
 from fhir_pmp.cli.deliveries import deliveries
 from fhir_pmp.cli.handing_in import import_file, responses
+from fhir_pmp.cli.health import health
 from fhir_pmp.cli.people import clients, users
 from fhir_pmp.cli.probe import probe_server
 from fhir_pmp.cli.running import migrate, serve, sync
@@ -24,7 +25,7 @@ def commands() -> None:
 
 
 for command in (
-    *(serve, sync, migrate, settings, check_mappings),
+    *(serve, sync, health, migrate, settings, check_mappings),
     *(import_file, responses, summary, deliveries, clients, users, probe_server),
 ):
     commands.add_command(command)

@@ -8,7 +8,9 @@ import click
 
 from fhir_pmp.cli.start import now, start
 from fhir_pmp.identifiers import ClientId, Identifier, SourceId
+from fhir_pmp.store import Books
 from fhir_pmp.store.accounts import Role
+from fhir_pmp.store.audit import AuditRow
 from fhir_pmp.store.clients import ClientKind
 from fhir_pmp.web.access.passwords import SHORTEST_PASSWORD, hash_password
 from fhir_pmp.web.access.tokens import new_token, token_hash
@@ -47,6 +49,7 @@ def add_user(login: str, name: str, role: str, registration: str | None, passwor
             password_hash=hashed,
             now=now(),
         )
+        _note(books, "users add", "create", role, f"account/{account.id}")
     click.echo(f"{account.login} may log in as {role}.")
     if not password_stdin:
         click.echo(f"password: {password}")
@@ -56,7 +59,8 @@ def add_user(login: str, name: str, role: str, registration: str | None, passwor
 def list_users() -> None:
     """List who may log in."""
     house = start()
-    with house.store.read() as books:
+    with house.store.begin_beside() as books:
+        _note(books, "users list", "read", "shown")
         for account in books.accounts.list_all():
             click.echo(
                 f"{account.login}\t{account.role.value}\t{'disabled' if account.disabled else 'may log in'}"
@@ -73,6 +77,7 @@ def disable_user(login: str) -> None:
         if account is None:
             raise click.UsageError("no such login")
         books.accounts.set_disabled(account.id, True)
+        _note(books, "users disable", "update", "disabled", f"account/{account.id}")
     click.echo(f"{login} may not log in any more.")
 
 
@@ -97,9 +102,10 @@ def add_client(name: str, kind: str, source: str | None, organization: str | Non
     if organization and not (bar and system and value):
         raise click.UsageError("--organization is not SYSTEM|VALUE")
     token = new_token()
+    client = ClientId(f"client-{uuid.uuid4().hex}")
     with house.store.begin_beside() as books:
         books.clients.add(
-            ClientId(f"client-{uuid.uuid4().hex}"),
+            client,
             name=name,
             kind=ClientKind(kind),
             token_hash=token_hash(token),
@@ -107,6 +113,7 @@ def add_client(name: str, kind: str, source: str | None, organization: str | Non
             source=SourceId(source) if source else None,
             now=now(),
         )
+        _note(books, "clients add", "create", kind, f"client/{client}")
     click.echo(f"{name} may call as {kind}.")
     click.echo(f"token: {token}")
 
@@ -115,7 +122,8 @@ def add_client(name: str, kind: str, source: str | None, organization: str | Non
 def list_clients() -> None:
     """List the programs that may call."""
     house = start()
-    with house.store.read() as books:
+    with house.store.begin_beside() as books:
+        _note(books, "clients list", "read", "shown")
         for client in books.clients.list_all():
             click.echo(f"{client.name}\t{client.kind.value}\t{'disabled' if client.disabled else 'may call'}")
 
@@ -130,4 +138,19 @@ def disable_client(name: str) -> None:
         if client is None:
             raise click.UsageError("no such client")
         books.clients.set_disabled(client.id, True)
+        _note(books, "clients disable", "update", "disabled", f"client/{client.id}")
     click.echo(f"{name} may not call any more.")
+
+
+def _note(books: Books, route: str, action: str, outcome: str, *about: str) -> None:
+    """Who may come in was asked or changed: committed with it. Logins and names stay out; the ids tell them."""
+    row = AuditRow(
+        at=now(),
+        who=f"command:{route.partition(' ')[0]}",
+        route=route,
+        action=action,
+        outcome=outcome,
+        request_id=uuid.uuid4().hex,
+        resources=about,
+    )
+    books.audit.append([row])

@@ -10,10 +10,7 @@ from uuid import uuid4
 import structlog
 
 from fhir_pmp.store import Store
-from fhir_pmp.store.leases import Duty
-
-TIMERS = "timers"
-"""The duty: letters, timekeeping, reviews, pull and reconcile. What is pushed is shared out by claims instead."""
+from fhir_pmp.store.leases import TIMERS, Duty
 
 LEASE = timedelta(seconds=30)
 """So long after its leader was killed another process takes over."""

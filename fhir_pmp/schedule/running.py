@@ -13,9 +13,10 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from fhir_pmp.errors import FhirPmpError
 from fhir_pmp.logs import place_of
-from fhir_pmp.schedule.leading import LEASE, RENEWALS, TIMERS, Leader
+from fhir_pmp.schedule.leading import LEASE, RENEWALS, Leader
 from fhir_pmp.schedule.work import Work, find_work, utc_now
 from fhir_pmp.settings import Settings
+from fhir_pmp.store.leases import TIMERS
 
 FINISHES_WITHIN = 15.0
 """Seconds after SIGTERM in which what is under way may end by itself; then calls to EHRs are cut off."""
@@ -69,11 +70,14 @@ def run_once(settings: Settings) -> None:
 def _told_to_end() -> Callable[[], object]:
     """What waits for SIGTERM or SIGINT, from now on.
 
-    By a pipe: a handler that sets an Event while the same thread is about to wait for it would wait for itself.
+    By a pipe that is written to at once, in whichever thread the signal arrives: a handler in Python would have to wait
+    until the main thread, which does nothing but wait itself, comes to it.
     """
     told, tell = os.pipe()
+    os.set_blocking(tell, False)
     for ending in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(ending, lambda *_: os.write(tell, b"."))
+        signal.signal(ending, lambda *_: None)
+    signal.set_wakeup_fd(tell)
     return lambda: os.read(told, 1)
 
 

@@ -9,6 +9,7 @@ from fhir_pmp.store.audit import Audit
 from fhir_pmp.store.clients import Clients
 from fhir_pmp.store.delivery_book import DeliveryBook
 from fhir_pmp.store.delivery_checks import DeliveryChecks
+from fhir_pmp.store.delivery_health import DeliveryHealth
 from fhir_pmp.store.episodes import Episodes
 from fhir_pmp.store.flags import Flags
 from fhir_pmp.store.id_proof import IdProofs
@@ -19,8 +20,8 @@ from fhir_pmp.store.letters_due import LettersDue
 from fhir_pmp.store.neighbours import Breakers, DestinationIds, RemoteVersions
 from fhir_pmp.store.outbox import Outbox
 from fhir_pmp.store.people import People
-from fhir_pmp.store.published import Published
 from fhir_pmp.store.proofs import Proofs
+from fhir_pmp.store.published import Published
 from fhir_pmp.store.publishing_side import PublishingSide
 from fhir_pmp.store.pull_book import PullBook
 from fhir_pmp.store.referrals import Referrals
@@ -88,6 +89,11 @@ class Books:
         return DeliveryChecks(self._connection)
 
     @cached_property
+    def delivery_health(self) -> DeliveryHealth:
+        """How delivery to each destination is doing."""
+        return DeliveryHealth(self._connection)
+
+    @cached_property
     def destination_ids(self) -> DestinationIds:
         """What destinations call our resources."""
         return DestinationIds(self._connection)
@@ -113,16 +119,16 @@ class Books:
         return Breakers(self._connection)
 
     @cached_property
+    def proofs(self) -> Proofs:
+        """What destinations were seen to honour."""
+        return Proofs(self._connection)
+
+    @cached_property
     def leases(self) -> Leases:
         """Who leads."""
         return Leases(self._connection)
 
     @cached_property
-    @cached_property
-    def proofs(self) -> Proofs:
-        """What destinations were seen to honour."""
-        return Proofs(self._connection)
-
     def inbox(self) -> Inbox:
         """What arrived, verbatim."""
         return Inbox(self._connection)

@@ -1,4 +1,4 @@
-"""Programs that call us: a programme's platform, an EHR that reads, a practice that refers."""
+"""Programs that call us: a platform, an EHR that reads, a practice that refers, a monitoring that watches."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +18,7 @@ class ClientKind(StrEnum):
     PLATFORM = "platform"
     EHR = "ehr"
     PRACTICE = "practice"
+    WATCHER = "watcher"
 
 
 @dataclass(frozen=True, slots=True)

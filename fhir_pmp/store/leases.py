@@ -22,6 +22,9 @@ _TAKE = BulkInsert(
 )
 _NOBODY = ""
 
+TIMERS = "timers"
+"""The duty of one sync process among several: letters, timekeeping, reviews, pull and reconcile."""
+
 
 class DutyLost(NotAllowed):
     """Another process holds this duty now: what was begun under it is theirs to do, and changes nothing here."""

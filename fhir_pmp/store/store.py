@@ -93,10 +93,11 @@ class Store:
             check_durable(connection)
             check_migrated(connection)
 
-    def ping(self) -> None:
-        """Raises StoreBusy when the database does not answer."""
-        with self.read() as books:
-            books.published.clock()
+    def check_ready(self) -> None:
+        """Raises StoreBusy when the database does not answer, NotMigrated when it is of another version."""
+        with _in_our_words(), self._reader.connect() as connection, connection.begin():
+            check_migrated(connection)
+            connection.execute(sa.select(publish_clock.c.id))
 
     def close(self) -> None:
         """Closes every connection."""

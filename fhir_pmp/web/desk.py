@@ -6,7 +6,7 @@ from datetime import datetime
 
 from flask import Flask, current_app
 
-from fhir_pmp.identifiers import SourceId
+from fhir_pmp.identifiers import DestinationId, SourceId
 from fhir_pmp.intake.sources import Source
 from fhir_pmp.letters.press import Press
 from fhir_pmp.pathway.clinic import Clinic
@@ -32,6 +32,7 @@ class Desk:
     secret_key: bytes  # signs form tokens and closes next links; may be rotated
     idle_minutes: int = 15  # a clinician is logged out after this long without a click
     proxy_hops: int = 0  # trusted proxies in front
+    destinations: tuple[DestinationId, ...] = ()  # whose health is told
     jwks: bytes = b'{"keys":[]}'  # the public halves of the keys we sign in at EHRs with
 
     def __repr__(self) -> str:

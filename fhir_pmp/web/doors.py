@@ -10,10 +10,19 @@ class Door(StrEnum):
 
     FHIR = "fhir"  # bearer tokens; errors are OperationOutcomes
     PROGRAMME = "programme"  # bearer tokens; errors are JSON
+    WATCHING = "watching"  # bearer tokens, or nobody in particular; errors are JSON
     PAGES = "pages"  # sessions; errors are pages
 
 
+_BY_SEGMENT = {
+    "fhir": Door.FHIR,
+    "programme": Door.PROGRAMME,
+    "health": Door.WATCHING,
+    "metrics": Door.WATCHING,
+}
+
+
 def door() -> Door:
-    """The door of this request. Whatever is under neither API is a page's."""
+    """The door of this request. Whatever is under none of the others is a page's."""
     first = request.path.split("/", 2)[1] if request.path.startswith("/") else ""
-    return Door(first) if first in (Door.FHIR.value, Door.PROGRAMME.value) else Door.PAGES
+    return _BY_SEGMENT.get(first, Door.PAGES)

@@ -94,7 +94,7 @@ def answer(told: Told) -> Response:
     """The answer in the form of the door that was called."""
     if door() is Door.FHIR:
         body, kind = write_operation_outcome(issues_of(told.faults, told.kind)), FHIR_JSON
-    elif door() is Door.PROGRAMME:
+    elif door() in (Door.PROGRAMME, Door.WATCHING):
         body, kind = write_canonical(as_json(told)), "application/json"
     else:
         body, kind = _page(told).encode(), "text/html; charset=utf-8"

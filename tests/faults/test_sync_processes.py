@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from fhir_pmp.identifiers import DestinationId
-from fhir_pmp.schedule.leading import TIMERS
 from fhir_pmp.schedule.running import FINISHES_WITHIN
 from fhir_pmp.store import Store
 from fhir_pmp.store.connecting import open_engines
-from fhir_pmp.store.leases import DutyLost
+from fhir_pmp.store.leases import TIMERS, DutyLost
 from tests.faults.proxy import Call, Fault, FaultProxy
 from tests.faults.schedulers import Schedulers
 from tests.faults.sync_process import SyncProcesses

@@ -11,14 +11,30 @@ from fhir_pmp.app import create_app
 from fhir_pmp.web.access.policy import Policy, Visitor, may, policy_of
 from fhir_pmp.web.desk import Desk
 
-OPEN_TO_ANYONE = {"/.well-known/jwks.json", "/alive", "/fhir/metadata", "/login", "/programme/openapi.json"}
+OPEN_TO_ANYONE = {
+    "/.well-known/jwks.json",
+    "/health/live",
+    "/health/ready",
+    "/fhir/metadata",
+    "/login",
+    "/programme/openapi.json",
+}
 """Routes that nobody needs to be known for. Style sheets and scripts are under /static."""
 
-WITHOUT_AUDIT = {"/.well-known/jwks.json", "/alive", "/programme/openapi.json"}  # nobody is named there
+WITHOUT_AUDIT = {
+    "/.well-known/jwks.json",
+    "/health/live",
+    "/health/ready",
+    "/metrics",
+    "/programme/openapi.json",
+}  # nobody is named there
 
 DOORS = {
     "fhir": {Visitor.EHR, Visitor.PRACTICE},
     "programme": {Visitor.PLATFORM},
+    "hooks": {Visitor.HOOK},
+    "health": {Visitor.WATCHER},
+    "metrics": {Visitor.WATCHER},
     "": {Visitor.CLINICIAN, Visitor.ADMINISTRATOR},
 }
 

@@ -45,7 +45,7 @@ clients = sa.Table(
     metadata,
     sa.Column("id", sa.String(64), primary_key=True),
     sa.Column("name", sa.Text, nullable=False, unique=True),
-    sa.Column("kind", sa.String(16), nullable=False),  # platform | ehr | practice
+    sa.Column("kind", sa.String(16), nullable=False),  # platform | ehr | practice | watcher
     sa.Column("token_hash", sa.String(64), nullable=False, unique=True),
     sa.Column("organization_system", sa.Text),
     sa.Column("organization_value", sa.Text),

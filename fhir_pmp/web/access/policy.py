@@ -22,9 +22,13 @@ class Visitor(StrEnum):
     PLATFORM = "platform"  # a bearer token at /programme
     EHR = "ehr"  # a bearer token at /fhir, registered to read
     PRACTICE = "practice"  # a bearer token at /fhir, registered to refer
+    WATCHER = "watcher"  # a bearer token at /metrics and /health: counts and moments, nobody's data
     CLINICIAN = "clinician"  # a session: signs and accepts
     ADMINISTRATOR = "administrator"  # a session: reads
     ANYONE = "anyone"  # nobody needs to be known; no person's data may be behind it
+
+
+_SEE_NOBODY = frozenset({Visitor.ANYONE, Visitor.WATCHER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +47,13 @@ def may(
     """Marks a view, or one method of a MethodView, with who may call it.
 
     Place it under the route decorator; decorators that use functools.wraps keep the mark. Raises ValueError for a
-    policy without visitors, and for one that leaves out the audit while not open to anyone.
+    policy without visitors, and for one that leaves out the audit where somebody's data may be seen.
     """
     if not visitors:
         raise ValueError("a policy names at least one visitor")
     policy = Policy(frozenset(visitors), action, largest_body, audited)
-    if not audited and Visitor.ANYONE not in policy.visitors:
-        raise ValueError("only what is open to anyone may go without audit")
+    if not audited and not policy.visitors & _SEE_NOBODY:
+        raise ValueError("only what is open to anyone, or to a watcher, may go without audit")
 
     def mark(view: View) -> View:
         setattr(view, _MARK, policy)

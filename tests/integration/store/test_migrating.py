@@ -32,7 +32,7 @@ def test_the_migrated_tables_are_those_the_code_names(database_url: str) -> None
 def test_a_migration_can_be_given_again(database_url: str) -> None:
     assert migrate(database_url) == migrate(database_url)
     with closing(Store(database_url)) as store:
-        store.ping()
+        store.check_ready()
 
 
 def test_a_database_that_is_not_migrated_is_refused(database_url: str) -> None:
@@ -87,4 +87,4 @@ def test_a_database_out_of_reach_is_told_as_try_later(tmp_path: object) -> None:
         f"postgresql+psycopg://nobody@/none?host={tmp_path}",
     ):
         with closing(Store(url)) as store, pytest.raises(StoreBusy):
-            store.ping()
+            store.check_ready()

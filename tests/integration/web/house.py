@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from fhir_pmp.app import create_app
 from fhir_pmp.fhir.rendered import Rendered, render
-from fhir_pmp.identifiers import ClientId, EpisodeId, Identifier, PersonId, SourceId
+from fhir_pmp.identifiers import ClientId, DestinationId, EpisodeId, Identifier, PersonId, SourceId
 from fhir_pmp.intake.source_files import load_sources
 from fhir_pmp.letters.press import Press
 from fhir_pmp.pathway.clinic import Clinic
@@ -156,11 +156,13 @@ def open_house(store: Store, clinic: Clinic) -> House:
         clock=clock,
         public_url=BASE,
         secret_key=SECRET,
+        destinations=(DestinationId("hospital"),),
     )
     house = House(store, clinic, publisher, desk, create_app(desk), clock)
     house.client(ClientKind.EHR, "ehr")
     house.client(ClientKind.PRACTICE, "practice", organization=Identifier("urn:practices", "p1"))
     house.client(ClientKind.PLATFORM, "platform", source=SourceId("redcap-wide"))
+    house.client(ClientKind.WATCHER, "watcher")
     return house
 
 

@@ -58,7 +58,7 @@ class _Served:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                if self.get("/alive")[0] == 204:
+                if self.get("/health/ready")[0] == 200:
                     return self
             except OSError:
                 time.sleep(0.1)
@@ -118,7 +118,7 @@ def test_it_serves_over_a_socket_and_ends_when_told(served: _Served, token: str)
     assert served.stop() == 0
     assert token not in served.said()
     with pytest.raises(OSError):
-        served.get("/alive")
+        served.get("/health/ready")
 
 
 def test_requests_that_run_when_it_is_told_to_stop_are_finished(

@@ -199,7 +199,7 @@ def test_every_kind_of_answer_bears_the_headers(house: House) -> None:
         "/fhir/Patient",
         "/fhir/nothing",
         "/nothing",
-        "/alive",
+        "/health/live",
         "/programme/nothing",
     ):
         headers = house.get(None, path).headers

@@ -1,0 +1,169 @@
+"""How delivery to each destination is doing, by what truly got through: counts and moments, nothing about anybody."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from fhir_pmp.identifiers import DestinationId
+from fhir_pmp.store.deliveries import DeliveryState
+from fhir_pmp.store.delivery_book import DeliveryBook
+from fhir_pmp.store.leases import TIMERS, Leases
+from fhir_pmp.store.neighbours import Breaker, Breakers
+from fhir_pmp.store.tables.delivery import outbox
+from fhir_pmp.store.tables.letters import STANDING, work_items
+from fhir_pmp.store.tables.pulling import pull_cursors, reconciles
+
+BREAKER_STATES = ("closed", "open", "half_open", "paused")
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationHealth:
+    """One destination as the database knows it. A moment is absent where there was none."""
+
+    destination: DestinationId
+    counts: Mapping[DeliveryState, int]  # every state
+    last_sent_at: datetime | None  # when something last truly got through
+    oldest_unsent_at: datetime | None  # of what is pending or in flight: since when the oldest was queued
+    oldest_waiting_at: datetime | None  # of what waits for a person or for what it refers to
+    pulled_at: Mapping[str, datetime | None]  # by type: when a pull last came to its last page
+    reconciled_at: datetime | None  # when both sides were last compared to the end
+    breaker: Breaker
+    work_items: Mapping[str, int]  # by kind: open ones about this destination or a delivery to it
+
+    @property
+    def last_pull_at(self) -> datetime | None:
+        """When all that is pulled was last complete; None where something never was, or nothing is pulled."""
+        ends = list(self.pulled_at.values())
+        return None if not ends or None in ends else min(end for end in ends if end is not None)
+
+    @property
+    def attention(self) -> tuple[str, ...]:
+        """Why a person should look, in our words; none where nobody need."""
+        reasons = [] if self.breaker.state == "closed" else [f"the breaker is {self.breaker.state}"]
+        reasons += [f"{count} open: {kind}" for kind, count in sorted(self.work_items.items())]
+        return tuple(reasons)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How delivery is doing, whoever asks and of whichever process."""
+
+    at: datetime
+    leads_until: datetime | None  # until when some sync process leads; absent: none does
+    destinations: tuple[DestinationHealth, ...]
+    work_items: Mapping[tuple[str, str], int]  # all that are open, by kind and role
+
+    @property
+    def is_led(self) -> bool:
+        """Whether a sync process is at work."""
+        return self.leads_until is not None and self.leads_until > self.at
+
+    @property
+    def attention(self) -> tuple[str, ...]:
+        """Why a person should look; none where nobody need."""
+        own = () if self.is_led else ("no sync process is at work",)
+        return own + tuple(f"{one.destination}: {why}" for one in self.destinations for why in one.attention)
+
+
+class DeliveryHealth:
+    """Answers from the database alone, so that every process that is asked says the same."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def look(self, destinations: Collection[DestinationId], *, now: datetime) -> Health:
+        """How these destinations are doing."""
+        lead = Leases(self._connection).find(TIMERS)
+        counts = DeliveryBook(self._connection).counts()
+        return Health(
+            now,
+            None if lead is None else lead.until,
+            tuple(self._destination(one, counts.get(one, {})) for one in sorted(destinations)),
+            self._open_items(),
+        )
+
+    def _destination(
+        self, destination: DestinationId, counts: Mapping[DeliveryState, int]
+    ) -> DestinationHealth:
+        book = DeliveryBook(self._connection)
+        return DestinationHealth(
+            destination,
+            {state: counts.get(state, 0) for state in DeliveryState},
+            book.last_success_at(destination),
+            book.oldest_unsent_at(destination),
+            self._oldest_waiting(destination),
+            self._pulled(destination),
+            self._reconciled(destination),
+            Breakers(self._connection).get(destination),
+            self._items_about(destination),
+        )
+
+    def _oldest_waiting(self, destination: DestinationId) -> datetime | None:
+        found: datetime | None = self._connection.execute(
+            sa.select(sa.func.min(outbox.c.created_at)).where(
+                outbox.c.destination == destination, outbox.c.state == DeliveryState.WAITING.value
+            )
+        ).scalar()
+        return found
+
+    def _pulled(self, destination: DestinationId) -> dict[str, datetime | None]:
+        query = sa.select(pull_cursors.c.type, pull_cursors.c.completed_at)
+        rows = self._connection.execute(query.where(pull_cursors.c.destination == destination))
+        return {row.type: row.completed_at for row in sorted(rows, key=lambda row: str(row.type))}
+
+    def _reconciled(self, destination: DestinationId) -> datetime | None:
+        query = sa.select(sa.func.max(reconciles.c.completed_at))
+        found: datetime | None = self._connection.execute(
+            query.where(reconciles.c.destination == destination)
+        ).scalar()
+        return found
+
+    def _items_about(self, destination: DestinationId) -> dict[str, int]:
+        about = work_items.c.about
+        theirs = sa.or_(
+            about == f"destination/{destination}",
+            about.startswith(f"destination/{destination}/", autoescape=True),
+            about.startswith(f"delivery/{destination}/", autoescape=True),
+        )
+        query = sa.select(work_items.c.kind, sa.func.count()).where(sa.text(STANDING), theirs)
+        return {row[0]: row[1] for row in self._connection.execute(query.group_by(work_items.c.kind))}
+
+    def _open_items(self) -> dict[tuple[str, str], int]:
+        query = sa.select(work_items.c.kind, work_items.c.role, sa.func.count()).where(sa.text(STANDING))
+        rows = self._connection.execute(query.group_by(work_items.c.kind, work_items.c.role))
+        return {(kind, role): count for kind, role, count in rows}
+
+
+def health_values(health: Health) -> dict[str, object]:
+    """Health as JSON tells it: ages in whole seconds, `null` where something never happened."""
+    return {
+        "status": "attention" if health.attention else "ok",
+        "attention": list(health.attention),
+        "sync_at_work": health.is_led,
+        "work_items": _by_kind(health),
+        "destinations": {one.destination: _destination_values(one, health.at) for one in health.destinations},
+    }
+
+
+def _by_kind(health: Health) -> dict[str, int]:
+    return {f"{kind} ({role})": count for (kind, role), count in sorted(health.work_items.items())}
+
+
+def _destination_values(one: DestinationHealth, now: datetime) -> dict[str, object]:
+    return {
+        "attention": list(one.attention),
+        "seconds_since_last_delivery": _age(one.last_sent_at, now),
+        "seconds_since_oldest_unsent": _age(one.oldest_unsent_at, now),
+        "seconds_since_oldest_waiting": _age(one.oldest_waiting_at, now),
+        "seconds_since_last_complete_pull": _age(one.last_pull_at, now),
+        "seconds_since_last_complete_reconcile": _age(one.reconciled_at, now),
+        "breaker": one.breaker.state,
+        "deliveries": {state.value: count for state, count in one.counts.items()},
+        "work_items": dict(one.work_items),
+    }
+
+
+def _age(moment: datetime | None, now: datetime) -> int | None:
+    return None if moment is None else max(0, round((now - moment).total_seconds()))
