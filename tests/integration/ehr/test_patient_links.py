@@ -1,0 +1,208 @@
+"""A person's link to the hospital's Patient: looked at before each sending, lost when it is not in use, decided by people."""
+
+import pytest
+
+from fhir_pmp.ehr.destinations import Patients
+from fhir_pmp.ehr.linking import NotThisPatient, decide_link
+from fhir_pmp.identifiers import PersonId
+from tests.faults.proxy import Fault, FaultProxy
+from tests.integration.ehr.house import Ehr, House, Resource, destination
+from tests.integration.ehr.reading import audited, checked, edit, pull, put, reconcile
+from tests.integration.ehr.sample import HOSPITAL, MEDICARE, publish, publish_people, score
+
+PERSON = PersonId("patient-1")
+
+
+def at_the_hospital(n: int, id_: str, **more: object) -> Resource:
+    """Person `n` as the hospital knows them."""
+    identifier = [{"system": MEDICARE, "value": f"m{n}"}]
+    return {
+        "resourceType": "Patient", "id": id_, "identifier": identifier, "birthDate": "1970-01-02", **more,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def linked(house: House, ehr: Ehr) -> House:
+    """Person 1's record is at the hospital, under its own Patient."""
+    house.destination = destination(Patients.THEIRS)
+    put(ehr, at_the_hospital(1, "hospital-1"))
+    publish_people(house.store, 1)
+    assert house.push_until_quiet()["sent"] == 1 + 7
+    return house
+
+
+def link(house: House, patient: str = "hospital-2") -> int:
+    """A clinician's decision."""
+    return decide_link(
+        house.store,
+        house.client,
+        HOSPITAL,
+        PERSON,
+        f"Patient/{patient}",
+        who="command:deliveries",
+        now=house.now,
+    )
+
+
+def theirs(house: House) -> str | None:
+    """What the hospital calls person 1."""
+    with house.store.read() as books:
+        found = books.destination_ids.find(HOSPITAL, f"Patient/{PERSON}")
+    return None if found is None else found.theirs
+
+
+def what_happens(ehr: Ehr, how: str) -> None:
+    """The hospital merges the record into another, puts it out of use, or deletes it."""
+    if how == "replaced":
+        other = [{"other": {"reference": "Patient/hospital-2"}, "type": "replaced-by"}]
+        edit(ehr, "Patient/hospital-1", link=other)
+    elif how == "not active":
+        edit(ehr, "Patient/hospital-1", active=False)
+
+
+@pytest.mark.parametrize("how", ["replaced", "not active"])
+def test_a_pulled_patient_that_is_not_in_use_any_more_makes_its_lane_wait_for_a_clinician(
+    linked: House, ehr: Ehr, how: str
+) -> None:
+    put(ehr, at_the_hospital(1, "hospital-2"))
+    what_happens(ehr, how)
+    assert pull(linked)["links lost"] == 1
+    assert theirs(linked) is None
+    (item,) = linked.work_items()
+    assert (item.kind, item.role, item.person) == ("patient_link_lost", "clinician", PERSON)
+    publish(linked.store, [score(1, 1, "9.00")])
+    # Another record bears the same number: a machine does not choose it after a merge.
+    assert linked.push().counts == {"waiting": 1}
+    with linked.store.read() as books:
+        ((was, why),) = books.destination_ids.former(HOSPITAL, f"Patient/{PERSON}")
+    assert was == "Patient/hospital-1"
+    assert why in ("it was replaced by another", "it is not active")
+    (row,) = audited(linked, "patient link lost at hospital")
+    assert (row.resources, row.persons) == (("Patient/hospital-1",), (PERSON,))
+
+
+@pytest.mark.parametrize("how", ["replaced", "not active"])
+def test_a_push_looks_at_the_patient_before_it_sends_anything_about_it(
+    linked: House, ehr: Ehr, proxy: FaultProxy, how: str
+) -> None:
+    what_happens(ehr, how)
+    publish(linked.store, [score(1, 1, "9.00")])
+    written = len(proxy.written())
+    assert linked.push().counts == {"waiting": 1}
+    assert len(proxy.written()) == written
+    assert [item.kind for item in linked.work_items()] == ["patient_link_lost"]
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_push_that_meets_no_patient_any_more_waits_for_a_clinician(
+    linked: House, proxy: FaultProxy, status: int
+) -> None:
+    publish(linked.store, [score(1, 1, "9.00")])
+    proxy.plan = lambda call: (
+        Fault("gone", status=status) if call.path.endswith("Patient/hospital-1") else None
+    )
+    assert linked.push().counts == {"waiting": 1}
+    assert theirs(linked) is None
+    assert [item.kind for item in linked.work_items()] == ["patient_link_lost"]
+
+
+def test_a_sick_hospital_loses_no_link(linked: House, proxy: FaultProxy) -> None:
+    publish(linked.store, [score(1, 1, "9.00")])
+    proxy.plan = lambda call: Fault("sick", status=503) if "Patient/" in call.path else None
+    assert linked.push().counts == {"put_back": 1}
+    assert theirs(linked) == "Patient/hospital-1"
+
+
+def test_the_comparison_finds_links_that_are_lost(linked: House, ehr: Ehr) -> None:
+    what_happens(ehr, "not active")
+    assert reconcile(linked, dry_run=True).counts["links_lost"] == 1
+    assert theirs(linked) == "Patient/hospital-1"
+    assert reconcile(linked).counts["links_lost"] == 1
+    assert theirs(linked) is None
+
+
+def test_a_decided_link_sends_what_waited_and_what_stood_under_the_former_patient(
+    linked: House, ehr: Ehr
+) -> None:
+    put(ehr, at_the_hospital(1, "hospital-2"))
+    what_happens(ehr, "replaced")
+    pull(linked)
+    publish(linked.store, [score(1, 1, "9.00")])
+    linked.push()
+    assert link(linked) == 7 + 1
+    assert linked.work_items() == []
+    linked.push_until_quiet()
+    subjects = {r["subject"]["reference"] for r in ehr.all("Observation") + ehr.all("QuestionnaireResponse")}
+    assert subjects == {"Patient/hospital-2"}
+    assert checked(linked, ehr.address).is_clean
+    assert linked.work_items() == []
+    (row,) = audited(linked, "patient linked at hospital")
+    assert (row.who, row.resources, row.persons) == ("command:deliveries", ("Patient/hospital-2",), (PERSON,))
+    assert pull(linked)["edited"] == 0
+
+
+def test_a_hospital_that_moves_our_resources_with_the_merge_leaves_nothing_to_decide_once_it_is_linked(
+    linked: House, ehr: Ehr
+) -> None:
+    put(ehr, at_the_hospital(1, "hospital-2"))
+    for k in (1, 2, 3):
+        moved = ehr.get(f"Observation/score-1-{k}")["subject"] | {"reference": "Patient/hospital-2"}
+        edit(ehr, f"Observation/score-1-{k}", subject=moved)
+    what_happens(ehr, "replaced")
+    pull(linked)
+    link(linked)
+    linked.push_until_quiet()
+    assert linked.work_items() == []
+    assert ehr.versions("Observation/score-1-1") == 2  # as the hospital moved it: not written again
+
+
+@pytest.mark.parametrize(
+    ("why", "patient"),
+    [
+        ("not active", at_the_hospital(1, "hospital-2", active=False)),
+        ("another birth date", at_the_hospital(1, "hospital-2", birthDate="1970-02-01")),
+        ("not there", None),
+    ],
+)
+def test_a_patient_that_does_not_fit_is_not_linked(
+    linked: House, ehr: Ehr, why: str, patient: Resource | None
+) -> None:
+    if patient is not None:
+        put(ehr, patient)
+    with pytest.raises(NotThisPatient):
+        link(linked)
+    assert theirs(linked) == "Patient/hospital-1", why
+
+
+def test_a_person_who_waits_is_looked_for_again_when_the_hospital_changes_the_patient(
+    house: House, ehr: Ehr
+) -> None:
+    house.destination = destination(Patients.THEIRS)
+    publish_people(house.store, 1)
+    assert house.push_until_quiet()["waiting"] == 8
+    put(ehr, at_the_hospital(2, "hospital-9"))
+    assert pull(house)["looked for again"] == 0
+    put(ehr, at_the_hospital(1, "hospital-1"))
+    assert pull(house)["looked for again"] == 1
+    assert house.push().counts["sent"] == 7
+
+
+def test_a_strangers_patient_is_not_kept(house: House, ehr: Ehr) -> None:
+    house.destination = destination(Patients.THEIRS)
+    put(ehr, at_the_hospital(77, "hospital-77", name=[{"family": "Canary"}]))
+    pull(house)
+    with house.store.read() as books:
+        assert books.inbox.list_by("pull") == []
+
+
+def test_closing_the_question_by_hand_searches_anew(linked: House, ehr: Ehr) -> None:
+    put(ehr, at_the_hospital(1, "hospital-2"))
+    what_happens(ehr, "replaced")
+    pull(linked)
+    publish(linked.store, [score(1, 1, "9.00")])
+    linked.push()
+    with linked.store.begin_beside() as books:
+        books.work_items.close(linked.work_items()[0].id, by="account:1", how="search again", now=linked.now)
+    linked.later(hours=2)
+    linked.push()
+    assert theirs(linked) == "Patient/hospital-2"
