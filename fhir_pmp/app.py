@@ -21,6 +21,7 @@ from fhir_pmp.web.access.policy import LARGEST_BODY
 from fhir_pmp.web.desk import Desk, set_desk
 from fhir_pmp.web.errors import install_errors
 from fhir_pmp.web.fhir_api.routes import install_fhir_api
+from fhir_pmp.web.hooks.ringing import hooks
 from fhir_pmp.web.jwks import jwks
 from fhir_pmp.web.pages.error_pages import error_page
 from fhir_pmp.web.pages.routes import install_pages
@@ -56,8 +57,9 @@ def desk_from(settings: Settings, *, clock: Callable[[], datetime] = utc_now) ->
         secret_key=settings.secret_key,
         idle_minutes=settings.idle_minutes,
         proxy_hops=settings.proxy_hops,
-        destinations=tuple(house.destinations),
+        hook_secrets=settings.hook_secrets,
         jwks=public_keys(key for keys in house.signing_keys.values() for key in keys),
+        destinations=tuple(house.destinations),
     )
 
 
@@ -78,6 +80,7 @@ def create_app(desk: Desk) -> Flask:
     app.register_blueprint(jwks)
     install_fhir_api(app)
     install_programme_api(app)
+    app.register_blueprint(hooks)
     install_pages(app)
     install_errors(app, error_page)
     if desk.proxy_hops:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fhir_pmp.errors import Fault, FhirPmpError
-from fhir_pmp.identifiers import SHORTEST_SECRET
+from fhir_pmp.identifiers import SHORTEST_SECRET, DestinationId
 
 PREFIX = "FHIR_PMP_"
 PACKAGED_MAPPINGS = Path(__file__).parent / "_mappings"
@@ -127,6 +127,16 @@ def _signing_keys(text: str) -> Mapping[str, tuple[Path, ...]]:
     return found
 
 
+def _hook_secrets(text: str) -> Mapping[DestinationId, bytes]:
+    found: dict[DestinationId, bytes] = {}
+    for entry in filter(None, (part.strip() for part in text.replace("\n", ",").split(","))):
+        name, _, secret = entry.partition("=")
+        if not name or DestinationId(name) in found or len(secret.encode()) < SHORTEST_SECRET:
+            raise _Wrong(f"is not NAME=SECRET,… with each name once and {SHORTEST_SECRET} bytes or more each")
+        found[DestinationId(name)] = secret.encode()
+    return found
+
+
 def _level(text: str) -> str:
     if text not in ("debug", "info", "warning", "error"):
         raise _Wrong("is not one of debug, info, warning, error")
@@ -159,6 +169,26 @@ SETTINGS: tuple[Setting, ...] = (
         "",
     ),
     Setting("sync_seconds", "how often `sync` looks for work", _number(1, 3600), "5"),
+    Setting("pull_seconds", "how often `sync` asks each EHR what changed there", _number(1, 86400), "60"),
+    Setting(
+        "hook_secrets",
+        "what the webhooks of EHRs prove themselves with: NAME=SECRET,…; NAME as in the destinations",
+        _hook_secrets,
+        "",
+        secret=True,
+    ),
+    Setting(
+        "unacknowledged_days",
+        "after so many days without an EHR's acknowledgement a person is told",
+        _number(1, 30),
+        "3",
+    ),
+    Setting(
+        "drain_per_second",
+        "people per second that are sent at most to an EHR after a failure or a replay",
+        _number(1, 1000),
+        "20",
+    ),
     Setting("connections", "connections `sync` opens to one EHR at most", _number(1, 16), "4"),
     Setting("proxy_hops", "trusted proxies in front of `serve`", _number(0, 5), "0"),
     Setting(
@@ -185,6 +215,10 @@ class Settings:
     destinations: Mapping[str, str]
     signing_keys: Mapping[str, tuple[Path, ...]]
     sync_seconds: int
+    pull_seconds: int
+    hook_secrets: Mapping[DestinationId, bytes]
+    unacknowledged_days: int
+    drain_per_second: int
     connections: int
     proxy_hops: int
     idle_minutes: int

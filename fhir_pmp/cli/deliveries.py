@@ -1,6 +1,7 @@
 """Deliveries on the terminal: what went where, what is stuck, and sending it again."""
 
 import json
+import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -9,10 +10,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from fhir_pmp.cli.start import now, start
+from fhir_pmp.cli.start import now, read_settings, start
 from fhir_pmp.ehr import deliveries as desk
+from fhir_pmp.ehr.destinations import Patients
+from fhir_pmp.ehr.linking import decide_link
 from fhir_pmp.identifiers import DestinationId, PersonId
 from fhir_pmp.opening import House
+from fhir_pmp.schedule.work import find_work
 from fhir_pmp.store.deliveries import Delivery, DeliveryState
 
 WHO = "command:deliveries"
@@ -167,6 +171,34 @@ def resume(destination: str) -> None:
     house = _house_with(destination)
     desk.unpause(house.store, DestinationId(destination), who=WHO, now=now())
     click.echo(f"{destination} is called again")
+
+
+@deliveries.command("link")
+@click.argument("person")
+@click.option("--destination", required=True, help="At which EHR.")
+@click.option("--patient", required=True, help="The id of the Patient there.")
+def link(person: str, destination: str, patient: str) -> None:
+    """Decide which Patient of an EHR a person is; what waits goes on, what was sent goes to that Patient."""
+    work = find_work(read_settings(), threading.Event())
+    try:
+        chosen = [one for one in work.neighbours if one.id == destination]
+        if not chosen:
+            known = ", ".join(one.id for one in work.neighbours) or "no destination"
+            raise click.UsageError(f"FHIR_PMP_DESTINATIONS names {known}")
+        if chosen[0].destination.patients is not Patients.THEIRS:
+            raise click.UsageError(f"at {destination} the Patients are ours: there is nothing to link")
+        goes_on = decide_link(
+            work.house.store,
+            chosen[0].client,
+            chosen[0].id,
+            PersonId(person),
+            f"Patient/{patient.removeprefix('Patient/')}",
+            who=WHO,
+            now=now(),
+        )
+    finally:
+        work.close()
+    click.echo(f"linked; {goes_on} deliveries go on")
 
 
 def _house_with(destination: str) -> House:

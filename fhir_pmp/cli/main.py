@@ -11,6 +11,7 @@ from fhir_pmp.cli.handing_in import import_file, responses
 from fhir_pmp.cli.health import health
 from fhir_pmp.cli.people import clients, users
 from fhir_pmp.cli.probe import probe_server
+from fhir_pmp.cli.reconcile import reconcile
 from fhir_pmp.cli.running import migrate, serve, sync
 from fhir_pmp.cli.summary import summary
 from fhir_pmp.crash_points import arm_from
@@ -26,7 +27,7 @@ def commands() -> None:
 
 for command in (
     *(serve, sync, health, migrate, settings, check_mappings),
-    *(import_file, responses, summary, deliveries, clients, users, probe_server),
+    *(import_file, responses, summary, deliveries, reconcile, clients, users, probe_server),
 ):
     commands.add_command(command)
 

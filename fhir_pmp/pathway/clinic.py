@@ -1,6 +1,6 @@
 """One clinic: its instruments, its programme, its zone, and every business key with the id that follows from it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import cast
@@ -99,6 +99,11 @@ class Clinic:
     def identifier_system(self, kind: Kind) -> str:
         """The system (a URI) of the identifiers that we give to things of this kind."""
         return f"{self.canonical_base}/identifiers/{kind.value}"
+
+    def own_systems(self, sources: Iterable[SourceId]) -> tuple[str, ...]:
+        """Every system of the identifiers that our resources bear: ours, and those of the sources' own responses."""
+        ours = [self.identifier_system(kind) for kind in Kind]
+        return (*ours, *(self.source_system(source, "response") for source in sorted(sources)))
 
     def own_identifier(self, kind: Kind, value: str) -> Identifier:
         """Our business identifier of a thing: the kind's system and the thing's id."""

@@ -17,6 +17,7 @@ from fhir_pmp.letters.drafting import draft_due_letters
 from fhir_pmp.letters.press import Press
 from fhir_pmp.letters.reviewing import review_signed_letters
 from fhir_pmp.opening import House, open_house
+from fhir_pmp.schedule.reading import reading_jobs
 from fhir_pmp.settings import Settings
 from fhir_pmp.store import Store
 
@@ -73,7 +74,7 @@ def find_work(settings: Settings, stop: threading.Event) -> Work:
         f"push to {neighbour.id}": Push(house.store, neighbour, utc_now, stop=stop).run
         for neighbour in neighbours
     }
-    timers = _timers(settings, house, press, stop)
+    timers = _timers(settings, house, press, neighbours, stop)
     return Work(house, pushes, timers, neighbours, press)
 
 
@@ -85,7 +86,9 @@ def _client(settings: Settings, house: House, name: DestinationId) -> EhrClient:
     return EhrClient(base, connections=settings.connections, tokens=tokens)
 
 
-def _timers(settings: Settings, house: House, press: Press, stop: threading.Event) -> list[Timer]:
+def _timers(
+    settings: Settings, house: House, press: Press, neighbours: Sequence[Neighbour], stop: threading.Event
+) -> list[Timer]:
     clinic, publisher = house.clinic, house.publisher
 
     def draft(store: Store) -> None:
@@ -105,4 +108,5 @@ def _timers(settings: Settings, house: House, press: Press, stop: threading.Even
         ),
         Timer("signed letters", SELDOM_SECONDS, lambda store: review_signed_letters(store, press, utc_now())),
         Timer("letters", settings.sync_seconds, draft),
+        *(Timer(*job) for job in reading_jobs(settings, house, neighbours, stop)),
     ]

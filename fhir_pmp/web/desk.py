@@ -1,7 +1,7 @@
 """What every view is given: the one object of the web process, found through the running app."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from flask import Flask, current_app
@@ -32,8 +32,9 @@ class Desk:
     secret_key: bytes  # signs form tokens and closes next links; may be rotated
     idle_minutes: int = 15  # a clinician is logged out after this long without a click
     proxy_hops: int = 0  # trusted proxies in front
-    destinations: tuple[DestinationId, ...] = ()  # whose health is told
     jwks: bytes = b'{"keys":[]}'  # the public halves of the keys we sign in at EHRs with
+    destinations: tuple[DestinationId, ...] = ()  # whose health is told
+    hook_secrets: Mapping[DestinationId, bytes] = field(default_factory=dict)  # of EHRs that ring
 
     def __repr__(self) -> str:
         return "Desk(hidden)"

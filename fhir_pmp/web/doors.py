@@ -11,12 +11,14 @@ class Door(StrEnum):
     FHIR = "fhir"  # bearer tokens; errors are OperationOutcomes
     PROGRAMME = "programme"  # bearer tokens; errors are JSON
     WATCHING = "watching"  # bearer tokens, or nobody in particular; errors are JSON
+    HOOKS = "hooks"  # a signature or a Subscription's secret; errors are JSON
     PAGES = "pages"  # sessions; errors are pages
 
 
 _BY_SEGMENT = {
     "fhir": Door.FHIR,
     "programme": Door.PROGRAMME,
+    "hooks": Door.HOOKS,
     "health": Door.WATCHING,
     "metrics": Door.WATCHING,
 }

@@ -37,6 +37,10 @@ class PreconditionMissing(NotUnderstood):
     """A change must name the version it was decided on, in If-Match. The caller reads it and sends it again."""
 
 
+class OtherBody(NotUnderstood):
+    """A key stands for one body for ever. The sender gives what is new a key of its own."""
+
+
 SENDER_CORRECTS = "The sender corrects it and sends it again."
 CALLER_CHECKS = "The caller checks the name."
 CALLER_LOOKS = "The caller looks at the record as it is now."
@@ -50,6 +54,7 @@ _OURS: tuple[tuple[type[FhirPmpError], int, IssueType, str], ...] = (
     (BodyTooLarge, 413, IssueType.TOO_LONG, SENDER_CORRECTS),
     (NotStrictJson, 400, IssueType.STRUCTURE, SENDER_CORRECTS),
     (PreconditionMissing, 400, IssueType.REQUIRED, SENDER_CORRECTS),
+    (OtherBody, 422, IssueType.CONFLICT, SENDER_CORRECTS),
     (NotUnderstood, 400, IssueType.INVALID, SENDER_CORRECTS),
     (NotFound, 404, IssueType.NOT_FOUND, CALLER_CHECKS),
     (ChangedMeanwhile, 412, IssueType.CONFLICT, CALLER_LOOKS),
@@ -94,7 +99,7 @@ def answer(told: Told) -> Response:
     """The answer in the form of the door that was called."""
     if door() is Door.FHIR:
         body, kind = write_operation_outcome(issues_of(told.faults, told.kind)), FHIR_JSON
-    elif door() in (Door.PROGRAMME, Door.WATCHING):
+    elif door() in (Door.PROGRAMME, Door.WATCHING, Door.HOOKS):
         body, kind = write_canonical(as_json(told)), "application/json"
     else:
         body, kind = _page(told).encode(), "text/html; charset=utf-8"

@@ -23,6 +23,7 @@ class Visitor(StrEnum):
     EHR = "ehr"  # a bearer token at /fhir, registered to read
     PRACTICE = "practice"  # a bearer token at /fhir, registered to refer
     WATCHER = "watcher"  # a bearer token at /metrics and /health: counts and moments, nobody's data
+    HOOK = "hook"  # an EHR at /hooks that says that something changed; it is told nothing
     CLINICIAN = "clinician"  # a session: signs and accepts
     ADMINISTRATOR = "administrator"  # a session: reads
     ANYONE = "anyone"  # nobody needs to be known; no person's data may be behind it

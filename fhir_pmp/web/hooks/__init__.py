@@ -1,0 +1,1 @@
+"""The door at which EHRs say that something changed."""
