@@ -1,7 +1,7 @@
 """What a FHIR server says it can do, and the way of writing each type that follows from it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -66,6 +66,10 @@ class Capability:
     batch: bool
     read_at: datetime
     proof: Proof | None = None  # None: what the server says is believed
+    # Asked for every reference of every delivery, and always the same.
+    _ways: dict[tuple[WriteStrategy | None, str], WriteStrategy] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def is_old(self, now: datetime) -> bool:
         """Whether it is time to read it again."""
@@ -73,6 +77,12 @@ class Capability:
 
     def strategy(self, destination: Destination, kind: str) -> WriteStrategy:
         """The way a resource of this type is first written there; the destination file may name it."""
+        key = (destination.strategy, kind)
+        if key not in self._ways:
+            self._ways[key] = self._strategy(destination, kind)
+        return self._ways[key]
+
+    def _strategy(self, destination: Destination, kind: str) -> WriteStrategy:
         of_type = self.types.get(kind)
         if of_type is None:
             return WriteStrategy.NONE

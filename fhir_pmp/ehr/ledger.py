@@ -65,6 +65,7 @@ class Ledger:
         self._chance = chance
         self._lease = lease
         self._unanswered = {delivery.seq: delivery for delivery in claim.deliveries}
+        self._released = False
         self.counts: dict[str, int] = {}
 
     def keep_lease(self, needed: timedelta) -> None:
@@ -95,6 +96,10 @@ class Ledger:
                 books.delivery_checks.end_overtaken(to, mended)
                 for lane in books.delivery_checks.waiting_lanes(to, mended):
                     books.outbox.resume(to, lane, now=now)
+            # Where these were the last the lane is given back with them: one commit less for every lane.
+            self._released = self._unanswered.keys() <= {t.delivery.seq for t in taken}
+            if self._released:
+                books.outbox.release(self._claim)
         self._answered("sent", (t.delivery.seq for t in taken))
         reach("delivery settled")
 
@@ -165,6 +170,11 @@ class Ledger:
 
     def close(self, behind: Sequence[Delivery] = ()) -> None:
         """The lane is done with. What is behind another delivery looks again in a while."""
+        if not self._released:
+            self._close(behind)
+        reach("lane released")
+
+    def _close(self, behind: Sequence[Delivery]) -> None:
         now = self._clock()
         reason = "what it refers to is on its way"
         # Nothing else can be unanswered here; if it were, a lane that is due at once would be claimed without end.
@@ -174,7 +184,6 @@ class Ledger:
             books.outbox.put_back(self._claim, back, now=now)
             books.outbox.release(self._claim)
         self._answered("put_back", list(left))
-        reach("lane released")
 
     def wait(self, reason: str) -> None:
         """The whole lane waits for a decision that somebody has been asked for already."""
