@@ -26,6 +26,7 @@ from fhir_pmp.store.deliveries import Delivery, DeliveryState, Ended
 ROUNDS = 3
 """How often a write that met a conflict is read, compared and sent again before it backs off."""
 MARGIN = timedelta(seconds=15)
+PRECONDITION_REQUIRED = 428
 
 
 class Halt(Exception):
@@ -197,6 +198,8 @@ class LaneOnItsWay:
                     self._forget(delivery)  # it was lost there, and we may make it anew under its id
                 case _:
                     return self._bury(delivery, one.verdict)
+        if one.verdict.status == PRECONDITION_REQUIRED:
+            return self._bury(delivery, one.verdict)  # it wants a condition other than the version it told us
         raise Halt(Verdict(Meaning.RETRY, 409, "it keeps changing at the destination"))
 
     def _write_one(self, delivery: Delivery, write: Write) -> Written:

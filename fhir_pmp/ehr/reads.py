@@ -7,7 +7,7 @@ from typing import Any
 
 from fhir_pmp.ehr.client import Answer, EhrClient
 from fhir_pmp.ehr.outcomes import Meaning, NotReadable, Verdict
-from fhir_pmp.ehr.writes import LARGEST_ANSWER, Write, read_etag, verdict_of
+from fhir_pmp.ehr.writes import LARGEST_ANSWER, SEVERAL_THERE, Write, read_etag, verdict_of
 from fhir_pmp.errors import NotUnderstood
 from fhir_pmp.fhir.json_reader import read_json
 
@@ -47,7 +47,7 @@ def _look_for(client: EhrClient, write: Write, now: datetime) -> Standing:
     if not found:
         return Standing(Verdict(Meaning.NOT_THERE, 404))
     if len(found) > 1:
-        return Standing(Verdict(Meaning.SEVERAL, 412, "several at the destination bear this identifier"))
+        return Standing(Verdict(Meaning.SEVERAL, 412, SEVERAL_THERE))
     return Standing(verdict, found[0], version_of(found[0]))
 
 

@@ -15,6 +15,7 @@ from fhir_pmp.errors import NotUnderstood
 from fhir_pmp.fhir.json_reader import read_json
 
 LARGEST_ANSWER = 32 * 1024 * 1024
+SEVERAL_THERE = "several at the destination bear this identifier"
 _CODE = re.compile(r"[a-z][a-z-]{0,39}")
 _STATUS = re.compile(r"[1-5][0-9]{2}")
 _PLACE = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?$")
@@ -88,7 +89,9 @@ def write_one(client: EhrClient, write: Write, now: datetime) -> Written:
     if verdict.meaning is not Meaning.DONE:
         return Written(verdict)
     resource = _read(answer)
-    place = f"{resource.get('resourceType')}/{resource.get('id')}"
+    if resource.get("resourceType") != write.kind:
+        raise NotReadable
+    place = f"{write.kind}/{resource.get('id')}"
     meta = resource.get("meta")
     version = meta.get("versionId") if isinstance(meta, dict) else None
     etag = read_etag(answer.headers.get("ETag")) or (version if isinstance(version, str) else None)
@@ -101,7 +104,8 @@ def verdict_of(answer: Answer, now: datetime, *, conditional: bool = False) -> V
     if meaning is Meaning.DONE:
         return Verdict(meaning, answer.status)
     after = read_retry_after(answer.headers.get("Retry-After"), now)
-    return Verdict(meaning, answer.status, outcome_codes(answer.body), after)
+    reason = SEVERAL_THERE if meaning is Meaning.SEVERAL else outcome_codes(answer.body)
+    return Verdict(meaning, answer.status, reason, after)
 
 
 def outcome_codes(body: bytes) -> str:
