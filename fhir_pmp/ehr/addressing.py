@@ -42,6 +42,11 @@ class Addressing:
         our_id = self._capability.strategy(self._destination, delivery.type) is WriteStrategy.OUR_ID
         return delivery.reference if our_id else None
 
+    def is_searched_first(self, delivery: Delivery) -> bool:
+        """Whether we have to look for it before it is written: neither place nor condition keeps it from doubling."""
+        strategy = self._capability.strategy(self._destination, delivery.type)
+        return strategy is WriteStrategy.SEARCH_THEN_CREATE and self.place(delivery) is None
+
     def content(self, delivery: Delivery, published: bytes, together: Collection[str] = ()) -> bytes:
         """Published bytes of this resource, of any version, as they would travel now."""
         place = self.place(delivery)

@@ -14,6 +14,7 @@ from fhir_pmp.ehr.destinations import LARGEST_BUNDLE
 from fhir_pmp.ehr.ledger import EDITED, Ledger, Taken
 from fhir_pmp.ehr.neighbour import Neighbour
 from fhir_pmp.ehr.outcomes import PAUSES, TRANSIENT, Meaning, Untrusted, Verdict, WireFailure
+from fhir_pmp.ehr.proof import LEAST_LAG
 from fhir_pmp.ehr.reads import Standing, read_standing
 from fhir_pmp.ehr.rendering import place_holder, settled
 from fhir_pmp.ehr.sorting import NOT_READ_YET, Knowledge, waiting_for
@@ -25,6 +26,7 @@ from fhir_pmp.store.deliveries import Delivery, DeliveryState, Ended
 
 ROUNDS = 3
 """How often a write that met a conflict is read, compared and sent again before it backs off."""
+WAITS_FOR_SEARCH = "waits until a search must find it, if it arrived"
 MARGIN = timedelta(seconds=15)
 PRECONDITION_REQUIRED = 428
 
@@ -121,7 +123,7 @@ class LaneOnItsWay:
 
     def _send_chunk(self, chunk: Sequence[Delivery]) -> None:
         # What may have arrived is never simply sent again: it is read first, and somebody's edit is not written over.
-        arrived = [delivery for delivery in chunk if delivery.unknown or self._is_unread(delivery)]
+        arrived = [delivery for delivery in chunk if delivery.unknown or self._is_read_first(delivery)]
         left = {d.seq for d in chunk} - {d.seq for d in arrived}
         left |= {d.seq for d in self._settle_by_reading(arrived)}
         going = [delivery for delivery in chunk if delivery.seq in left]
@@ -142,10 +144,13 @@ class LaneOnItsWay:
             if self._without_dependants_of_parked([delivery]):
                 self._send_alone(delivery)
 
-    def _is_unread(self, delivery: Delivery) -> bool:
-        """Whether something stands there that none of our versions is known to be: it was found by a comparison."""
+    def _is_read_first(self, delivery: Delivery) -> bool:
+        """Whether something stands there that none of our versions is known to be, found by a comparison; or we are
+        the ones who look for a match, since the server does not."""
         held = self._known.held.get(delivery.reference)
-        return held is not None and held.version == NOT_READ_YET
+        if held is not None and held.version == NOT_READ_YET:
+            return True
+        return self._addressing.is_searched_first(delivery)
 
     def _send_together(self, going: Sequence[Delivery]) -> tuple[Verdict, list[tuple[Write, Written]]]:
         together = {delivery.reference for delivery in going}
@@ -235,11 +240,23 @@ class LaneOnItsWay:
                     if not self._settle_standing(delivery, write, standing):
                         remaining.append(delivery)
                 case Meaning.NOT_THERE:
+                    self._wait_for_search(delivery, write)
                     self._forget(delivery)
                     remaining.append(delivery)
                 case _:
                     self._bury(delivery, standing.verdict)
         return remaining
+
+    def _wait_for_search(self, delivery: Delivery, write: Write) -> None:
+        """What may have arrived and is not found is looked for once more, when a search must know of it."""
+        maybe_there = delivery.unknown or delivery.reference in self.wrote
+        proof = self._capability.proof
+        if not (write.searched_first and maybe_there):
+            return
+        if delivery.reference in self.wrote or delivery.reason != WAITS_FOR_SEARCH:
+            seconds = proof.seconds_to_wait if proof is not None else LEAST_LAG
+            verdict = Verdict(Meaning.UNKNOWN, None, WAITS_FOR_SEARCH, seconds)
+            raise Halt(verdict, [delivery])
 
     def _settle_standing(self, delivery: Delivery, write: Write, standing: Standing) -> bool:
         """Whether nothing is left to do about it. Where an older version of ours stands, its version tag is noted."""
@@ -283,6 +300,8 @@ class LaneOnItsWay:
 
     def _settle(self, taken: Sequence[Taken]) -> None:
         self._ledger.settle(taken)
+        if self._neighbour.drift is not None:
+            self._neighbour.drift.look(self._store, self._neighbour.destination, self._client, taken)
         for one in taken:
             self._known.note(one.delivery, one.place, one.etag)
             self.wrote.discard(one.delivery.reference)

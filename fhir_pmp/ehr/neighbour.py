@@ -7,6 +7,7 @@ from threading import Lock
 from fhir_pmp.ehr.capability import Capability, fetch_statement, read_capability
 from fhir_pmp.ehr.client import EhrClient
 from fhir_pmp.ehr.destinations import Destination, WriteStrategy
+from fhir_pmp.ehr.drift import DriftWatch
 from fhir_pmp.ehr.outcomes import WireFailure
 from fhir_pmp.ehr.proving import Prover
 from fhir_pmp.identifiers import DestinationId
@@ -19,6 +20,7 @@ class Neighbour:
     destination: Destination
     client: EhrClient
     prover: Prover | None = None  # None: what the server says of its ways of writing is believed
+    drift: DriftWatch | None = None  # None: what the server made of ours is not looked at
     _capability: Capability | None = None
     _lock: Lock = field(default_factory=Lock)
 

@@ -16,7 +16,7 @@ from fhir_pmp.crash_points import reach
 from fhir_pmp.ehr import breaker as breakers
 from fhir_pmp.ehr.capability import Capability
 from fhir_pmp.ehr.destinations import Patients
-from fhir_pmp.ehr.lane import MARGIN, Halt, LaneOnItsWay, Stopping
+from fhir_pmp.ehr.lane import MARGIN, WAITS_FOR_SEARCH, Halt, LaneOnItsWay, Stopping
 from fhir_pmp.ehr.ledger import Ledger
 from fhir_pmp.ehr.linking import is_lost, look_at, lose_link
 from fhir_pmp.ehr.neighbour import Neighbour
@@ -219,6 +219,8 @@ class Push:
             return False
         if self._stop.is_set() and verdict.status is None:
             return False  # we may have cut the call off ourselves: that says nothing about the destination
+        if verdict.reason == WAITS_FOR_SEARCH:
+            return True  # it answers; its search is behind, as we knew
         if verdict.status == 409:
             return True  # a race about one resource says nothing about the destination's health
         self._breaker.has_failed(now, verdict.reason or f"status {verdict.status}", verdict.after_seconds)

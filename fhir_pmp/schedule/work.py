@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from fhir_pmp.ehr.client import EhrClient
+from fhir_pmp.ehr.drift import DriftWatch
 from fhir_pmp.ehr.neighbour import Neighbour
 from fhir_pmp.ehr.proving import Prover
 from fhir_pmp.ehr.push import Push
@@ -67,7 +68,7 @@ def find_work(settings: Settings, stop: threading.Event) -> Work:
     house = open_house(settings, utc_now())
     press = Press.open(house.mappings / "letters", house.clinic, house.publisher)
     neighbours = [
-        Neighbour(destination, _client(settings, house, name), Prover(house.store))
+        Neighbour(destination, _client(settings, house, name), Prover(house.store), DriftWatch(utc_now))
         for name, destination in house.destinations.items()
     ]
     pushes = {

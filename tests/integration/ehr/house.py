@@ -10,7 +10,9 @@ import requests
 
 from fhir_pmp.ehr.client import EhrClient, Limits
 from fhir_pmp.ehr.destinations import Destination, Patients, WriteStrategy
+from fhir_pmp.ehr.drift import DriftWatch
 from fhir_pmp.ehr.neighbour import Neighbour
+from fhir_pmp.ehr.proving import Prover
 from fhir_pmp.ehr.push import Pace, Push, Pushed
 from fhir_pmp.store import Store
 from fhir_pmp.store.deliveries import Delivery
@@ -72,6 +74,11 @@ class House:
             wait=lambda seconds: self.later(seconds=seconds),
         )
         return push.run()
+
+    def believe_nothing(self, patience: float = 1.0) -> None:
+        """From now on the destination is proven before it is written to, and what it made of ours is read back."""
+        prover, drift = Prover(self.store, patience=patience), DriftWatch(lambda: self.now)
+        self._neighbour = Neighbour(self.destination, self.client, prover, drift)
 
     def push_until_quiet(self, most: int = 50) -> Counter[str]:
         """Pushes again and again, the clock moving a minute each time, until nothing is left to be sent."""
