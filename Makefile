@@ -9,10 +9,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 ARGS ?=
 WORKERS ?= 2
+N ?= 10000
 PATHS := $(wildcard fhir_pmp tests demo bench)
 
 .PHONY: help setup neighbours check lint fix test test-spec test-unit test-integration test-contract test-faults \
-	test-e2e demo screenshots demo-clean bench hapi lock docs clean
+	test-e2e soak demo screenshots demo-clean bench hapi lock docs clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -65,6 +66,9 @@ test-faults: $(READY) ## kill -9, lost answers, sick EHRs
 	@$(BIN)/pytest tests/faults $(ARGS)
 test-e2e: $(READY) ## the promises made to each visitor, through the real doors
 	@$(BIN)/pytest tests/end_to_end $(ARGS)
+
+soak: $(READY) ## random schedules of events, faults and crashes against every promise (N=10000, ARGS="--seed 1")
+	@$(BIN)/python -m tests.soak $(N) --workers $(WORKERS) $(ARGS)
 
 demo: $(READY) ## 200 synthetic people, all the way to a real EHR (ARGS=--once ends by itself; ARGS="--ehr stub" needs no Java)
 	@$(BIN)/python -m demo $(ARGS)

@@ -1,0 +1,71 @@
+"""The schedules of one seed: run, counted, and a broken one kept as a file."""
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.soak.machine import Schedules
+
+STEPS = 25
+EACH = 50
+"""Schedules of one seed: a seed alone makes the same ones again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The schedules of one seed."""
+
+    seed: int
+    schedules: int
+    shrink: bool
+    keep_in: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What they came to."""
+
+    seed: int
+    schedules: int
+    seconds: float
+    broken: str | None
+
+
+def run_batch(batch: Batch) -> Outcome:
+    """Runs one batch; a schedule that breaks a promise is shrunk, and left as a file."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    file = batch.keep_in / f"seed-{batch.seed}.json"
+    done = 0
+
+    class Counted(Schedules):
+        kept_in = file
+
+        def teardown(self) -> None:
+            nonlocal done
+            done += 1
+            super().teardown()
+
+    begun = time.perf_counter()
+    try:
+        run_state_machine_as_test(
+            seed(batch.seed)(Counted),
+            settings=settings(
+                max_examples=batch.schedules,
+                stateful_step_count=STEPS,
+                deadline=None,
+                database=None,
+                suppress_health_check=list(HealthCheck),
+                phases=[Phase.generate, Phase.shrink] if batch.shrink else [Phase.generate],
+            ),
+        )
+    except Exception as broken:  # noqa: BLE001 - whatever it was is the result
+        what = (
+            f"{type(broken).__name__}: {str(broken).splitlines()[0] if str(broken) else ''} (kept as {file})"
+        )
+        return Outcome(batch.seed, done, time.perf_counter() - begun, what)
+    return Outcome(batch.seed, done, time.perf_counter() - begun, None)

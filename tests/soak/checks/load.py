@@ -1,0 +1,70 @@
+"""How often a sick EHR is called, by our own clock: few probes, and Retry-After obeyed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tests.soak.checks.names import Names
+from tests.soak.checks.violation import Violation
+from tests.soak.history import Asked, Died, Forgiven, History
+
+OPENS_AFTER = 5  # failures in a row; source: docs/guarantees.md, P7
+FIRST_SPAN, LONGEST_SPAN = 2.0, 900.0  # seconds; half of it at least lies between two probes
+TRANSIENT = frozenset({408, 421, 423, 425, 429, *range(500, 600)} - {501, 505, 506, 510})
+
+
+@dataclass(slots=True)
+class _Row:
+    """Failures in a row as far as they were surely counted."""
+
+    counted: int = 0
+    until: float = 0.0
+    not_before: float = 0.0  # what Retry-After said
+
+
+def spares_the_sick(history: History, names: Names) -> Iterator[Violation]:
+    """After five failures in a row half a doubling span lies between two calls; Retry-After is waited for."""
+    row = _Row()
+    died = {one.process: one.at for one in history.of(Died)}
+    for _, event, begins in _in_order(history):
+        if isinstance(event, Forgiven):
+            row = _Row()
+        elif begins:
+            yield from _too_soon(event, row)
+        elif not is_failure(event):
+            row = _Row()
+        elif event.outcome != "died" and not _died_with_it(event, died):
+            row.counted += 1
+            row.until = max(row.until, event.clock_until)
+            if event.after_seconds is not None:
+                row.not_before = max(row.not_before, event.clock_until + event.after_seconds)
+
+
+def _in_order(history: History) -> list[tuple[int, Any, bool]]:
+    """Every request as it begins and as its answer is known: one that began before knew nothing of it."""
+    moments: list[tuple[int, Any, bool]] = [(one.at, one, False) for one in history.of(Forgiven)]
+    for asked in history.of(Asked):
+        moments += [(asked.at, asked, True), (asked.until, asked, False)]
+    return sorted(moments, key=lambda moment: moment[0])
+
+
+def is_failure(asked: Asked) -> bool:
+    """Whether it says that the EHR does not work."""
+    return asked.outcome != "answered" or asked.status in TRANSIENT
+
+
+def _too_soon(asked: Asked, row: _Row) -> Iterator[Violation]:
+    if row.counted < OPENS_AFTER and not row.not_before:
+        return
+    waits = 0.0
+    if row.counted >= OPENS_AFTER:
+        waits = min(FIRST_SPAN * 2.0 ** (row.counted - OPENS_AFTER), LONGEST_SPAN) / 2
+    earliest = max(row.until + waits, row.not_before)
+    if asked.clock < earliest - 0.001:
+        what = f"called {earliest - asked.clock:.3f} s too soon after {row.counted} failures"
+        yield Violation("bounded load", asked.at, what)
+
+
+def _died_with_it(asked: Asked, died: dict[int, int]) -> bool:
+    """Its process died before it could have written the failure down for everybody."""
+    return asked.process in died and died[asked.process] - asked.until <= 4

@@ -1,0 +1,131 @@
+"""What happened in one schedule, as values: all that the checker sees, and nothing of the program."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Content = Mapping[str, Any]
+"""A resource without `meta`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """We committed a version of a resource. What one transaction committed bears one `event`."""
+
+    at: int
+    event: int
+    seq: int
+    reference: str  # our `Type/id`
+    version: int
+    content: Content
+    person: str | None
+    record: bool  # of the record side, which the consent covers
+    shared: bool  # whether the person's consent covered it as it was committed
+
+
+@dataclass(frozen=True, slots=True)
+class Consented:
+    """We committed what a person's consent is from now on."""
+
+    at: int
+    person: str
+    shared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the tables hold after a commit: responses whose safety item was answered as a risk, and flags for responses."""
+
+    at: int
+    at_risk: frozenset[str]
+    flagged: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request of ours: `at` as it began, `until` as its answer reached us or failed to."""
+
+    at: int
+    until: int
+    process: int
+    clock: float  # our clock as it began, seconds
+    clock_until: float
+    method: str
+    path: str
+    outcome: str  # "answered", "lost" (sent, no whole answer), "not sent", "died"
+    status: int | None
+    after_seconds: float | None  # Retry-After, as far as it can be read
+    seen: bool = False  # whether the EHR got it
+
+
+@dataclass(frozen=True, slots=True)
+class Stood:
+    """From `at` on this stood at the EHR under a place; no content: it was deleted."""
+
+    at: int
+    place: str  # its `Type/id`
+    version: int
+    content: Content | None
+    by: int | None  # the `at` of the request of ours that wrote it; None: somebody else
+
+
+@dataclass(frozen=True, slots=True)
+class Emptied:
+    """The EHR was restarted with nothing of ours."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A delivery left the way of those that are sent, or came back to it."""
+
+    at: int
+    seq: int  # of the version
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """A process of ours was killed."""
+
+    at: int
+    process: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forgiven:
+    """What the EHR had asked for before counts no more: an operator said so, or our clock was set back."""
+
+    at: int
+
+
+Event = Committed | Consented | Kept | Asked | Stood | Emptied | Ended | Died | Forgiven
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """One delivery as it stands at the end."""
+
+    seq: int  # of the version
+    reference: str
+    version: int
+    state: str
+    reason: str | None
+
+
+@dataclass
+class History:
+    """Everything, in the order in which it happened."""
+
+    named_by_server: bool = False
+    theirs: bool = False  # the EHR keeps its own Patients: ours are found among them and never written
+    events: list[Event] = field(default_factory=list)
+    deliveries: list[Final] = field(default_factory=list)
+    work_items: frozenset[tuple[str, str]] = frozenset()  # (kind, about) of what is open at the end
+    acted: int = 0  # times an operator sent something again
+    audited: int = 0  # times the audit says so
+
+    def of(self, kind: type) -> list[Any]:
+        """The events of one kind."""
+        return [event for event in self.events if type(event) is kind]
