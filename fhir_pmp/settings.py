@@ -185,9 +185,9 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "drain_per_second",
-        "people per second that are sent at most to an EHR after a failure or a replay",
+        "lanes a second begun at most to an EHR, one a person, while an outage or a replay drains",
         _number(1, 1000),
-        "20",
+        "10",
     ),
     Setting("connections", "connections `sync` opens to one EHR at most", _number(1, 16), "4"),
     Setting("proxy_hops", "trusted proxies in front of `serve`", _number(0, 5), "0"),

@@ -37,6 +37,9 @@ def selecting(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--since", type=click.DateTime(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]), help="Queued since, in UTC."
         ),
+        click.option(
+            "--until", type=click.DateTime(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]), help="Queued before, in UTC."
+        ),
     ):
         command = option(command)
     return command
@@ -48,6 +51,7 @@ def _selection(
     person: str | None,
     resource: str | None,
     since: datetime | None,
+    until: datetime | None,
 ) -> desk.Selection:
     return desk.Selection(
         delivery=delivery,
@@ -55,6 +59,7 @@ def _selection(
         person=PersonId(person) if person else None,
         reference=resource,
         since=since.replace(tzinfo=UTC) if since else None,
+        until=until.replace(tzinfo=UTC) if until else None,
     )
 
 
@@ -103,19 +108,21 @@ def list_deliveries(
     person: str | None,
     resource: str | None,
     since: datetime | None,
+    until: datetime | None,
     states: tuple[str, ...],
     after: int | None,
     limit: int,
     as_json: bool,
 ) -> None:
     """List deliveries in the order they were queued."""
-    selection = _selection(delivery, destination, person, resource, since)
+    selection = _selection(delivery, destination, person, resource, since, until)
     narrowed = desk.Selection(
         delivery=selection.delivery,
         destination=selection.destination,
         person=selection.person,
         reference=selection.reference,
         since=selection.since,
+        until=selection.until,
         states=tuple(DeliveryState(state) for state in states) or None,
     )
     found = desk.list_deliveries(start().store, narrowed, who=WHO, now=now(), after=after, limit=limit)
@@ -145,10 +152,11 @@ def replay(
     person: str | None,
     resource: str | None,
     since: datetime | None,
+    until: datetime | None,
     do_it: bool,
 ) -> None:
     """Send dead deliveries again. A dry run unless --do-it is given."""
-    selection = _selection(delivery, destination, person, resource, since)
+    selection = _selection(delivery, destination, person, resource, since, until)
     came_to = desk.replay(start().store, selection, who=WHO, now=now(), dry_run=not do_it)
     _print(came_to.chosen)
     click.echo(f"{len(came_to.chosen)} {'will be sent again' if came_to.done else 'would be sent again'}")

@@ -51,6 +51,11 @@ def succeeded(breaker: Breaker) -> Breaker:
     return Breaker() if breaker.state == CLOSED else Breaker(RECOVERING)
 
 
+def spared(breaker: Breaker) -> Breaker:
+    """Much is to be sent at once, by a person's hand: it drains at a pace, as after an outage."""
+    return Breaker(RECOVERING) if breaker.state == CLOSED else breaker
+
+
 def failed(
     breaker: Breaker, now: datetime, reason: str, after_seconds: float | None, chance: Random
 ) -> Breaker:

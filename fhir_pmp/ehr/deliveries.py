@@ -1,10 +1,11 @@
 """Deliveries as an operator handles them: listed, shown, sent again, served later; each use leaves an audit row."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import uuid4
 
+from fhir_pmp.ehr.breaker import spared
 from fhir_pmp.errors import NotFound
 from fhir_pmp.identifiers import DestinationId, PersonId
 from fhir_pmp.store import Books, Store
@@ -13,6 +14,8 @@ from fhir_pmp.store.deliveries import Delivery, DeliveryState
 from fhir_pmp.store.neighbours import Breaker
 from fhir_pmp.store.work_items import WorkItem
 
+MOST = 100_000
+"""Deliveries of one replay."""
 AT_ONCE = 500
 """Rows of one transaction of a backfill: the write lock is held for milliseconds."""
 
@@ -35,11 +38,14 @@ class Selection:
     person: PersonId | None = None
     reference: str | None = None  # "Type/id"
     since: datetime | None = None  # queued at or after
+    until: datetime | None = None  # queued before
 
     @property
     def is_everything(self) -> bool:
         """Whether nothing narrows it."""
-        return (self.delivery, self.destination, self.person, self.reference, self.since) == (None,) * 5
+        return (self.delivery, self.destination, self.person, self.reference, self.since, self.until) == (
+            None,
+        ) * 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +100,14 @@ def replay(store: Store, selection: Selection, *, who: str, now: datetime, dry_r
     if selection.is_everything:
         raise NotASelection
     with store.begin_beside() as books:
-        dead = [d for d in _select(books, selection, None, 100_000) if d.state is DeliveryState.DEAD]
+        only_dead = replace(selection, states=(DeliveryState.DEAD,))
+        dead = [d for d in _select(books, only_dead, None, MOST) if d.state is DeliveryState.DEAD]
         overtaken = books.delivery_checks.overtaken([d.seq for d in dead])
         chosen = [d for d in dead if d.seq not in overtaken]
         if not dry_run:
             books.deliveries.replay([d.seq for d in chosen], now=now)
+            for destination in sorted({d.destination for d in chosen}):
+                books.breakers.put(destination, spared(books.breakers.hold(destination)))
             _note(books, who, "deliveries replay", "update", str(len(chosen)), chosen, now)
         else:
             _note(books, who, "deliveries replay (dry run)", "read", str(len(chosen)), chosen, now)
@@ -126,7 +135,7 @@ def look_again(store: Store, destination: DestinationId, person: PersonId, *, no
 def unpause(store: Store, destination: DestinationId, *, who: str, now: datetime) -> None:
     """The operator has mended address, certificate or sign-in: the destination is called again at once."""
     with store.begin_beside() as books:
-        books.breakers.put(destination, Breaker())
+        books.breakers.put(destination, spared(Breaker()))
         books.work_items.close_about(
             "destination_paused", f"destination/{destination}", by=who, how="mended", now=now
         )
@@ -145,6 +154,7 @@ def _select(books: Books, selection: Selection, after: int | None, limit: int) -
         person=selection.person,
         reference=selection.reference,
         since=selection.since,
+        until=selection.until,
         after=after,
         limit=limit,
     )

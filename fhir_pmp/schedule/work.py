@@ -3,13 +3,14 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from fhir_pmp.ehr.ageing import tell_of_unacknowledged
 from fhir_pmp.ehr.client import EhrClient
 from fhir_pmp.ehr.drift import DriftWatch
 from fhir_pmp.ehr.neighbour import Neighbour
 from fhir_pmp.ehr.proving import Prover
-from fhir_pmp.ehr.push import Push
+from fhir_pmp.ehr.push import Pace, Push
 from fhir_pmp.ehr.sign_in import BackendSignIn
 from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.intake.leftovers import take_up_referrals
@@ -71,8 +72,9 @@ def find_work(settings: Settings, stop: threading.Event) -> Work:
         Neighbour(destination, _client(settings, house, name), Prover(house.store), DriftWatch(utc_now))
         for name, destination in house.destinations.items()
     ]
+    pace = Pace(drain_per_second=settings.drain_per_second)
     pushes = {
-        f"push to {neighbour.id}": Push(house.store, neighbour, utc_now, stop=stop).run
+        f"push to {neighbour.id}": Push(house.store, neighbour, utc_now, pace=pace, stop=stop).run
         for neighbour in neighbours
     }
     timers = _timers(settings, house, press, neighbours, stop)
@@ -109,5 +111,15 @@ def _timers(
         ),
         Timer("signed letters", SELDOM_SECONDS, lambda store: review_signed_letters(store, press, utc_now())),
         Timer("letters", settings.sync_seconds, draft),
+        Timer(
+            "unacknowledged deliveries",
+            SELDOM_SECONDS,
+            lambda store: tell_of_unacknowledged(
+                store,
+                list(house.destinations),
+                older_than=timedelta(days=settings.unacknowledged_days),
+                now=utc_now(),
+            ),
+        ),
         *(Timer(*job) for job in reading_jobs(settings, house, neighbours, stop)),
     ]

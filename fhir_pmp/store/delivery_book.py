@@ -9,7 +9,7 @@ from fhir_pmp.identifiers import DestinationId, EpisodeId, PersonId
 from fhir_pmp.pathway.facts import Sharing
 from fhir_pmp.store.among import among
 from fhir_pmp.store.batches import BulkInsert, handfuls
-from fhir_pmp.store.columns import milliseconds
+from fhir_pmp.store.columns import Moment, milliseconds
 from fhir_pmp.store.deliveries import DELIVERY, Delivery, DeliveryState, delivery_of, lane_of
 from fhir_pmp.store.delivery_checks import DeliveryChecks
 from fhir_pmp.store.errors import NotStored
@@ -57,6 +57,7 @@ class DeliveryBook:
         person: PersonId | None = None,
         reference: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
         after: int | None = None,
         limit: int = 200,
     ) -> Sequence[Delivery]:
@@ -73,6 +74,8 @@ class DeliveryBook:
             query = query.where(published.c.type == type, published.c.id == id)
         if since is not None:
             query = query.where(outbox.c.created_at >= since)
+        if until is not None:
+            query = query.where(outbox.c.created_at < until)
         if after is not None:
             query = query.where(outbox.c.seq > after)
         return [delivery_of(row) for row in self._connection.execute(query).mappings()]
@@ -204,6 +207,21 @@ class DeliveryBook:
             .order_by(published.c.type)
         )
         return dict(self._connection.execute(query).tuples().all())
+
+    def unacknowledged(self, destination: DestinationId, *, before: datetime) -> tuple[int, datetime] | None:
+        """How many deliveries have been on their way since before this moment, and since when the oldest; None: none.
+
+        From the first attempt, or else from when it was due: what was replayed or has waited begins anew.
+        """
+        since = sa.func.coalesce(outbox.c.tried_at, outbox.c.next_at, type_=Moment())
+        query = sa.select(sa.func.count(), sa.func.min(since, type_=Moment())).where(
+            outbox.c.destination == destination,
+            sa.text(OPEN_STATES),
+            outbox.c.state != DeliveryState.WAITING.value,
+            since <= before,
+        )
+        count, oldest = self._connection.execute(query).one()
+        return (count, oldest) if count else None
 
     def last_success_at(self, destination: DestinationId) -> datetime | None:
         """When something last truly got through: health is the age of this."""

@@ -15,7 +15,8 @@ from fhir_pmp.store.tables.delivery import outbox
 from fhir_pmp.store.tables.letters import STANDING, work_items
 from fhir_pmp.store.tables.pulling import pull_cursors, reconciles
 
-BREAKER_STATES = ("closed", "open", "half_open", "paused")
+BREAKER_STATES = ("closed", "recovering", "open", "half_open", "paused")
+_ANSWERS = ("closed", "recovering")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class DestinationHealth:
     @property
     def attention(self) -> tuple[str, ...]:
         """Why a person should look, in our words; none where nobody need."""
-        reasons = [] if self.breaker.state == "closed" else [f"the breaker is {self.breaker.state}"]
+        reasons = [] if self.breaker.state in _ANSWERS else [f"the breaker is {self.breaker.state}"]
         reasons += [f"{count} open: {kind}" for kind, count in sorted(self.work_items.items())]
         return tuple(reasons)
 

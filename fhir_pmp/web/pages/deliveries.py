@@ -1,4 +1,4 @@
-"""What was delivered of one person, where and when."""
+"""What is delivered where: how each destination is doing, and what was delivered of one person."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -16,6 +16,14 @@ from fhir_pmp.web.pages.blueprint import pages, reads
 from fhir_pmp.web.pages.frame import page
 
 PAGE = 100
+_CALLS = {
+    "closed": "as usual",
+    "recovering": "at a gentle pace: much had piled up",
+    "open": "broken off: it fails",
+    "half_open": "one is on trial",
+    "paused": "stopped: it refuses us",
+}
+_ABOUT_DELIVERY = ("delivery/", "destination/")
 MOST = 2000
 """Deliveries counted on the person's page."""
 
@@ -42,6 +50,25 @@ def delivered_to(books: Books, person: PersonId) -> list[Delivered]:
         )
         for destination, found in sorted(by_destination.items())
     ]
+
+
+@pages.get("/deliveries")
+@reads
+def deliveries() -> str:
+    """How delivery to each EHR is doing, and what a person must decide about it. Nobody is named."""
+    here = desk()
+    with here.store.read() as books:
+        health = books.delivery_health.look(here.destinations, now=here.clock())
+        items = [one for one in books.work_items.list_open() if one.about.startswith(_ABOUT_DELIVERY)]
+    return page(
+        "delivery.html",
+        title="Deliveries",
+        section="deliveries",
+        health=health,
+        items=items[:PAGE],
+        total=len(items),
+        calls=_CALLS,
+    )
 
 
 @pages.get("/people/<person_id>/deliveries")
