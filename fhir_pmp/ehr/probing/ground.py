@@ -3,10 +3,13 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
-from fhir_pmp.ehr.client import EhrClient
+from fhir_pmp.ehr.client import Answer, EhrClient
 from fhir_pmp.ehr.outcomes import NothingSent, NotReadable, Untrusted, WireFailure
+from fhir_pmp.ehr.pages import date_of, updated_at
 from fhir_pmp.ehr.rendering import identifier_query
 from fhir_pmp.ehr.writes import LARGEST_ANSWER, place_in, read_etag
 from fhir_pmp.errors import NotUnderstood
@@ -16,6 +19,8 @@ from fhir_pmp.fhir.json_writer import write_canonical
 SYSTEM = "urn:fhir-pmp:probe"
 """The identifier system of everything a probe makes: whoever finds one that was left behind knows it by this."""
 TEXT = "Interface test: is about nobody, may be deleted"
+OLD = timedelta(hours=2)
+"""A run has long ended by then."""
 _NOT_THERE = frozenset({404, 410})
 _NOT_NOW = frozenset({408, 421, 423, 425, 429, 502, 503, 504})
 
@@ -188,6 +193,17 @@ class Ground:
                 return None
             self.pause(waits)
             waits = min(waits * 1.5, 2.0)
+
+    def remove_leftovers(self) -> None:
+        """Removes what an earlier run left that was killed: what bears our identifier system and is old by the
+        server's own clock, so that nobody else's run is disturbed."""
+        reply = self.search(f"identifier={quote(SYSTEM, safe='')}%7C&_count=50")
+        now = date_of(Answer(reply.status, reply.headers, b""))
+        for one in reply.resources:
+            changed = updated_at(one)
+            bears = any(i.get("system") == SYSTEM for i in one.get("identifier", []) if isinstance(i, dict))
+            if bears and now is not None and changed is not None and now - changed > OLD:
+                self._remove(f"{self.kind}/{one['id']}")
 
     def wait_for_search(self) -> None:
         """Waits until a search knows of what was written."""

@@ -67,6 +67,7 @@ def prove(
         raise NothingToProbeWith
     extra = _extra(kind, destination.probe_subject, destination)
     ground = Ground(client, kind, _token(), patience, extra, strict=True)
+    ground.remove_leftovers()
     probed = run_probes(ground, Claims(statement, kind), only=DECISIVE)
     assert probed.choice is not None
     lag = probed.find("search_lag")
