@@ -11,6 +11,7 @@ from docs.generating.capability import served_table, statement_excerpt
 from docs.generating.commands import commands_page
 from docs.generating.errors import errors_page
 from docs.generating.example_score import example_score
+from docs.generating.fault_matrix import fault_matrix
 from docs.generating.hazards import hazard_log, load_hazards
 from docs.generating.instruments import instruments_page
 from docs.generating.markdown import replaced
@@ -32,6 +33,7 @@ def pages(root: Path = ROOT) -> dict[Path, str]:
         reference / "commands.md": commands_page(),
         reference / "instruments.md": instruments_page(mappings),
         reference / "errors.md": errors_page(),
+        reference / "fault-matrix.md": fault_matrix(root),
         reference / "fhir-shapes.md": shapes,
         reference / "programme-openapi.json": programme_api(),
         root / "docs" / "safety" / "hazard-log.md": hazard_log(

@@ -42,7 +42,7 @@ _NEXT = {
     Meaning.WRONG_WAY: "dead with a work item; what the server can do is read anew",
     Meaning.RETRY: "the same later; Retry-After obeyed up to six hours",
     Meaning.RETRY_UNKNOWN: "the same later, read and compared first: it may have been done",
-    Meaning.RENEW: "the destination is paused and an administrator called",
+    Meaning.RENEW: "where we sign in, the token is renewed once and the request made once more; then as 403",
     Meaning.PAUSE: "the destination is paused and an administrator called",
 }
 
