@@ -26,7 +26,7 @@ class Door:
 
     def __init__(self, house: House, app: Flask) -> None:
         self._house = house
-        self._app = app
+        self.app = app
 
     def ring(
         self,
@@ -48,7 +48,7 @@ class Door:
         else:
             seconds = int(self._house.now.timestamp() - late)
             given["X-Signature"] = sign(secret, seconds, body) if signature is None else signature
-        caller = self._app.test_client(use_cookies=False)
+        caller = self.app.test_client(use_cookies=False)
         path = f"/hooks/{HOSPITAL}" + (f"/{place}" if place else "")
         content = "application/fhir+json"
         return caller.open(path, method=method, base_url=BASE, data=body, headers=given, content_type=content)
