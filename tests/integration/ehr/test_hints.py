@@ -208,6 +208,6 @@ def test_f39_a_signature_is_good_for_five_minutes_either_way_and_over_the_bytes_
 
 def test_f39_an_unknown_destination_is_401_like_any_other(house: House, door: Door) -> None:
     began = time.monotonic()
-    caller = door._app.test_client(use_cookies=False)
+    caller = door.app.test_client(use_cookies=False)
     assert caller.post("/hooks/nowhere", base_url="http://localhost").status_code == 401
     assert time.monotonic() - began < 5

@@ -174,7 +174,7 @@ def test_f43_pages_of_hapi_that_expire_lead_away_or_go_round(
 ) -> None:
     put_many(there, [task(number(first, n)) for n in range(25)])
     before = cursor(house, "Task").watermark
-    faults = {
+    faults: dict[str, Callable[[Call], Fault | None]] = {
         "expired": lambda call: Fault("gone", status=410) if "_getpages" in call.path else None,
         "leads away": lambda call: Fault("away", override_body=next_is("http://127.0.0.1:9/fhir?_getpages=x")),
         "goes round": lambda call: Fault("round", override_body=next_is(hapi_proxy.address.removesuffix("/fhir") + call.path)),
