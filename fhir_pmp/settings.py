@@ -189,7 +189,7 @@ SETTINGS: tuple[Setting, ...] = (
         _number(1, 1000),
         "10",
     ),
-    Setting("connections", "connections `sync` opens to one EHR at most", _number(1, 16), "4"),
+    Setting("connections", "connections each `sync` process opens to one EHR at most", _number(1, 16), "4"),
     Setting("proxy_hops", "trusted proxies in front of `serve`", _number(0, 5), "0"),
     Setting(
         "idle_minutes", "a clinician is logged out after this long without a click", _number(1, 60), "15"
