@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhir_pmp.ehr.content import read_content
+from fhir_pmp.errors import NotUnderstood
 from fhir_pmp.fhir.json_reader import read_json
 from fhir_pmp.fhir.json_writer import write_canonical
 from fhir_pmp.fhir.systems import OBSERVATION_CATEGORY, Systems
@@ -64,8 +65,11 @@ class Dialect:
         """Why a resource does not go there; None where it does."""
         if self.categories is None or kind != "Observation":
             return None
-        if _categories(read_content(content)) & self.categories:
-            return None
+        try:
+            if _categories(read_content(content)) & self.categories:
+                return None
+        except NotUnderstood:
+            return None  # a fault of ours in this one alone: it is told when it cannot be rendered
         return "the destination file does not name its category"
 
     def spoken(self, kind: str, content: bytes, largest: int) -> bytes:

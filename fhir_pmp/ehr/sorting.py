@@ -9,6 +9,7 @@ from fhir_pmp.ehr.destinations import Destination, WriteStrategy
 from fhir_pmp.ehr.neighbour import takes
 from fhir_pmp.ehr.order import dependants, targets_first
 from fhir_pmp.ehr.rendering import ByIdentifier, business_identifier, found_by
+from fhir_pmp.errors import NotUnderstood
 from fhir_pmp.store import Books
 from fhir_pmp.store.deliveries import ClaimedLane, Delivery, DeliveryState, Ended
 from fhir_pmp.store.neighbours import RemoteVersion
@@ -139,11 +140,18 @@ def _not_sent(
     if refusal is not None:
         return Ended(delivery.seq, DeliveryState.NOT_WANTED, None, refusal)
     by_our_id = capability.strategy(destination, delivery.type) is WriteStrategy.OUR_ID
-    if not by_our_id and found_by(delivery.content) is None:
+    if not by_our_id and not _can_be_found(delivery.content):
         return Ended(
             delivery.seq, DeliveryState.NOT_WANTED, None, "the server would have nothing to find it by"
         )
     return None
+
+
+def _can_be_found(content: bytes) -> bool:
+    try:
+        return found_by(content) is not None
+    except NotUnderstood:
+        return True  # a fault of ours in this one alone: it is told when it cannot be rendered
 
 
 def _targets(delivery: Delivery) -> tuple[str, ...]:

@@ -9,10 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 from fhir_pmp.cli import deliveries as command
+from fhir_pmp.ehr.destinations import WriteStrategy
 from fhir_pmp.ehr.ledger import REFUSED
 from fhir_pmp.fhir.rendered import Rendered
 from tests.faults.proxy import Fault, is_write
 from tests.faults.scene import Scene
+from tests.integration.ehr.house import destination
 from tests.integration.ehr.sample import questionnaire_response, score
 
 WAITS = re.compile(r"waits for QuestionnaireResponse/response-\d+-2, which is not there")
@@ -42,7 +44,11 @@ def expect_the_rest_there(scene: Scene, spoilt: str) -> None:
     assert item.details["resource"] == f"{spoilt}/_history/{scene.newest(spoilt).version}"
 
 
-def test_f33_a_poisoned_event_parks_its_chain_and_other_patients_flow(scene: Scene) -> None:
+@pytest.mark.parametrize("strategy", [WriteStrategy.OUR_ID, WriteStrategy.CONDITIONAL_UPDATE])
+def test_f33_a_poisoned_event_parks_its_chain_and_other_patients_flow(
+    scene: Scene, strategy: WriteStrategy
+) -> None:
+    scene.house.destination = destination(strategy=strategy)
     scene.publish_people()
     good = score(1, 2)
     # What a wrong mapping can come to: bytes that are no resource at all.
