@@ -82,7 +82,7 @@ def number(first: int, n: int) -> int:
     return int(f"{first}{n:04}")
 
 
-def test_f36_f38_hooks_repeated_and_out_of_order_end_at_what_stands_there(
+def test_f36_f37_f38_hooks_repeated_and_out_of_order_end_at_what_stands_there(
     house: House, there: Ehr, door: Door, first: int
 ) -> None:
     versions = []
@@ -95,7 +95,7 @@ def test_f36_f38_hooks_repeated_and_out_of_order_end_at_what_stands_there(
         follow_hints(house)
     assert len(door.kept()) == 2
     assert [one["status"] for one in mine(house, first)] == ["accepted"]
-    # F37: the key of a version stands for what HAPI wrote under it.
+    # The key of a version stands for what HAPI wrote under it.
     assert door.ring(versions[2] | {"status": "cancelled"}).status_code == 422
     assert len(door.kept()) == 2
 
