@@ -15,6 +15,7 @@ from docs.generating.fault_matrix import fault_matrix
 from docs.generating.hazards import hazard_log, load_hazards
 from docs.generating.instruments import instruments_page
 from docs.generating.markdown import replaced
+from docs.generating.metrics import metrics_page
 from docs.generating.programme_api import programme_api
 from docs.generating.settings import settings_page
 
@@ -35,6 +36,7 @@ def pages(root: Path = ROOT) -> dict[Path, str]:
         reference / "errors.md": errors_page(),
         reference / "fault-matrix.md": fault_matrix(root),
         reference / "fhir-shapes.md": shapes,
+        reference / "metrics.md": metrics_page(),
         reference / "programme-openapi.json": programme_api(),
         root / "docs" / "safety" / "hazard-log.md": hazard_log(
             load_hazards(root / "docs" / "safety" / "hazards")

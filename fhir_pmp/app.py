@@ -1,5 +1,6 @@
 """The web process: settings become a desk, a desk becomes an app, and granian serves it."""
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -104,6 +105,8 @@ def serve(settings: Settings) -> None:
     """
     open_house(settings, utc_now()).store.close()
     host, port = settings.listen
+    # It advises fewer threads than ours wherever cores are few: ours wait for the database and for the audit's commit.
+    logging.getLogger("_granian").addFilter(lambda record: "seems quite high" not in record.getMessage())
     Server(
         "fhir_pmp.app:application",
         factory=True,
