@@ -16,7 +16,7 @@ from fhir_pmp.ehr.destinations import Patients
 from fhir_pmp.ehr.hints import Hints, NotNow
 from fhir_pmp.ehr.neighbour import Neighbour
 from fhir_pmp.ehr.outcomes import PAUSES, TRANSIENT, Meaning, OffOrigin, Untrusted, Verdict, WireFailure
-from fhir_pmp.ehr.pages import PER_PAGE, Page, date_of, read_page, updated_at, window
+from fhir_pmp.ehr.pages import PER_PAGE, Page, read_page, updated_at, window
 from fhir_pmp.ehr.taking_up import TakingUp
 from fhir_pmp.errors import Refused
 from fhir_pmp.identifiers import DestinationId
@@ -176,12 +176,12 @@ class Pull:
     def _where_to_begin(self, kind: str) -> datetime | None:
         address = f"{kind}?_sort=-_lastUpdated&_count=1"
         try:
-            answer = self._neighbour.client.ask("GET", address, headers={"Cache-Control": "no-cache"})
             page = read_page(self._neighbour.client, address, kind, self._clock())
         except (WireFailure, Untrusted) as failure:
             self._fail(failure)
+        self._check(page.verdict)
         newest = [at for at in map(updated_at, page.resources) if at is not None]
-        server = date_of(answer) or (newest[0] if newest else None)
+        server = page.server_date or (newest[0] if newest else None)
         return None if server is None else server - FIRST_LOOK_BACK
 
     def _read(self, address: str, kind: str, cursor: Cursor, pulled: Pulled) -> Page | None:
@@ -245,14 +245,14 @@ class Pull:
         if isinstance(failure, Untrusted):
             self._breaker.pause(now, str(failure), None)
         else:
-            self._breaker.has_failed(now, str(failure), None)
+            self._breaker.has_failed(now, str(failure), failure.after_seconds)
         raise _Ends from None
 
     def _capability(self) -> Capability:
         try:
             return self._neighbour.capability(self._clock())
         except WireFailure as failure:
-            self._breaker.has_failed(self._clock(), str(failure), None)
+            self._breaker.has_failed(self._clock(), str(failure), failure.after_seconds)
         except Refused as refusal:
             self._breaker.pause(self._clock(), str(refusal), None)
         raise _Ends

@@ -283,6 +283,9 @@ class Reconcile:
         with self._calling():
             try:
                 return self._neighbour.capability(self._clock())
+            except WireFailure as failure:
+                self._breaker.has_failed(self._clock(), str(failure), failure.after_seconds)
+                raise _BrokenOff(str(failure)) from None
             except Refused as refusal:
                 self._breaker.pause(self._clock(), str(refusal), None)
                 raise _BrokenOff(str(refusal)) from None

@@ -123,6 +123,7 @@ class History:
     events: list[Event] = field(default_factory=list)
     deliveries: list[Final] = field(default_factory=list)
     work_items: frozenset[tuple[str, str]] = frozenset()  # (kind, about) of what is open at the end
+    reconciled: bool = False  # at the end both sides were compared, and what was missing sent again
     acted: int = 0  # times an operator sent something again
     audited: int = 0  # times the audit says so
 

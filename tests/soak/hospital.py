@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +25,12 @@ class WatchedRecords(Records):
     """Tells of every version as it is kept, a whole group at once."""
 
     tell: Callable[[list[Version]], None] = field(default=lambda versions: None)
+    clock: Callable[[], datetime] = field(default=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+
+    def add(self, kind: str, id_: str, resource: dict[str, Any] | None) -> Version:
+        """The next version, at the time of this hospital."""
+        with self.updated_at(self.clock().isoformat(timespec="milliseconds")):
+            return super().add(kind, id_, resource)
 
     def _write_journal(self) -> None:
         if self._group:
@@ -42,9 +50,15 @@ class Hospital:
     """Answers requests, and lets its own people write."""
 
     def __init__(
-        self, tell: Callable[[list[Version]], None], *, client_ids: bool = True, bundles: bool = True
+        self,
+        tell: Callable[[list[Version]], None],
+        clock: Callable[[], datetime],
+        *,
+        client_ids: bool = True,
+        bundles: bool = True,
     ) -> None:
         self._tell = tell
+        self._clock = clock
         self._bundles = bundles
         self._client_ids = client_ids
         self._registered: dict[str, Resource] = {}
@@ -67,7 +81,8 @@ class Hospital:
         except Exception as error:  # noqa: BLE001 - a server answers 500 and goes on
             answer = Answer(500, outcome("error", "exception", type(error).__name__))
         body_shown = None if answer.body is None else self._as_set(path, answer.body)
-        return self.shown(body_shown, answer.status, answer.headers)
+        headers = {"Date": format_datetime(self._clock(), usegmt=True), **answer.headers}
+        return self.shown(body_shown, answer.status, headers)
 
     @staticmethod
     def shown(
@@ -136,7 +151,7 @@ class Hospital:
         return versions[1].resource if len(versions) > 1 else None
 
     def _empty(self) -> Ehr:
-        records = WatchedRecords(tell=self._tell)
+        records = WatchedRecords(tell=self._tell, clock=self._clock)
         return Ehr(records, Pages(cache_seconds=0.0), client_ids=self._client_ids)
 
     def _register(self, place: str, resource: Resource) -> None:

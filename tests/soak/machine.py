@@ -115,6 +115,16 @@ PUSH = _step(
     worker=st.integers(0, 1),
     moments=st.lists(st.one_of(NETWORK, NETWORK, DEATH, MEANWHILE, MEANWHILE, STOP), max_size=3),
 )
+READ = st.one_of(
+    *(
+        _step(
+            do,
+            worker=st.integers(0, 1),
+            moments=st.lists(st.one_of(NETWORK, DEATH, MEANWHILE, STOP), max_size=2),
+        )
+        for do in ("pull", "reconcile")
+    )
+)
 WEATHER = st.one_of(
     _step("weather", kind=st.sampled_from(["fair", "fair", "down", "deaf", "lag"])),
     _step(
@@ -178,6 +188,11 @@ class Schedules(RuleBasedStateMachine):
     @rule(step=PUSH)
     def another_push(self, step: dict[str, Any]) -> None:
         """As often as all else together."""
+        self._do(step)
+
+    @rule(step=READ)
+    def read(self, step: dict[str, Any]) -> None:
+        """What changed at the EHR is read, or all of it is compared."""
         self._do(step)
 
     @rule(step=st.one_of(CLOCK, CLOCK, WEATHER))

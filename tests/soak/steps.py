@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from fhir_pmp.ehr.deliveries import Selection, replay, unpause
+from fhir_pmp.fhir.definitions import build_definitions
 from fhir_pmp.identifiers import Identifier, InstrumentId, ResponseId, SourceId, TimepointId
 from fhir_pmp.intake.arrivals import ArrivedEnrolment, ArrivedPractice, ArrivedResponse, Fate
 from fhir_pmp.intake.cells import read_moment
@@ -13,10 +14,9 @@ from fhir_pmp.intake.enrolments import record_enrolments
 from fhir_pmp.intake.responses import record_responses
 from fhir_pmp.intake.withdrawals import withdraw_response
 from fhir_pmp.pathway.facts import Sex
-from fhir_pmp.publishing.starting import start_publishing
 from fhir_pmp.store import Books
 from tests.soak.clinic import clinics
-from tests.soak.history import Final, Forgiven
+from tests.soak.history import Emptied, Final, Forgiven
 from tests.soak.hospital import MEDICARE
 from tests.soak.world import HOSPITAL, World
 
@@ -30,6 +30,7 @@ TIMEPOINTS = {"screening": -10, "start": 0, "post": 56, "follow_up": 147}
 ANSWERS = {"phq9": 9, "peg": 3}
 """How many numbered items each questionnaire has."""
 OPERATOR = "command:operator"
+DEFINED = ("Organization", "Questionnaire")
 
 
 def do(world: World, step: Step) -> None:
@@ -43,10 +44,18 @@ def come_to_rest(world: World) -> None:
     world.restart()
     _unpause(world, {})
     _push_until_quiet(world)
+    if world.history.of(Emptied):
+        _reconcile_to_the_end(world)
+        _push_until_quiet(world)
     # Whatever somebody refused in bad weather is sent again; what then is still dead is so for a reason.
     _replay(world, {})
     _push_until_quiet(world)
+    _reconcile_to_the_end(world)
+    _push_until_quiet(world)
+    world.sync(0, "pull")
+    _push_until_quiet(world)
     world.look()
+    world.history.reconciled = True
     with world.store.read() as books:
         world.history.deliveries = [
             Final(_seq(books, d.seq), d.reference, d.version, d.state.value, d.reason)
@@ -59,13 +68,21 @@ def come_to_rest(world: World) -> None:
 
 def _push_until_quiet(world: World, most: int = 60) -> None:
     for n in range(most):
-        world.push(0, ())
+        world.sync(0, "push")
         with world.store.read() as books:
             counts = books.deliveries.counts(HOSPITAL).get(HOSPITAL, {})
         if not {"pending", "in_flight"} & {state.value for state in counts}:
             return
         # Longer than a lease, at last longer than any EHR may ask us to wait.
         world.now += timedelta(minutes=4) if n < 10 else timedelta(hours=2)
+
+
+def _reconcile_to_the_end(world: World, most: int = 5) -> None:
+    for _ in range(most):
+        if world.sync(0, "reconcile"):
+            return
+        world.now += timedelta(hours=7)
+    raise AssertionError("the comparison does not come to its end")
 
 
 def _seq(books: Books, delivery: int) -> int:
@@ -160,8 +177,11 @@ def _acknowledge(world: World, step: Step) -> None:
 
 
 def _define(world: World, step: Step) -> None:
-    with world.life(step.get("moments", ())) as process:
-        start_publishing(process.store, world.publisher, clinics()[step["phone"]], now=world.now)
+    # Of all the definitions the one that people's resources refer to, and one that nothing refers to: every schedule
+    # sends them, compares them, and may lose them.
+    definitions = [d for d in build_definitions(clinics()[step["phone"]]) if d.type in DEFINED]
+    with world.life(step.get("moments", ())) as process, process.store.begin() as books:
+        world.publisher.publish(books, definitions, now=world.now)
 
 
 def _register(world: World, step: Step) -> None:
@@ -194,8 +214,8 @@ def _clock(world: World, step: Step) -> None:
         world.note(Forgiven(world.tick()))
 
 
-def _push(world: World, step: Step) -> None:
-    world.push(step.get("worker", 0), step.get("moments", ()))
+def _sync(world: World, step: Step) -> None:
+    world.sync(step.get("worker", 0), step["do"], step.get("moments", ()))
 
 
 def _restart(world: World, step: Step) -> None:
@@ -226,7 +246,9 @@ DOING: Mapping[str, Callable[[World, Step], None]] = {
     "empty": _empty,
     "weather": _weather,
     "clock": _clock,
-    "push": _push,
+    "push": _sync,
+    "pull": _sync,
+    "reconcile": _sync,
     "restart": _restart,
     "replay": _replay,
     "unpause": _unpause,

@@ -12,9 +12,11 @@ import requests
 from fhir_pmp.ehr.client import EhrClient, Limits
 from fhir_pmp.ehr.destinations import Destination, Patients, WriteStrategy
 from fhir_pmp.ehr.neighbour import Neighbour
+from fhir_pmp.ehr.pull import Pull, Reach
 from fhir_pmp.ehr.push import Pace, Push
+from fhir_pmp.ehr.reconcile import Reconcile, Tempo
 from fhir_pmp.ehr.retry_after import read_retry_after
-from fhir_pmp.identifiers import DestinationId
+from fhir_pmp.identifiers import DestinationId, SourceId
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.store import Store
 from tests.soak import wire
@@ -26,11 +28,14 @@ from tests.soak.process import Killed, Moment, Process, crash_points_told
 from tests.stub_ehr.json_text import from_json
 from tests.stub_ehr.records import Version
 
+PER_PAGE = 7
 HOSPITAL = DestinationId("hospital")
 OPENS_AT = datetime(2026, 11, 20, 3, 4, 5, tzinfo=UTC)
 EACH_REQUEST = timedelta(milliseconds=20)
 READ_TIMEOUT = timedelta(seconds=30)
 LAG = timedelta(seconds=60)
+SKEW = timedelta(minutes=37)
+"""How far the hospital's clock is ahead of ours."""
 
 Step = Mapping[str, Any]
 
@@ -88,14 +93,19 @@ class World:
     setting: Setting
     store: Store
     url: str
-    now: datetime = OPENS_AT
     weather: Mapping[str, Any] = field(default_factory=lambda: {"kind": "fair"})
 
     def __post_init__(self) -> None:
+        self._ours = OPENS_AT
+        self._theirs = OPENS_AT + SKEW
         self.history = History(named_by_server=self.setting.ids != "ours", theirs=self.setting.theirs)
         self.hospital = Hospital(
-            self._stood, client_ids=self.setting.ids == "ours", bundles=self.setting.bundles
+            self._stood,
+            lambda: self._theirs,
+            client_ids=self.setting.ids == "ours",
+            bundles=self.setting.bundles,
         )
+        self._systems = clinics()[0].own_systems([SourceId("redcap-wide")])
         self.publisher = Publisher((HOSPITAL,), zone=clinics()[0].zone)
         self.do_meanwhile: Any = None
         self._looking = look_into(self.url)
@@ -114,6 +124,17 @@ class World:
         self._reached.__exit__(None, None, None)
         self._looking.close()
 
+    @property
+    def now(self) -> datetime:
+        """What our clock says."""
+        return self._ours
+
+    @now.setter
+    def now(self, moment: datetime) -> None:
+        # Where ours is set back, theirs goes on.
+        self._theirs += max(moment - self._ours, timedelta(0))
+        self._ours = moment
+
     # processes
 
     @contextmanager
@@ -123,17 +144,27 @@ class World:
         with self._runs(process, moments):
             yield process
 
-    def push(self, worker: int, moments: Sequence[Moment]) -> None:
-        """One push by a sync process that goes on from push to push until it is killed."""
+    def sync(self, worker: int, what: str, moments: Sequence[Moment] = ()) -> bool:
+        """One push, pull or reconcile by a sync process, which goes on to the next until it is killed. Whether it got
+        to its end, where it can say.
+        """
+        complete = True
         while worker in self._syncing and self._syncing[worker].life in self._running:
             worker += 1  # it is paused in the middle of a push: this is another one
         if worker not in self._syncing:
             self._syncing[worker] = self._started(worker)
         syncing = self._syncing[worker]
         with self._runs(syncing.life, moments):
-            syncing.push.run()
+            match what:
+                case "push":
+                    syncing.push.run()
+                case "pull":
+                    self._pull(syncing).run()
+                case "reconcile":
+                    complete = self._reconcile(syncing).run().complete
         if syncing.life.dead or syncing.life.stop.is_set():
             del self._syncing[worker]
+        return complete
 
     def restart(self) -> None:
         """Every sync process that is not in the middle of something ends in good order; others begin."""
@@ -190,6 +221,28 @@ class World:
 
     def _pass(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
+
+    def _pull(self, syncing: Syncing) -> Pull:
+        return Pull(
+            syncing.life.store,
+            syncing.neighbour,
+            self._systems,
+            lambda: self.now,
+            reach=Reach(per_page=PER_PAGE),
+            chance=Random(syncing.life.number),
+            stop=syncing.life.stop,
+        )
+
+    def _reconcile(self, syncing: Syncing) -> Reconcile:
+        return Reconcile(
+            syncing.life.store,
+            syncing.neighbour,
+            self._systems,
+            lambda: self.now,
+            tempo=Tempo(requests_per_second=1e9, per_page=PER_PAGE, pause=self._pass),
+            chance=Random(syncing.life.number),
+            stop=syncing.life.stop,
+        )
 
     def _reach(self, name: str) -> None:
         if self._running:

@@ -7,7 +7,6 @@ from tests.soak.checks.standing import first_arrivals
 from tests.soak.checks.violation import Violation
 from tests.soak.history import Committed, Consented, Emptied, Ended, Final, History, Stood
 
-DELIVERY_KINDS = ("delivery_refused", "edited_at_destination")
 SHARED_BY_MANY = frozenset(
     {"CodeSystem", "Organization", "Practitioner", "PractitionerRole", "Questionnaire", "ValueSet"}
 )
@@ -37,7 +36,7 @@ def order_per_person(history: History, names: Names) -> Iterator[Violation]:
         left_way.setdefault(ended.seq, ended.at)
     for all_of in _lanes(history).values():
         by_name = {(one.reference, one.version): one for one in all_of}
-        for (reference, version), when in _writes(history, names):
+        for (reference, version), when, standing in _writes(history, names):
             later = by_name.get((reference, version))
             if later is None:
                 continue
@@ -45,7 +44,11 @@ def order_per_person(history: History, names: Names) -> Iterator[Violation]:
             for earlier in all_of:
                 if earlier.event >= rank or left_way.get(earlier.seq, when) < when:
                     continue
-                if arrived.get((earlier.reference, earlier.version), when + 1) > when:
+                if arrived.get((earlier.reference, earlier.version), when + 1) <= when:
+                    continue
+                if standing.get(earlier.reference, b"") != names.said(
+                    earlier
+                ):  # else there was nothing to do
                     what = f"{reference} v{version} before {earlier.reference} v{earlier.version}"
                     yield Violation("order", when, what)
 
@@ -58,17 +61,17 @@ def _lanes(history: History) -> dict[str, list[Committed]]:
     return lanes
 
 
-def _writes(history: History, names: Names) -> Iterator[tuple[tuple[str, int], int]]:
-    """What we wrote, as the oldest version that says so, with its request."""
+def _writes(history: History, names: Names) -> Iterator[tuple[tuple[str, int], int, dict[str, bytes]]]:
+    """What we wrote, as the oldest version that says so, with its request, and what of ours stands there then."""
+    standing: dict[str, bytes] = {}
     for event in history.of(Stood):
         ours = names.ours(event.place)
         if event.by is None or event.content is None or ours is None:
             continue
-        same = [
-            v.version for v in names.versions[ours] if v.at < event.at and names.said(v) == names.said(event)
-        ]
+        said = standing[ours] = names.said(event)
+        same = [v.version for v in names.versions[ours] if v.at < event.at and names.said(v) == said]
         if same:
-            yield (ours, min(same)), event.by
+            yield (ours, min(same)), event.by, standing
 
 
 def _rank(one: Committed, lane: list[Committed]) -> int:
@@ -104,9 +107,12 @@ class _Judge:
         self._about = {about for _, about in history.work_items}
         self._consents = {one.person: one.shared for one in history.of(Consented)}
         self._stood: dict[str, list[Stood]] = {}
+        theirs: set[str] = set()  # what they made themselves, though it is about somebody of ours
         for stood in history.of(Stood):
             ours = names.ours(stood.place)
-            if ours is not None:
+            if stood.version == 1 and stood.by is None:
+                theirs.add(stood.place)
+            if ours is not None and stood.place not in theirs:
                 self._stood.setdefault(ours, []).append(stood)
         self._emptied = max((e.at for e in history.of(Emptied)), default=0)
 
@@ -138,10 +144,14 @@ class _Judge:
         if not there:
             return "it counts as sent and never stood there"
         last = stood[-1]
-        if last.at == there[-1] or self._emptied > there[-1]:
+        if last.at == there[-1] and last.at > self._emptied:
             return None
+        if last.at < self._emptied:
+            lost = "it counts as sent, the EHR has lost it, and nobody noticed"
+            return lost if self._history.reconciled else None
         if any(s.by is None and s.at > there[-1] for s in stood):
-            return None
+            told = f"delivery/hospital/{one.reference}" in self._about
+            return None if told or not self._history.reconciled else "somebody changed it, and nobody is told"
         return "it counts as sent, and something else of ours stands there"
 
     def _is_newer_there(self, one: Committed) -> bool:
@@ -151,12 +161,9 @@ class _Judge:
         )
 
     def _dead(self, one: Committed) -> str | None:
-        if not any(
-            (kind, f"delivery/hospital/{one.reference}") in self._history.work_items
-            for kind in DELIVERY_KINDS
-        ):
+        if f"delivery/hospital/{one.reference}" not in self._about:
             return "it is dead and nobody is told"
-        if self._somebody_was_there(one) or self._emptied:
+        if self._somebody_was_there(one) or (self._emptied and not self._history.reconciled):
             return None
         return "it is dead without a cause"
 

@@ -25,6 +25,7 @@ class _Row:
 def spares_the_sick(history: History, names: Names) -> Iterator[Violation]:
     """After five failures in a row half a doubling span lies between two calls; Retry-After is waited for."""
     row = _Row()
+    has_statement: set[int] = set()  # processes that go on with what a server said of itself yesterday
     died = {one.process: one.at for one in history.of(Died)}
     for _, event, begins in _in_order(history):
         if isinstance(event, Forgiven):
@@ -33,6 +34,10 @@ def spares_the_sick(history: History, names: Names) -> Iterator[Violation]:
             yield from _too_soon(event, row)
         elif not is_failure(event):
             row = _Row()
+            if event.path == "metadata":
+                has_statement.add(event.process)
+        elif event.path == "metadata" and event.process in has_statement and event.after_seconds is None:
+            continue
         elif event.outcome != "died" and not _died_with_it(event, died):
             row.counted += 1
             row.until = max(row.until, event.clock_until)
