@@ -15,6 +15,11 @@ FARTHEST = timedelta(seconds=LONGEST_WAIT + LONGEST_DELAY)
 PAUSED_LOOKS_AGAIN_AFTER = timedelta(hours=1)
 """A refused sign-in or a certificate is for a person to mend; once an hour we see whether that was done."""
 
+_WHAT = (
+    "Nothing goes to this destination; the reason says why. Where it refuses us, not the data, look at address, "
+    "certificate and sign-in; where its server does not honour what keeps resources from doubling or going back, show "
+    "its team what `fhir-pmp probe` says."
+)
 CLOSED, OPEN, HALF_OPEN, PAUSED, RECOVERING = "closed", "open", "half_open", "paused", "recovering"
 
 
@@ -100,9 +105,21 @@ class KeptBreaker:
             breaker = books.breakers.hold(self._destination)
             if not may_call(breaker, now):
                 return False
-            if breaker.state != CLOSED:
+            if breaker.state not in (CLOSED, RECOVERING):
                 books.breakers.put(self._destination, probing(breaker, now, longest))
         return True
+
+    def goes_on(self, now: datetime) -> None:
+        """The probe found it answering and goes on with another call: whoever is next takes it from here."""
+        with self._store.begin_beside() as books:
+            breaker = books.breakers.hold(self._destination)
+            if breaker.state not in (CLOSED, RECOVERING):
+                books.breakers.put(self._destination, replace(breaker, probe_at=now))
+
+    def is_closed(self) -> bool:
+        """Whether nothing is known to be wrong."""
+        with self._store.read() as books:
+            return books.breakers.get(self._destination).state == CLOSED
 
     def has_succeeded(self, now: datetime) -> None:
         """Lets everybody call again, and closes the work item of a pause."""
@@ -132,7 +149,7 @@ class KeptBreaker:
                 "destination_paused",
                 about=self._about,
                 role="administrator",
-                what="The destination refuses us, not the data: look at address, certificate and sign-in.",
+                what=_WHAT,
                 now=now,
                 details={"destination": self._destination, "status": status, "reason": reason},
             )

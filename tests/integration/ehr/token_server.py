@@ -31,6 +31,7 @@ class TokenServer(ThreadingHTTPServer):
         self.client_id = client_id
         self.now = now
         self.expires_in = 300
+        self.behind: str | None = None  # the EHR's own origin, where the EHR passes token requests on
         self.asked: list[dict[str, str]] = []  # every token request
         self.refused: list[str] = []  # why, for the tests to read
         self.given: list[str] = []
@@ -47,7 +48,7 @@ class TokenServer(ThreadingHTTPServer):
     @property
     def endpoint(self) -> str:
         """The token URL."""
-        return f"{self.origin}/oauth/token"
+        return f"{self.behind or self.origin}/oauth/token"
 
     def knows(self, jwks: bytes) -> None:
         """It has fetched this JWK set."""
@@ -98,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        asked = {name: values[0] for name, values in parse_qs(body).items()}
+        asked = _form(body)
         asked["authorization"] = self.headers.get("Authorization", "")
         status, headers, content = self.server.token_for(asked)
         self.send_response(status)
@@ -109,6 +110,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Says nothing."""
+
+
+def _form(body: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(body).items()}
 
 
 def _json(status: int, body: dict[str, Any]) -> Answered:
@@ -149,6 +154,9 @@ def guard(proxy: FaultProxy, server: TokenServer, **more: Any) -> None:
             return Fault(
                 "configuration", status=200, status_body=json.dumps(configuration(server, **more)).encode()
             )
+        if call.path == "/oauth/token":
+            status, headers, body = server.token_for(_form(call.body.decode()))
+            return Fault("token", status=status, status_headers=headers, status_body=body)
         if call.headers.get("authorization", "").removeprefix("Bearer ") in server.valid:
             return None
         return Fault("no token", status=401)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fhir_pmp.ehr.destinations import Patients, WriteStrategy, load_destinations
+from fhir_pmp.ehr.destinations import Patients, load_destinations
 from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.mapping_file import MappingFaults
 
