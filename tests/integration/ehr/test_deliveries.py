@@ -8,6 +8,7 @@ from fhir_pmp.ehr import deliveries
 from fhir_pmp.ehr.deliveries import NoSuchDelivery, NotASelection, Selection
 from fhir_pmp.identifiers import DestinationId, PersonId
 from fhir_pmp.store.deliveries import DeliveryState
+from tests.faults.proxy import Fault, FaultProxy
 from tests.integration.ehr.house import Ehr, House
 from tests.integration.ehr.sample import (
     HOSPITAL,
@@ -103,6 +104,45 @@ def test_a_replay_twice_has_the_effect_of_one(house: House, one_dead: int) -> No
     for _ in range(2):
         deliveries.replay(house.store, SPOILT, who=WHO, now=NOW, dry_run=False)
     assert house.states()["pending"] == 1
+
+
+@pytest.mark.parametrize(
+    ("selection", "chosen"),
+    [
+        (Selection(person=PersonId("patient-1")), True),
+        (Selection(person=PersonId("patient-2")), False),
+        (Selection(destination=HOSPITAL), True),
+        (Selection(destination=DestinationId("elsewhere")), False),
+        (Selection(since=NOW, until=NOW + timedelta(minutes=1)), True),
+        (Selection(since=NOW + timedelta(minutes=1)), False),
+        (Selection(until=NOW), False),
+        (Selection(destination=HOSPITAL, until=NOW + timedelta(minutes=1)), True),
+    ],
+)
+def test_a_replay_is_chosen_by_person_destination_or_time(
+    house: House, one_dead: int, selection: Selection, chosen: bool
+) -> None:
+    dry = deliveries.replay(house.store, selection, who=WHO, now=NOW)
+    assert [d.seq for d in dry.chosen] == ([one_dead] if chosen else [])
+
+
+def test_a_replay_drains_gently(house: House, ehr: Ehr, proxy: FaultProxy) -> None:
+    publish(house.store, [organization()])
+    house.push()
+    publish_people(house.store, 8, each=1)
+    proxy.plan = lambda call: Fault("refused", status=422) if call.method != "GET" else None
+    house.push()
+    assert house.states() == {"sent": 1, "dead": 16, "waiting": 16}, (
+        "patients and letters; the rest rests on them"
+    )
+    proxy.plan = lambda _: None
+    deliveries.replay(house.store, Selection(destination=HOSPITAL), who=WHO, now=house.now, dry_run=False)
+    house.push()
+    assert len(ehr.all("Patient")) <= 2, "not all in one moment"
+    house.push_until_quiet()
+    assert len(ehr.all("Patient")) == 8
+    with house.store.read() as books:
+        assert books.breakers.get(HOSPITAL).state == "closed"
 
 
 def test_a_dead_version_whose_successor_went_is_not_replayed(house: House, ehr: Ehr, one_dead: int) -> None:
