@@ -34,6 +34,11 @@ class Neighbour:
         """How many connections we open to it at most."""
         return min(self.client.connections, self.destination.connections or self.client.connections)
 
+    @property
+    def known(self) -> Capability | None:
+        """What the server said it can do when it was last asked."""
+        return self._capability
+
     def capability(self, now: datetime) -> Capability:
         """What the server can do. Raises what `fetch_statement` and `Prover.prove` raise, unless an older statement can stand in."""
         with self._lock:

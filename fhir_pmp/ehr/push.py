@@ -300,8 +300,17 @@ class Push:
         return True
 
     def _capability(self) -> Capability | None:
+        """What it can do; None where that cannot be found out now. To ask is a call too: of a sick server, the probe."""
+        closed, known = self._breaker.is_closed(), self._neighbour.known
+        if known is not None and not closed:
+            return known  # what it said before lets its deliveries be tried, and age
+        if not closed and not self._breaker.may_begin(self._clock(), self._one_call):
+            return None
         try:
-            return self._neighbour.capability(self._clock())
+            capability = self._neighbour.capability(self._clock())
+            if not closed:
+                self._breaker.goes_on(self._clock())
+            return capability
         except WireFailure as failure:
             if not self._stop.is_set() or failure.after_seconds is not None:
                 self._breaker.has_failed(self._clock(), str(failure), failure.after_seconds)
