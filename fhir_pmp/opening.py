@@ -95,7 +95,7 @@ def check_all_mappings(mappings: Path, wording: Path | None) -> list[Fault]:
     instruments = load_instruments(mappings / "instruments", wording)
     for check in (
         lambda: load_sources(mappings / "sources", load_programme(mappings / "programme.yaml", instruments)),
-        lambda: load_destinations(mappings / "destinations"),
+        lambda: load_destinations(mappings / "destinations", instruments.values()),
         lambda: load_wording(mappings / "letters" / "wording.yaml", instruments),
     ):
         try:

@@ -1,16 +1,18 @@
 """What one EHR takes from us, as data: whose patients, which types, which way of writing (mappings/destinations)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fhir_pmp.ehr.dialect import Dialect, read_dialect
+from fhir_pmp.ehr.dialect import Dialect, codes_of, read_dialect
 from fhir_pmp.errors import Fault
 from fhir_pmp.fhir.systems import OBSERVATION_CATEGORY
 from fhir_pmp.identifiers import DestinationId
+from fhir_pmp.instruments.definition import Instrument
 from fhir_pmp.mapping_file import MappingFaults, Table, read_mapping
 
 MOST_ENTRIES = 500
@@ -90,12 +92,18 @@ class Destination:
         return more
 
 
-def load_destinations(folder: Path) -> Mapping[DestinationId, Destination]:
-    """Every file of the folder, by id. Raises MappingFaults naming everything that is wrong in any."""
+def load_destinations(
+    folder: Path, instruments: Iterable[Instrument] | None = None
+) -> Mapping[DestinationId, Destination]:
+    """Every file of the folder, by id. Raises MappingFaults naming everything that is wrong in any.
+
+    With `instruments`, the codes of ours that a file translates must be theirs.
+    """
+    known = None if instruments is None else codes_of(instruments)
     faults: list[Fault] = []
     found: dict[DestinationId, Destination] = {}
     for path in sorted(folder.glob("*.yaml")):
-        destination = read_mapping(path, _read, faults)
+        destination = read_mapping(path, partial(_read, known=known), faults)
         if destination is None:
             continue
         if destination.id != path.stem:
@@ -106,7 +114,7 @@ def load_destinations(folder: Path) -> Mapping[DestinationId, Destination]:
     return found
 
 
-def _read(table: Table) -> Destination:
+def _read(table: Table, known: Mapping[str, frozenset[str]] | None) -> Destination:
     patients = table.one_of("patients", Patients)
     systems = tuple(table.texts_or_none("identifier_systems"))
     if patients is Patients.THEIRS and not systems:
@@ -129,7 +137,7 @@ def _read(table: Table) -> Destination:
         entries_per_bundle=_between(table, "entries_per_bundle", 1, MOST_ENTRIES, MOST_ENTRIES)
         or MOST_ENTRIES,
         connections=_between(table, "connections", 1, 16, None),
-        dialect=read_dialect(table),
+        dialect=read_dialect(table, known),
         sign_in=_sign_in(table.table_or_none("sign_in")),
         probe_subject=_subject(table),
     )

@@ -1,6 +1,6 @@
 """What an EHR takes of our content, as data: which categories of Observation, and its own codes beside ours."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from fhir_pmp.errors import NotUnderstood
 from fhir_pmp.fhir.json_reader import read_json
 from fhir_pmp.fhir.json_writer import write_canonical
 from fhir_pmp.fhir.systems import OBSERVATION_CATEGORY, Systems
+from fhir_pmp.instruments.definition import Instrument
 from fhir_pmp.mapping_file import Table
 
 CATEGORIES = frozenset(
@@ -97,23 +98,36 @@ class Dialect:
         return [*(coding for coding in theirs if coding not in ours), *ours]
 
 
-def read_dialect(table: Table) -> Dialect:
-    """The lines of a destination file that say it."""
+def codes_of(instruments: Iterable[Instrument]) -> Mapping[str, frozenset[str]]:
+    """The codes of ours that name scales and items, by the name of their system."""
+    scales: set[str] = set()
+    items: set[str] = set()
+    for instrument in instruments:
+        names = {f"{instrument.id}.{scale.id}" for scale in instrument.scales}
+        scales |= {str(instrument.id), *names, *(f"change.{name}" for name in names)}
+        items |= {str(item.link_id) for item in instrument.items}
+    return {"scales": frozenset(scales), "items": frozenset(items)}
+
+
+def read_dialect(table: Table, known: Mapping[str, frozenset[str]] | None = None) -> Dialect:
+    """The lines of a destination file that say it; `known`: codes of ours, of those systems that are named there."""
     categories = table.texts("categories") if table.has("categories") else None
     if categories is not None and not CATEGORIES.issuperset(categories):
         table.fault(f"must be categories of Observations: {', '.join(sorted(CATEGORIES))}", "categories")
-    codes = [_translation(one) for one in table.tables_or_none("codes")]
-    known = [(one.system, one.code) for one in codes]
-    if len(known) != len(set(known)):
+    codes = [_translation(one, known or {}) for one in table.tables_or_none("codes")]
+    ours = [(one.system, one.code) for one in codes]
+    if len(ours) != len(set(ours)):
         table.fault("translates one code of ours twice", "codes")
     return Dialect(None if categories is None else frozenset(categories), tuple(codes))
 
 
-def _translation(table: Table) -> Translation:
+def _translation(table: Table, known: Mapping[str, frozenset[str]]) -> Translation:
     system, bar, code = table.text("ours").rpartition("|")
     if not bar or not code or not ("://" in system or system.startswith("urn:") or system in _OWN_SYSTEMS):
         names = ", ".join(_OWN_SYSTEMS)
         table.fault(f"must be SYSTEM|CODE, the system a URI or one of ours by name: {names}", "ours")
+    elif system in known and code not in known[system]:
+        table.fault(f"is no code of our {system}", "ours")
     theirs = {name: table.text(name) for name in ("system", "code", "display")}
     if "://" not in theirs["system"] and not theirs["system"].startswith("urn:"):
         table.fault("must be a URI", "system")

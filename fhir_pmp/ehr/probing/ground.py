@@ -233,10 +233,10 @@ class Ground:
                 self.ask("DELETE", place)
                 if self.read(place).status in _NOT_THERE:
                     return True
+            except (NothingSent, Untrusted):
+                return False  # nobody is there, or we are to end
             except WireFailure:
                 self.pause(0.5)
-            except Untrusted:
-                return False
         return False
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from fhir_pmp.ehr.destinations import Patients, load_destinations
 from fhir_pmp.identifiers import DestinationId
+from fhir_pmp.instruments.loading import load_instruments
 from fhir_pmp.mapping_file import MappingFaults
 
 SHIPPED = Path(__file__).parents[3] / "mappings" / "destinations"
@@ -112,3 +113,24 @@ def test_every_file_is_read_before_anything_is_said(tmp_path: Path) -> None:
         "a.yaml",
         "b.yaml",
     }
+
+
+def test_a_code_of_ours_that_no_instrument_has_is_named(tmp_path: Path) -> None:
+    code = "{ours: %s, system: urn:a, code: b, display: c}"
+    file = tmp_path / "clinic.yaml"
+    instruments = load_instruments(SHIPPED.parent / "instruments", None)
+    for ours, wrong in (
+        ("scales|pseq.totl", "codes[0].ours: is no code of our scales"),
+        ("items|pseq-11", "codes[0].ours: is no code of our items"),
+        ("scales|change.pseq.total", None),
+        ("items|pseq-10", None),
+        ("http://loinc.org|44261-6", None),
+    ):
+        file.write_text(f"id: clinic\ntitle: x\npatients: ours\ncodes:\n  - {code % ours}\n")
+        load_destinations(tmp_path)
+        if wrong is None:
+            load_destinations(tmp_path, instruments.values())
+            continue
+        with pytest.raises(MappingFaults) as raised:
+            load_destinations(tmp_path, instruments.values())
+        assert wrong in str(raised.value)
