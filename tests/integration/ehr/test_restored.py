@@ -54,7 +54,7 @@ def value(ehr: Ehr, n: int, k: int) -> str:
 def live_on(house: House) -> None:
     """What happened after the backup: corrections, a new person, and everything of it delivered."""
     publish(house.store, [score(1, 1, "8.00")])
-    publish(house.store, [score(2, 1, "8.20")])
+    publish(house.store, [score(1, 2, "8.20")])
     publish(house.store, [score(2, 2, "8.40")])
     publish_people(house.store, 1, first=3)
     publish(house.store, [score(3, 1, "8.60", status="amended")])
@@ -62,12 +62,12 @@ def live_on(house: House) -> None:
 
 
 def yesterday(house: House) -> None:
-    """The state of the backup: two people are there, one correction and one first version still unsent."""
+    """The state of the backup: two people are there; a correction of one and first versions of the other are unsent."""
     publish_people(house.store, 1)
     add_people(house.store, [2])
     publish(house.store, [one for one in everything_about(2) if one.id not in ("score-2-2", "response-2-2")])
     house.push_until_quiet()
-    publish(house.store, [score(2, 1, "8.10")])
+    publish(house.store, [score(1, 2, "8.10")])
     publish(house.store, [one for one in everything_about(2) if one.id in ("score-2-2", "response-2-2")])
 
 
