@@ -1,9 +1,11 @@
 """What became of a claimed lane, written down while the lease holds; every method is one transaction."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
+
+from msgspec import Struct
 
 from fhir_pmp.crash_points import reach
 from fhir_pmp.ehr.outcomes import Verdict
@@ -36,8 +38,7 @@ _WHAT = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """A delivery that the destination has: where, under which version tag, in which bytes."""
 
     delivery: Delivery

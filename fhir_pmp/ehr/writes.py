@@ -1,11 +1,12 @@
 """How resources are written to a FHIR server: one by one, or many in a transaction, and how its answer is read."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import orjson
+from msgspec import Struct
 
 from fhir_pmp.ehr.client import Answer, EhrClient
 from fhir_pmp.ehr.destinations import WriteStrategy
@@ -22,8 +23,7 @@ _PLACE = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history
 _ETAG = re.compile(r'(?:W/)?"?([A-Za-z0-9\-.]{1,64})"?')
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(Struct, frozen=True):
     """One resource on its way: the bytes, where it goes, and what must be true there for it to be taken."""
 
     reference: str  # our `Type/id`
@@ -50,8 +50,7 @@ class Write:
         return self.place is None and self.strategy is WriteStrategy.SEARCH_THEN_CREATE
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """What came of one write."""
 
     verdict: Verdict
@@ -130,8 +129,8 @@ def _entry(write: Write) -> bytes:
         request = {"method": "POST", "url": write.kind}
     elif write.etag is not None:
         request["ifMatch"] = f'W/"{write.etag}"'
-    head = b'{"fullUrl":' + json.dumps(write.full_url).encode() + b',"resource":'
-    return head + write.content + b',"request":' + json.dumps(request).encode() + b"}"
+    head = b'{"fullUrl":' + orjson.dumps(write.full_url) + b',"resource":'
+    return head + write.content + b',"request":' + orjson.dumps(request) + b"}"
 
 
 def _entry_answer(entry: object, write: Write) -> Written:

@@ -1,11 +1,12 @@
 """One delivery: a published version on its way to a destination, as values."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from fhir_pmp.errors import NotAllowed
@@ -46,8 +47,7 @@ class DeliveryState(StrEnum):
     WITHHELD = "withheld"  # the person's consent does not cover it
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True):
     """One outbox row with the published version it carries."""
 
     seq: int
@@ -91,8 +91,7 @@ class ClaimedLane:
     deliveries: tuple[Delivery, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(msgspec.Struct, frozen=True):
     """What a destination took: the bytes as rendered for it, their hash, and the version tag it answered with."""
 
     seq: int
@@ -125,45 +124,26 @@ class Ended:
 
 DELIVERY = (
     sa.select(
-        outbox.c.seq,
-        outbox.c.destination,
-        outbox.c.lane,
-        outbox.c.state,
-        outbox.c.attempts,
-        outbox.c.unknown,
-        outbox.c.next_at,
-        outbox.c.tried_at,
-        outbox.c.created_at,
-        outbox.c.last_status,
-        outbox.c.reason,
-        outbox.c.sent_at,
-        outbox.c.sent_hash,
-        outbox.c.etag,
-        *(
-            published.c[name]
-            for name in (
-                "type",
-                "id",
-                "version",
-                "content",
-                "content_hash",
-                "refs",
-                "sharing",
-                "person",
-                "episode",
-            )
-        ),
+        *(outbox.c[name] for name in ("seq", "destination", "lane", "state")),
+        *(published.c[name] for name in ("type", "id", "version", "content", "content_hash", "refs")),
+        *(published.c[name] for name in ("sharing", "person", "episode")),
+        *(outbox.c[name] for name in ("attempts", "unknown", "next_at", "tried_at", "created_at")),
+        *(outbox.c[name] for name in ("last_status", "reason", "sent_at", "sent_hash", "etag")),
     )
     .select_from(outbox)
     .join(published, published.c.seq == outbox.c.published)
 )
-"""Deliveries with what they carry."""
+"""Deliveries with what they carry, the columns in the order of Delivery."""
+
+_STATES = {state.value: state for state in DeliveryState}
+_SHARINGS = {sharing.value: sharing for sharing in Sharing}
 
 
-def delivery_of(row: Mapping[Any, Any], **changed: Any) -> Delivery:
-    """The delivery that lies in this row of DELIVERY, with some of its columns changed since it was read."""
-    values = {**row, **changed}
-    values["state"] = DeliveryState(values["state"])
-    values["sharing"] = Sharing(values["sharing"])
-    values["refs"] = tuple(values["refs"].split())
-    return Delivery(**values)
+def delivery_of(row: Sequence[Any]) -> Delivery:
+    """The delivery that lies in this row of DELIVERY."""
+    seq, destination, lane, state, kind, id_, version, content, content_hash, refs, sharing, *rest = row
+    return Delivery(
+        *(seq, destination, lane, _STATES[state], kind, id_, version, content, content_hash),
+        *(tuple(refs.split()), _SHARINGS[sharing]),
+        *rest,
+    )

@@ -37,7 +37,7 @@ class DeliveryBook:
 
     def get(self, seq: int) -> Delivery:
         """One delivery. Raises NotStored."""
-        row = self._connection.execute(DELIVERY.where(outbox.c.seq == seq)).mappings().one_or_none()
+        row = self._connection.execute(DELIVERY.where(outbox.c.seq == seq)).one_or_none()
         if row is None:
             raise NotStored("no such delivery", field="delivery")
         return delivery_of(row)
@@ -78,7 +78,7 @@ class DeliveryBook:
             query = query.where(outbox.c.created_at < until)
         if after is not None:
             query = query.where(outbox.c.seq > after)
-        return [delivery_of(row) for row in self._connection.execute(query).mappings()]
+        return [delivery_of(row) for row in self._connection.execute(query)]
 
     def last_sent(
         self, destination: DestinationId, references: Iterable[str]

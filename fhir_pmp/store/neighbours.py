@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.store.among import among
@@ -164,8 +165,7 @@ class DestinationIds:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteVersion:
+class RemoteVersion(Struct, frozen=True):
     """What of ours a destination holds, by its own last answer."""
 
     type: str

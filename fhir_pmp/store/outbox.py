@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.store.among import among
-from fhir_pmp.store.batches import BulkInsert, handfuls
+from fhir_pmp.store.batches import BulkInsert, BulkUpdate, handfuls
 from fhir_pmp.store.columns import Moment, milliseconds
 from fhir_pmp.store.deliveries import (
     DEFINITIONS_LANE,
@@ -262,31 +263,24 @@ class Outbox:
     def _due_in(self, destination: DestinationId, lane: str, now: datetime) -> list[Delivery]:
         """The lane's deliveries in order, up to the first that is not due; what a newer version overtook is ended."""
         asked = {"to": destination, "of_lane": lane}
-        rows = self._connection.execute(_GOING, asked).mappings().all()
-        newest = {(row["type"], row["id"]): row["seq"] for row in rows}
-        overtaken = [row for row in rows if newest[row["type"], row["id"]] != row["seq"]]
-        self._overtake([row["seq"] for row in overtaken])
-        maybe_there = {tuple(row) for row in self._connection.execute(_MAYBE_THERE, asked)} | {
-            (row["type"], row["id"])
-            for row in rows
-            if row["unknown"] or row["state"] == DeliveryState.IN_FLIGHT.value
-        }
+        rows = [delivery_of(row) for row in self._connection.execute(_GOING, asked)]
+        newest = {row.reference: row.seq for row in rows}
+        self._overtake([row.seq for row in rows if newest[row.reference] != row.seq])
+        maybe_there = {f"{kind}/{id_}" for kind, id_ in self._connection.execute(_MAYBE_THERE, asked)}
+        maybe_there |= {r.reference for r in rows if r.unknown or r.state is DeliveryState.IN_FLIGHT}
         due = []
         for row in rows:
-            key = (row["type"], row["id"])
-            if newest[key] != row["seq"]:
+            if newest[row.reference] != row.seq:
                 continue
-            if row["state"] == DeliveryState.PENDING.value and row["next_at"] > now:
+            if row.state is DeliveryState.PENDING and row.next_at > now:
                 break
-            left_in_flight = row["state"] == DeliveryState.IN_FLIGHT.value
+            left_in_flight = row.state is DeliveryState.IN_FLIGHT
             due.append(
-                delivery_of(
+                replace(
                     row,
                     state=DeliveryState.IN_FLIGHT,
-                    unknown=key in maybe_there,
-                    attempts=row["attempts"] + left_in_flight,
-                    # What an earlier claim left in flight may have been sent since its reason was written down.
-                    reason=None if left_in_flight else row["reason"],
+                    unknown=row.reference in maybe_there,
+                    attempts=row.attempts + left_in_flight,
                 )
             )
         return due
@@ -300,26 +294,17 @@ class Outbox:
             )
 
     def _lease(self, deliveries: Sequence[Delivery], epoch: int, until: datetime) -> None:
-        self._connection.execute(
-            LEASE,
-            [
-                {
-                    "seq": d.seq,
-                    "epoch": epoch,
-                    "until": milliseconds(until),
-                    "unknown": d.unknown,
-                    "attempts": d.attempts,
-                }
-                for d in deliveries
-            ],
+        of_claim = {"epoch": epoch, "until": milliseconds(until)}
+        LEASE(
+            self._connection,
+            [{**of_claim, "seq": d.seq, "unknown": d.unknown, "attempts": d.attempts} for d in deliveries],
         )
 
     def _answer(
-        self, claim: ClaimedLane, statement: sa.TextClause, rows: Sequence[Mapping[str, object]]
+        self, claim: ClaimedLane, statement: BulkUpdate, rows: Sequence[Mapping[str, object]]
     ) -> None:
         self._hold(claim)
-        if rows:
-            self._connection.execute(statement, [{**row, "epoch": claim.epoch} for row in rows])
+        statement(self._connection, [{**row, "epoch": claim.epoch} for row in rows])
 
     def _hold(self, claim: ClaimedLane) -> None:
         if self._lock(claim.destination, claim.lane) != claim.epoch:

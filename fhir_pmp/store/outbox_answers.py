@@ -3,29 +3,28 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-import sqlalchemy as sa
-
+from fhir_pmp.store.batches import BulkUpdate
 from fhir_pmp.store.columns import milliseconds
 from fhir_pmp.store.deliveries import Ended, PutBack, Sent
 
 Rows = list[Mapping[str, object]]
 
 _OF_CLAIM = "WHERE seq = :seq AND lease_epoch = :epoch AND state = 'in_flight'"
-LEASE = sa.text(
+LEASE = BulkUpdate(
     "UPDATE outbox SET state = 'in_flight', lease_epoch = :epoch, lease_until = :until, unknown = :unknown, "
     "attempts = :attempts WHERE seq = :seq"
 )
-SENT = sa.text(
+SENT = BulkUpdate(
     "UPDATE outbox SET state = 'sent', attempts = attempts + 1, unknown = FALSE, lease_until = NULL, "
     "last_status = :status, reason = NULL, etag = :etag, sent_hash = :sent_hash, sent_bytes = :sent_bytes, "
     f"sent_at = :now, tried_at = COALESCE(tried_at, :now) {_OF_CLAIM}"
 )
-PUT_BACK = sa.text(
+PUT_BACK = BulkUpdate(
     "UPDATE outbox SET state = 'pending', attempts = attempts + 1, unknown = (unknown OR :unknown), "
     "lease_until = NULL, last_status = :status, reason = :reason, next_at = :next_at, "
     f"tried_at = COALESCE(tried_at, :now) {_OF_CLAIM}"
 )
-ENDED = sa.text(
+ENDED = BulkUpdate(
     "UPDATE outbox SET state = :state, lease_until = NULL, last_status = :status, reason = :reason, "
     f"attempts = attempts + :tried {_OF_CLAIM}"
 )
