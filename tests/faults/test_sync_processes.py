@@ -145,7 +145,7 @@ def test_a_sync_that_is_told_to_end_finishes_what_is_under_way_and_claims_nothin
     claimed = asked(
         schedulers.database, "SELECT count(*) FROM outbox_lanes WHERE epoch > 0 AND lane LIKE 'patient%'"
     )
-    assert claimed == len(everybody), "no other was so much as claimed"
+    assert claimed <= 4, "whoever had none by then was not so much as claimed"
     assert nobody_holds_anything(store, schedulers.database)
 
 
