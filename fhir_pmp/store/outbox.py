@@ -263,7 +263,7 @@ class Outbox:
     def _due_in(self, destination: DestinationId, lane: str, now: datetime) -> list[Delivery]:
         """The lane's deliveries in order, up to the first that is not due; what a newer version overtook is ended."""
         asked = {"to": destination, "of_lane": lane}
-        rows = [delivery_of(row) for row in self._connection.execute(_GOING, asked)]
+        rows = [delivery_of(row) for row in self._connection.execute(_GOING, asked).all()]
         newest = {row.reference: row.seq for row in rows}
         self._overtake([row.seq for row in rows if newest[row.reference] != row.seq])
         maybe_there = {f"{kind}/{id_}" for kind, id_ in self._connection.execute(_MAYBE_THERE, asked)}
