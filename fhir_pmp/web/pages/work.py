@@ -255,13 +255,15 @@ def _arrivals(books: Books, item: WorkItem) -> list[Arrived]:
 
 
 def _said(body: bytes) -> list[Said]:
-    """The lines of a Bundle; none where it cannot be read."""
+    """The lines of a Bundle, or of one resource that was read at an EHR; none where it cannot be read."""
     try:
         bundle: dict[str, Any] = read_strict(body, max_bytes=LARGEST_BUNDLE)
     except Exception:  # noqa: BLE001 - whatever is wrong with a foreign body, it can still be downloaded
         return []
     lines: list[Said] = []
-    for entry in bundle.get("entry", []):
+    for entry in (
+        bundle.get("entry", []) if bundle.get("resourceType") == "Bundle" else [{"resource": bundle}]
+    ):
         resource = entry.get("resource") if isinstance(entry, dict) else None
         if isinstance(resource, dict):
             name = type_name(str(resource.get("resourceType", "resource")))
