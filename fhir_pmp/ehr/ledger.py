@@ -1,6 +1,6 @@
 """What became of a claimed lane, written down while the lease holds; every method is one transaction."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
@@ -92,7 +92,7 @@ class Ledger:
                     books.destination_ids.link(
                         to, t.delivery.reference, t.place, how=NAMED_BY_SERVER, by="sync", now=now
                     )
-            mended = self._close_items(books, {t.delivery.reference for t in taken}, now)
+            mended = self._close_items(books, {t.delivery.reference: t.delivery.version for t in taken}, now)
             if mended:
                 books.delivery_checks.end_overtaken(to, mended)
                 for lane in books.delivery_checks.waiting_lanes(to, mended):
@@ -232,13 +232,16 @@ class Ledger:
             },
         )
 
-    def _close_items(self, books: Books, references: set[str], now: datetime) -> set[str]:
-        """Closes the work items about these; the references of those that had one, for which others may have waited."""
+    def _close_items(self, books: Books, delivered: Mapping[str, int], now: datetime) -> set[str]:
+        """Closes the work items about these; the references of those that had one, for which others may have waited.
+
+        One about a newer version stays: an older one that was sent again, because it was lost there, mends nothing.
+        """
         person = None if self._claim.lane == DEFINITIONS_LANE else PersonId(self._claim.lane)
-        mine = {f"delivery/{self._claim.destination}/{reference}": reference for reference in references}
+        mine = {f"delivery/{self._claim.destination}/{reference}": reference for reference in delivered}
         mended = set()
         for item in books.work_items.list_open(kinds=DELIVERY_KINDS, person=person):
-            if item.about in mine:
+            if item.about in mine and _version_in(item.details) <= delivered[mine[item.about]]:
                 books.work_items.close(item.id, by="sync", how="it was delivered", now=now)
                 mended.add(mine[item.about])
         return mended
@@ -247,6 +250,12 @@ class Ledger:
         for seq in seqs:
             if self._unanswered.pop(seq, None) is not None:
                 self.counts[how] = self.counts.get(how, 0) + 1
+
+
+def _version_in(details: Mapping[str, object]) -> int:
+    """Of which version a work item is; 0 where it is of none."""
+    version = str(details.get("resource", "")).partition("/_history/")[2]
+    return int(version) if version.isdigit() else 0
 
 
 def about_delivery(delivery: Delivery) -> str:

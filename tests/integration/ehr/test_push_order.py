@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from fhir_pmp.ehr.destinations import Patients, WriteStrategy
-from fhir_pmp.ehr.ledger import EDITED
+from fhir_pmp.ehr.ledger import EDITED, REFUSED
 from fhir_pmp.fhir.rendered import Rendered
 from tests.faults.proxy import Call, Fault, FaultProxy
 from tests.integration.ehr.house import Ehr, House, destination
@@ -168,3 +168,19 @@ def patient_there() -> dict[str, object]:
         "birthDate": "1970-01-02",
         "active": True,
     }
+
+
+def test_an_older_version_sent_again_leaves_a_person_told_of_the_newer_that_was_refused(
+    house: House, proxy: FaultProxy
+) -> None:
+    publish(house.store, [organization("A name")])
+    house.push()
+    proxy.plan = lambda call: Fault("refused", status=422) if call.method == "PUT" else None
+    publish(house.store, [organization("Another name")])
+    house.push()
+    proxy.plan = lambda call: None
+    with house.store.begin_beside() as books:
+        assert books.standing.send_again(HOSPITAL, ["Organization/organization-1"], why="lost", now=house.now)
+    house.push()
+    assert [delivery.state.value for delivery in house.deliveries()] == ["sent", "dead"]
+    assert [item.kind for item in house.work_items()] == [REFUSED]
