@@ -39,6 +39,8 @@ class Addressing:
         linked = self._known.links.get(delivery.reference)
         if linked is not None:
             return linked
+        if delivery.reference in self._known.held:
+            return delivery.reference  # it went under our id, whatever the server honours by now
         our_id = self._capability.strategy(self._destination, delivery.type) is WriteStrategy.OUR_ID
         return delivery.reference if our_id else None
 

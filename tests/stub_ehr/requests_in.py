@@ -46,6 +46,7 @@ class Ehr:
     kinds: tuple[str, ...] = KINDS
     ignores: frozenset[str] = frozenset()  # preconditions that are not looked at: if-match, if-none-exist
     deletes: bool = True
+    updates: bool = True
 
     def answer(self, asked: Asked) -> Answer:
         """Answers one request; what it writes bears the moment of `X-Stub-Last-Updated`. Raises Problem."""
@@ -92,7 +93,7 @@ class Ehr:
         with self.records.group():
             if asked.method == "POST":
                 written = create(self.records, kind, _json(asked.body), asked.headers.get("if-none-exist"))
-            elif asked.method == "PUT" and asked.query:
+            elif asked.method == "PUT" and asked.query and self.updates:
                 written = update_where(
                     self.records,
                     kind,
@@ -111,7 +112,7 @@ class Ehr:
             return Answer(200, _history_bundle(asked.base, self.records.history(kind, id_)))
         if asked.method == "GET" and len(rest) == 2 and rest[0] == "_history":
             return self._vread(kind, id_, rest[1])
-        if asked.method == "PUT" and not rest:
+        if asked.method == "PUT" and not rest and self.updates:
             with self.records.group():
                 written = update(
                     self.records,

@@ -32,8 +32,10 @@ def choose(findings: Mapping[str, Found]) -> Choice:
 
 
 def _refusal(findings: Mapping[str, Found], way: WriteStrategy) -> str:
-    # Every later write is a PUT with If-Match, whatever the first one was.
-    for name, enough in (("if_match", _is_yes), (_RESTS_ON[way], _SUFFICES.get(way, _is_yes))):
+    # Every later write is a PUT with If-Match, whatever the first one was; where none is taken, none can do harm.
+    creates = way in (WriteStrategy.CONDITIONAL_CREATE, WriteStrategy.SEARCH_THEN_CREATE)
+    later = _is_partly if creates else _is_yes
+    for name, enough in (("if_match", later), (_RESTS_ON[way], _SUFFICES.get(way, _is_yes))):
         found = findings.get(name)
         if found is None:
             return NOT_PROBED
@@ -46,10 +48,8 @@ def _is_yes(found: Found) -> bool:
     return found.honoured is Honoured.YES
 
 
-def _is_found_at_all(found: Found) -> bool:
+def _is_partly(found: Found) -> bool:
     return found.honoured in (Honoured.YES, Honoured.PARTLY)
 
 
-_SUFFICES: Mapping[WriteStrategy, Callable[[Found], bool]] = {
-    WriteStrategy.SEARCH_THEN_CREATE: _is_found_at_all
-}
+_SUFFICES: Mapping[WriteStrategy, Callable[[Found], bool]] = {WriteStrategy.SEARCH_THEN_CREATE: _is_partly}

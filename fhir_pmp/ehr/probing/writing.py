@@ -4,6 +4,7 @@ from fhir_pmp.ehr.probing.findings import Found, no, partly, unknown, yes
 from fhir_pmp.ehr.probing.ground import Ground
 
 STALE = frozenset({409, 412})
+NO_UPDATES = frozenset({405, 501})
 ALREADY_THERE = frozenset({304, 409, 412})
 
 
@@ -54,6 +55,10 @@ def if_match(ground: Ground) -> Found:
     second = ground.update(
         first.place, ground.resource("if-match", **_changed(ground, "2")), If_Match=_tag(old)
     )
+    if second.status in NO_UPDATES:
+        return partly(
+            f"it takes no updates at all ({second.status}): nothing is overwritten, and nothing corrected"
+        )
     if not second.ok:
         return no(f"an update under the current version is refused with {second.status}")
     stale = ground.update(

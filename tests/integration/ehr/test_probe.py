@@ -61,6 +61,8 @@ def _first_letter_of_decimals(resource: dict[str, Any]) -> dict[str, Any]:
     [
         ({"client_ids": False}, "client_ids", NO, WriteStrategy.CONDITIONAL_UPDATE),
         ({"ignores": frozenset({"if-match"})}, "if_match", NO, WriteStrategy.NONE),
+        ({"updates": False}, "if_match", PARTLY, WriteStrategy.CONDITIONAL_CREATE),
+        ({"updates": False, "search_lag": 0.2}, "client_ids", NO, WriteStrategy.SEARCH_THEN_CREATE),
         ({"ignores": frozenset({"if-none-exist"})}, "if_none_exist", NO, WriteStrategy.OUR_ID),
         ({"search_lag": 0.2}, "if_none_exist", PARTLY, WriteStrategy.OUR_ID),
         (

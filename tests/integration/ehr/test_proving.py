@@ -10,7 +10,7 @@ from fhir_pmp.ehr.proof import read_proof
 from fhir_pmp.store import Store
 from tests.faults.proxy import Fault, FaultProxy
 from tests.integration.ehr.house import Ehr, House, destination
-from tests.integration.ehr.sample import HOSPITAL, publish_people
+from tests.integration.ehr.sample import HOSPITAL, publish, publish_people, score
 from tests.integration.ehr.stubs import stub_that
 from tests.stub_ehr.server import StubServer
 
@@ -155,3 +155,32 @@ def test_the_file_may_name_a_way_that_is_not_the_first(house: House, server: Stu
     house.push()
     assert house.states() == {"sent": 9}
     assert all(p["id"].isdigit() for p in server.ehr.records.of_type("Patient"))
+
+
+def test_what_went_under_our_id_is_updated_there_when_another_way_is_taken_by_now(
+    house: House, server: StubServer
+) -> None:
+    publish_people(house.store, 1)
+    house.push()
+    house.destination = destination(strategy=WriteStrategy.CONDITIONAL_CREATE)
+    house.believe_nothing()
+    publish(house.store, [score(1, 1, "5.00", status="amended")], now=house.later(minutes=1))
+    house.push()
+    assert house.states() == {"sent": 10}
+    amended = server.ehr.records.get("Observation", "score-1-1")
+    assert amended is not None
+    assert (amended["status"], amended["meta"]["versionId"]) == ("amended", "2")
+
+
+def test_a_server_that_takes_no_updates_gets_what_is_new_and_a_person_gets_what_is_not(
+    house: House, server: StubServer
+) -> None:
+    server.ehr.client_ids = server.ehr.updates = False
+    publish_people(house.store, 1)
+    house.push()
+    assert house.states() == {"sent": 9}
+    publish(house.store, [score(1, 1, "5.00", status="amended")], now=house.later(minutes=1))
+    house.push()
+    assert house.states() == {"sent": 9, "dead": 1}
+    assert [item.kind for item in house.work_items()] == ["delivery_refused"]
+    assert {o["status"] for o in server.ehr.records.of_type("Observation")} == {"final"}
