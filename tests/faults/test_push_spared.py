@@ -172,8 +172,14 @@ def test_f28_a_storm_of_503_sees_few_probes_and_then_all_is_sent_at_a_pace(scene
     assert breaker(scene) == Breaker()
 
 
-def test_one_probe_goes_to_a_sick_ehr_however_many_processes_there_are(scene: Scene) -> None:
+@pytest.mark.parametrize("known", [False, True], ids=["just started", "running"])
+def test_one_probe_goes_to_a_sick_ehr_however_many_processes_there_are(scene: Scene, known: bool) -> None:
+    scene.publish_people(1, after=50)
+    scene.house.push()  # what everybody refers to is there: from here on each finds a lane of its own
     scene.publish_people(6)
+    scene.house.forget_capability()
+    if known:
+        scene.house.learn_capability()
     scene.proxy.plan = lambda _: Fault("down", status=503)
     for _ in range(20):
         scene.house.push()
@@ -193,12 +199,19 @@ def test_one_probe_goes_to_a_sick_ehr_however_many_processes_there_are(scene: Sc
         for _ in range(3):  # others, while the probe is under way
             with House(Store(scene.database), scene.proxy.address) as other:
                 other.now = scene.house.now
+                if known:
+                    other.learn_capability(at=scene.ehr.address)
                 other.push()
                 other.store.close()
         assert len(scene.proxy.seen) - before == 1
         let_go.set()
         probe.result(30)
     assert breaker(scene).state == "open"
+    # Well again: whoever comes first asks what it can do, and goes on to deliver.
+    scene.proxy.plan = lambda _: None
+    scene.house.later(minutes=20)
+    scene.house.push()
+    scene.expect_all_once(versions=1)
 
 
 def test_nothing_below_the_outbox_tries_again(scene: Scene) -> None:

@@ -80,6 +80,16 @@ class House:
         prover, drift = Prover(self.store, patience=patience), DriftWatch(lambda: self.now)
         self._neighbour = Neighbour(self.destination, self.client, prover, drift)
 
+    def forget_capability(self) -> None:
+        """As a process that was just started."""
+        self._neighbour = Neighbour(self.destination, self.client)
+
+    def learn_capability(self, at: str | None = None) -> None:
+        """Asks what the server can do, as a process has that runs for a while; past a proxy where `at` says so."""
+        with EhrClient(at or self.client.base) as client:
+            capability = Neighbour(self.destination, client).capability(self.now)
+        self._neighbour = Neighbour(self.destination, self.client, _capability=capability)
+
     def push_until_quiet(self, most: int = 50) -> Counter[str]:
         """Pushes again and again, the clock moving a minute each time, until nothing is left to be sent."""
         counts: Counter[str] = Counter()
