@@ -281,6 +281,8 @@ class Outbox:
                     state=DeliveryState.IN_FLIGHT,
                     unknown=row.reference in maybe_there,
                     attempts=row.attempts + left_in_flight,
+                    # What an earlier claim left in flight may have been sent since its reason was written down.
+                    reason=None if left_in_flight else row.reason,
                 )
             )
         return due
