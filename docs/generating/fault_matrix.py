@@ -31,6 +31,9 @@ MORE = (
         "tests/faults/test_push_spared.py::test_one_probe_goes_to_a_sick_ehr_however_many_processes_there_are",
         "tests/faults/test_push_spared.py::test_nothing_below_the_outbox_tries_again",
         "tests/faults/test_push_answers.py::test_a_request_that_the_network_delivers_twice_has_one_effect",
+        "tests/integration/ehr/test_sign_in.py::test_a_token_endpoint_that_is_sick_is_for_later_and_the_ehr_is_not_asked",
+        "tests/integration/ehr/test_sign_in.py::test_a_token_endpoint_that_nobody_listens_at_is_for_later",
+        "tests/integration/ehr/test_sign_in.py::test_keys_may_be_exchanged_while_deliveries_go_on",
         "tests/unit/ehr/test_outcomes.py::test_every_status_has_exactly_one_class_and_it_is_the_designs",
     ),
 )
