@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from fhir_pmp.cli.start import now
-from fhir_pmp.ehr.client import EhrClient
+from fhir_pmp.ehr.client import EhrClient, origin_of
+from fhir_pmp.ehr.outcomes import OffOrigin
 from fhir_pmp.ehr.probing import Honoured, Probed, probe
 from fhir_pmp.ehr.probing.ground import Ground
 from fhir_pmp.ehr.sign_in import GivenToken
@@ -62,6 +63,10 @@ def probe_server(
     It writes resources that are about nobody and removes them again; what it could not remove it names. Exit status: 0
     done; 3 no FHIR R4 server could be asked there; 4 something could not be removed.
     """
+    try:
+        origin_of(url)
+    except OffOrigin:
+        raise click.UsageError("URL is not an http or https address without a user name") from None
     made: list[Ground] = []
     token = token_file.read_text(encoding="utf-8").strip() if token_file else None
     try:

@@ -177,6 +177,15 @@ def test_what_is_no_fhir_r4_server_is_said_in_one_line(fault: Fault, says: str) 
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize(
+    "url", ["foo", "ftp://x/", "http://user:word@127.0.0.1/fhir", "http://127.0.0.1:99999/"]
+)
+def test_what_is_no_address_is_not_called(url: str) -> None:
+    result = CliRunner().invoke(commands, ["probe", url])
+    assert result.exit_code == 2
+    assert "URL is not an http or https address without a user name" in result.stderr
+
+
 def test_what_it_makes_can_be_known_by_its_identifier() -> None:
     with stub_that() as server, FaultProxy(server.address) as proxy:
         probed(proxy.address)
