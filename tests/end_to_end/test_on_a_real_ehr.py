@@ -42,6 +42,15 @@ def test_everything_that_the_demo_sent_is_there_once_and_equal(stage: Stage) -> 
     assert set(facts.sent) <= set(report.found)
 
 
+def test_a_comparison_of_everything_finds_all_of_it_equal_and_nothing_to_do(stage: Stage) -> None:
+    stage.wait_until_nothing_is_due()
+    told = json.loads(stage.house.run("reconcile", "--dry-run", "--json").splitlines()[-1])
+    assert told["complete"]
+    assert told["found"].keys() == {"equal"}, told["found"]
+    assert told["found"]["equal"] == sum(stage.facts.sent.values())
+    assert told["again"] == []
+
+
 def test_the_demo_shows_what_it_promises_to_show(stage: Stage) -> None:
     facts = stage.facts
     assert (facts.referrals, facts.accepted) == (3, 3)
