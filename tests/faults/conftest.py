@@ -17,9 +17,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Before HAPI each of these tests runs its first variant and its last: all of them run before the stub."""
     on_hapi: dict[str, list[pytest.Item]] = {}
     for item in items:
-        if isinstance(item, pytest.Function) and "scene_also_on_hapi" in item.fixturenames:
-            if item.callspec.params["scene_also_on_hapi"] == "hapi":
-                on_hapi.setdefault(item.nodeid.partition("[")[0], []).append(item)
+        callspec = getattr(item, "callspec", None)
+        if callspec is not None and callspec.params.get("scene_also_on_hapi") == "hapi":
+            on_hapi.setdefault(item.nodeid.partition("[")[0], []).append(item)
     left_out = {id(item) for variants in on_hapi.values() for item in variants[1:-1]}
     config.hook.pytest_deselected(items=[item for item in items if id(item) in left_out])
     items[:] = [item for item in items if id(item) not in left_out]
