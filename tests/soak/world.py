@@ -1,7 +1,7 @@
 """Everything of one schedule: our processes over one database, the hospital, the wire between them, one clock."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -116,12 +116,13 @@ class World:
         self._running: list[Process] = []
         self._writing: int | None = None
         self._first_seen: dict[str, datetime] = {}
-        self._reached = crash_points_told(self._reach)
-        self._reached.__enter__()
+        self._arranged = ExitStack()
+        self._arranged.enter_context(crash_points_told(self._reach))
+        self._arranged.enter_context(wire.without_timers())
 
     def close(self) -> None:
         """Ends what is open."""
-        self._reached.__exit__(None, None, None)
+        self._arranged.close()
         self._looking.close()
 
     @property
