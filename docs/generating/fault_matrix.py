@@ -12,7 +12,7 @@ OPENING = "For integrators and operators who want to know what is tried out on p
 
 INTRODUCTION = """What can go wrong between us and an EHR, what must come of it, and the tests that do it on purpose. The rows are those of the matrix in
 [reliability.md](reliability.md#6-fault-matrix); a test holds a row when its name begins with the row's id. They run on SQLite and on PostgreSQL before a
-stub EHR; those marked HAPI run before a HAPI FHIR server as well. Letters behind a row: L no loss, D no duplicate, M no going back, O order, W right
+stub EHR; those marked HAPI run before a HAPI FHIR server as well, each with its first and its last variant. Letters behind a row: L no loss, D no duplicate, M no going back, O order, W right
 patient, B bounded load, A audit, P no person's words in a log, R the risk flag is safe, C a complete pull."""
 
 HOW = """How it is done: a proxy of our own ([tests/faults/proxy.py](../../tests/faults/proxy.py)) that knows whether the EHR behind it had stored what it was sent;

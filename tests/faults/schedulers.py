@@ -83,7 +83,15 @@ class Schedulers:
             "FHIR_PMP_LOG_LEVEL": "debug",
             **({"FHIR_PMP_DESTINATIONS": f"hapi={ehr}"} if ehr else {}),
         }
-        command = [sys.executable, "-X", "faulthandler", "-m", "tests.faults.scheduler", "--lease", str(lease)]
+        command = [
+            sys.executable,
+            "-X",
+            "faulthandler",
+            "-m",
+            "tests.faults.scheduler",
+            "--lease",
+            str(lease),
+        ]
         command += ["--patience", str(patience)]
         with log.open("wb") as output:
             process = subprocess.Popen(
