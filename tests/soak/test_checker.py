@@ -171,6 +171,10 @@ GOOD: dict[str, Callable[[], History]] = {
     "a process that died could not write down what it was asked to": lambda: story(
         asked(100, 101, status=429, after_seconds=600.0), Died(103, 1), asked(110, clock=1.0)
     ),
+    "a first write that was stopped in its call is mended": lambda: in_place(
+        story(stood(35, RESPONSE, 3, response(1), 9), stood(41, RESPONSE, 4, response(2), 40)),
+        stood(11, SCORE, 1, score(), 10), stood(12, SCORE, 1, score(), 10),
+    ),
     "somebody edited it after us": lambda: story(stood(40, RESPONSE, 3, response(9), None)),
     "somebody edited it, and ours is dead with a work item": edited,
     "the consent ended and what came after is withheld": lambda: story(
@@ -193,6 +197,12 @@ BROKEN: list[tuple[str, str, Callable[[], History]]] = [
     ("no_loss", "ended on an older version", lambda: story(stood(41, RESPONSE, 3, response(1), 40))),
     ("nothing_twice", "one identifier in two places", lambda: story(stood(41, "Observation/other", 1, score(), 40))),
     ("no_going_back", "an older version over a newer", lambda: story(stood(41, RESPONSE, 3, response(1), 40))),
+    ("no_going_back", "a later write that was stopped in its call", lambda: story(
+        stood(35, RESPONSE, 3, response(1), 12)
+    )),
+    ("no_loss", "a first write that was stopped in its call is not mended", lambda: story(
+        stood(35, RESPONSE, 3, response(1), 9)
+    )),
     ("no_going_back", "what was never committed", lambda: story(stood(41, RESPONSE, 3, response(7), 40))),
     ("nothing_overwritten", "over an edit of theirs", lambda: story(
         stood(40, RESPONSE, 3, response(9), None), stood(51, RESPONSE, 4, response(2), 50)

@@ -33,11 +33,20 @@ def nothing_twice(history: History, names: Names) -> Iterator[Violation]:
 
 
 def no_going_back(history: History, names: Names) -> Iterator[Violation]:
-    """What we write is a version of ours, never an older one than we wrote there before."""
+    """What we write is a version of ours, never an older one than we wrote there before.
+
+    One thing no server can be asked to prevent: a first write, which names no version, of a worker that was stopped in
+    the middle of its call for longer than its lease. What it did must be mended: `no_loss` looks at the end.
+    """
     reached: dict[str, int] = {}
+    newest: dict[str, int] = {}  # the request that brought what was reached
+    first: dict[str, int] = {}  # when something first stood there
     for event in history.events:
         if isinstance(event, Emptied):
             reached.clear()
+            first.clear()
+        if isinstance(event, Stood):
+            first.setdefault(event.place, event.at)
         if not isinstance(event, Stood) or event.by is None or event.content is None:
             continue
         ours = names.ours(event.place)
@@ -49,11 +58,11 @@ def no_going_back(history: History, names: Names) -> Iterator[Violation]:
         before = reached.get(event.place, 0)
         onward = [version for version in same if version >= before]
         if onward:
-            reached[event.place] = min(onward)
-        elif same:
-            yield Violation("no going back", event.at, f"{event.place} from {before} to {max(same)}")
-        else:
+            reached[event.place], newest[event.place] = min(onward), event.by
+        elif not same:
             yield Violation("no going back", event.at, f"{event.place} holds what we never committed")
+        elif not event.by < min(newest[event.place], first[event.place]):
+            yield Violation("no going back", event.at, f"{event.place} from {before} to {max(same)}")
 
 
 def nothing_overwritten(history: History, names: Names) -> Iterator[Violation]:
@@ -121,13 +130,13 @@ def targets_first(history: History, names: Names) -> Iterator[Violation]:
     stood: dict[str, int] = {}
     for event in history.events:
         if isinstance(event, Stood) and event.content is not None:
-            stood.setdefault(event.place, event.by if event.by is not None else event.at)
+            stood.setdefault(event.place, event.at)
     for event in history.of(Stood):
         if event.by is None or event.content is None or event.content["resourceType"] == "Bundle":
             continue
         for reference in references_of(event.content):
             is_ours = reference in names.versions or names.ours(reference) is not None
-            if is_ours and stood.get(reference, event.at + 1) > event.by:
+            if is_ours and stood.get(reference, event.at + 1) > event.at:
                 yield Violation("order", event.at, f"{event.place} came before {reference}")
 
 
