@@ -94,13 +94,21 @@ class Died:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopped:
+    """A process of ours was asked to end, and did: a call without an answer it may have cut off itself."""
+
+    at: int
+    process: int
+
+
+@dataclass(frozen=True, slots=True)
 class Forgiven:
     """What the EHR had asked for before counts no more: an operator said so, or our clock was set back."""
 
     at: int
 
 
-Event = Committed | Consented | Kept | Asked | Stood | Emptied | Ended | Died | Forgiven
+Event = Committed | Consented | Kept | Asked | Stood | Emptied | Ended | Died | Stopped | Forgiven
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from tests.soak.history import (
     History,
     Kept,
     Stood,
+    Stopped,
 )
 
 PATIENT, RESPONSE, SCORE = "Patient/p1", "QuestionnaireResponse/r1", "Observation/s1"
@@ -129,8 +130,10 @@ def ends(history: History, number: int, state: str, *items: tuple[str, str]) -> 
 
 def failures(*clocks: float, status: int | None = 503, after: float | None = None) -> list[Event]:
     """Requests that fail at these moments of our clock."""
+    outcome = "lost" if status is None else "answered"
     return [
-        asked(100 + 10 * n, clock=clock, status=status, after_seconds=after) for n, clock in enumerate(clocks)
+        asked(100 + 10 * n, clock=clock, status=status, after_seconds=after, outcome=outcome)
+        for n, clock in enumerate(clocks)
     ]
 
 
@@ -170,6 +173,9 @@ GOOD: dict[str, Callable[[], History]] = {
     ),
     "a process that died could not write down what it was asked to": lambda: story(
         asked(100, 101, status=429, after_seconds=600.0), Died(103, 1), asked(110, clock=1.0)
+    ),
+    "a process that was to end may have cut off its own calls": lambda: story(
+        *failures(0, 0, 0, 0, 0, 0, status=None), Stopped(170, 1)
     ),
     "a first write that was stopped in its call is mended": lambda: in_place(
         story(stood(35, RESPONSE, 3, response(1), 9), stood(41, RESPONSE, 4, response(2), 40)),

@@ -22,7 +22,7 @@ from fhir_pmp.store import Store
 from tests.soak import wire
 from tests.soak.clinic import clinics
 from tests.soak.eyes import Eyes, look_into
-from tests.soak.history import Asked, Died, Emptied, Event, History, Stood
+from tests.soak.history import Asked, Died, Emptied, Event, History, Stood, Stopped
 from tests.soak.hospital import BASE, MEDICARE, Hospital, Wired
 from tests.soak.process import Killed, Moment, Process, crash_points_told
 from tests.stub_ehr.json_text import from_json
@@ -163,6 +163,8 @@ class World:
                     self._pull(syncing).run()
                 case "reconcile":
                     complete = self._reconcile(syncing).run().complete
+        if syncing.life.stop.is_set():
+            self.note(Stopped(self.tick(), syncing.life.number))
         if syncing.life.dead or syncing.life.stop.is_set():
             del self._syncing[worker]
         return complete
