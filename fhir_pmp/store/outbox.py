@@ -236,9 +236,10 @@ class Outbox:
             )
             .values(state=DeliveryState.PENDING.value, reason=None, next_at=now)
         )
-        self._connection.execute(
-            _SET_DUE, {"to": destination, "of_lane": lane}
-        )  # whoever holds the lane goes on holding it
+        # Whoever holds the lane goes on holding it; and where nothing waited it stays due as it is: what a killed
+        # holder left in flight is not pending, and would never be claimed again.
+        if resumed.rowcount:
+            self._connection.execute(_SET_DUE, {"to": destination, "of_lane": lane})
         return resumed.rowcount
 
     def _take(

@@ -184,3 +184,18 @@ def test_an_older_version_sent_again_leaves_a_person_told_of_the_newer_that_was_
     house.push()
     assert [delivery.state.value for delivery in house.deliveries()] == ["sent", "dead"]
     assert [item.kind for item in house.work_items()] == [REFUSED]
+
+
+def test_what_a_killed_push_left_in_flight_is_claimed_again_though_somebody_looked_whether_its_lane_waits(
+    house: House,
+) -> None:
+    publish(house.store, [organization()])
+    with house.store.begin_beside() as books:
+        lease = timedelta(minutes=3)
+        claimed = books.outbox.claim_due(HOSPITAL, now=house.now, lease=lease, lanes=1, per_lane=10)
+        assert len(claimed) == 1
+    with house.store.begin_beside() as books:
+        assert books.outbox.resume(HOSPITAL, claimed[0].lane, now=house.now) == 0
+    house.later(minutes=4)
+    house.push()
+    assert house.states() == {"sent": 1}
