@@ -116,6 +116,11 @@ class KeptBreaker:
             if breaker.state not in (CLOSED, RECOVERING):
                 books.breakers.put(self._destination, replace(breaker, probe_at=now))
 
+    def was_opened(self) -> bool:
+        """Whether somebody else was refused or told to wait meanwhile: whoever is under way stops as well."""
+        with self._store.read() as books:
+            return books.breakers.get(self._destination).state == OPEN
+
     def is_closed(self) -> bool:
         """Whether nothing is known to be wrong."""
         with self._store.read() as books:

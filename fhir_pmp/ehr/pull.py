@@ -175,6 +175,7 @@ class Pull:
 
     def _where_to_begin(self, kind: str) -> datetime | None:
         address = f"{kind}?_sort=-_lastUpdated&_count=1"
+        self._end_if_opened()
         try:
             page = read_page(self._neighbour.client, address, kind, self._clock())
         except (WireFailure, Untrusted) as failure:
@@ -188,6 +189,7 @@ class Pull:
         """The page; None where its address leads away from the destination: nothing is asked there."""
         if not self._lease():
             raise _Ends
+        self._end_if_opened()
         try:
             page = read_page(self._neighbour.client, address, kind, self._clock())
         except OffOrigin:
@@ -248,7 +250,13 @@ class Pull:
             self._breaker.has_failed(now, str(failure), failure.after_seconds)
         raise _Ends from None
 
+    def _end_if_opened(self) -> None:
+        """Somebody else has been told to wait since this run began: what that asks for holds for it as well."""
+        if self._breaker.was_opened():
+            raise _Ends
+
     def _capability(self) -> Capability:
+        self._end_if_opened()
         try:
             return self._neighbour.capability(self._clock())
         except WireFailure as failure:

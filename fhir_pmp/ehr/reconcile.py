@@ -266,6 +266,8 @@ class Reconcile:
         if (wait := 1 / self._tempo.requests_per_second - since) > 0:
             self._tempo.pause(wait)
         self._keep_lease()
+        if self._breaker.was_opened():
+            raise _BrokenOff("the destination is not called now")
         self._last_call = time.monotonic()
         try:
             yield
