@@ -4,7 +4,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import islice
 from pathlib import Path
@@ -13,7 +13,7 @@ from bench.house import DESTINATION, MAPPINGS, SEED, TODAY, clinic_of, clock
 from bench.importing.take_in import take_in
 from demo.people import cohort, write_wide_csv
 from fhir_pmp.ehr.client import Answer, EhrClient
-from fhir_pmp.ehr.destinations import Destination, load_destinations
+from fhir_pmp.ehr.destinations import Destination, WriteStrategy, load_destinations
 from fhir_pmp.ehr.neighbour import Neighbour
 from fhir_pmp.ehr.push import Push
 from fhir_pmp.store import Store
@@ -32,8 +32,8 @@ class Bundles:
 
 
 def destination() -> Destination:
-    """HAPI, as it is shipped."""
-    return load_destinations(MAPPINGS / "destinations")[DESTINATION]
+    """HAPI, as it is shipped, with the way of writing that a proof finds there: what is measured is the sending."""
+    return replace(load_destinations(MAPPINGS / "destinations")[DESTINATION], strategy=WriteStrategy.OUR_ID)
 
 
 def prepare(folder: Path, name: str, people: int, seed: int = SEED, today: date = TODAY) -> Path:
