@@ -1,6 +1,5 @@
 """The lines of `deliver`: our push beside the bare loop and beside itself, into a HAPI and into a server that keeps nothing."""
 
-import json
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -27,8 +26,8 @@ PEOPLE_FOR_POSTGRES = 150
 OURS = "ours"
 CONNECTIONS = 4
 """Of ours, as the setting has it unless told otherwise."""
-SPLITS = (1, 2)
-"""Bundles a person's resources are poured in, by the bare loop that looks for its best."""
+PEOPLE_A_BUNDLE = (1, 2)
+"""Whose resources one Bundle of the bare loop holds, while it looks for its best."""
 BARE_CONNECTIONS = (4, 8)
 
 
@@ -112,10 +111,10 @@ def _into_hapi(folder: Path, rounds: int, people: int) -> Iterator[Line]:
     resources = _resources(bundles)
     sides = {OURS: partial(_push_hapi, warm_up, database)}
     sides |= {
-        f"bare, {pieces} Bundles a person, {count} connections": partial(
-            _pour_hapi, warm_up, _cut(bundles, pieces), count
+        f"bare, {several} people a Bundle, {count} connections": partial(
+            _pour_hapi, warm_up, _joined(bundles, several), count
         )
-        for pieces in SPLITS
+        for several in PEOPLE_A_BUNDLE
         for count in BARE_CONNECTIONS
     }
     took = {side: [one.seconds for one in ones] for side, ones in in_turns(sides, rounds).items()}
@@ -134,20 +133,15 @@ def _pour_hapi(warm_up: Bundles, bundles: Bundles, connections: int) -> Took:
     return into_hapi(warm_up, lambda base: pour(base, bundles, connections))
 
 
-def _cut(bundles: Bundles, pieces: int) -> Bundles:
-    """The same resources in so many Bundles a person, in their order."""
-    return Bundles(bundles.definitions, [part for body in bundles.of_people for part in _parts(body, pieces)])
-
-
-def _parts(body: bytes, pieces: int) -> list[bytes]:
-    if pieces == 1:
-        return [body]
-    entries = json.loads(body)["entry"]
-    size = -(-len(entries) // pieces)
-    cuts = [entries[at : at + size] for at in range(0, len(entries), size)]
-    return [
-        json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": cut}).encode() for cut in cuts
-    ]
+def _joined(bundles: Bundles, several: int) -> Bundles:
+    """The same resources with so many people in one Bundle."""
+    joined = []
+    for at in range(0, len(bundles.of_people), several):
+        entries = [
+            body.split(b"[", 1)[1].removesuffix(b"]}") for body in bundles.of_people[at : at + several]
+        ]
+        joined.append(bundles.of_people[at].split(b"[", 1)[0] + b"[" + b",".join(entries) + b"]}")
+    return Bundles(bundles.definitions, joined)
 
 
 def _resources(bundles: Bundles) -> int:
