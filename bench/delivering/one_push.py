@@ -7,11 +7,8 @@ import json
 import sys
 import time
 
-from bench.house import clock
-from bench.pushing.cohort import destination, unsent
+from bench.pushing.sides import push_all
 from fhir_pmp.ehr.client import EhrClient
-from fhir_pmp.ehr.neighbour import Neighbour
-from fhir_pmp.ehr.push import Push
 from fhir_pmp.logs import start_logging
 from fhir_pmp.store import Store
 
@@ -22,14 +19,10 @@ def main() -> None:
     url, base, connections = sys.argv[1:]
     store = Store(url)
     client = EhrClient(base, connections=int(connections))
-    push = Push(store, Neighbour(destination(), client), clock)
     print("ready", flush=True)
     sys.stdin.readline()
     began = time.process_time()
-    sent = push.run().counts["sent"]
-    while unsent(store):
-        time.sleep(0.05)  # another process has the definitions' lane, or the last ones
-        sent += push.run().counts["sent"]
+    sent = push_all(store, client)
     print(json.dumps({"worked": time.process_time() - began, "sent": sent}), flush=True)
     client.close()
     store.close()

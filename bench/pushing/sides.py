@@ -46,13 +46,19 @@ def push(base: str, database: Path, connections: int) -> None:
     """Our push sends everything that waits in this database."""
     store = Store(f"sqlite:///{database}")
     client = EhrClient(base, connections=connections)
-    pushing = Push(store, Neighbour(destination(), client), clock)
-    pushing.run()
-    while unsent(store):
-        time.sleep(0.2)  # something was put back and is due in a while
-        pushing.run()
+    push_all(store, client)
     client.close()
     store.close()
+
+
+def push_all(store: Store, client: EhrClient) -> int:
+    """Pushes until nothing waits here, and returns how many deliveries this process sent."""
+    pushing = Push(store, Neighbour(destination(), client), clock)
+    sent = pushing.run().counts["sent"]
+    while unsent(store):
+        time.sleep(0.05)  # something was put back and is due in a while, or another process has it
+        sent += pushing.run().counts["sent"]
+    return sent
 
 
 def pour(base: str, bundles: Bundles, connections: int) -> None:
