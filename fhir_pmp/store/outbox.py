@@ -1,6 +1,6 @@
 """The outbox: lanes are claimed under a lease, in order, and what became of each delivery is kept, once."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -73,6 +73,8 @@ _LEASE_LANE = sa.update(outbox_lanes).where(*_THIS_LANE)
 _LEASE_LANE = _LEASE_LANE.values(
     lease_until=sa.bindparam("until", type_=Moment()), epoch=sa.bindparam("next")
 )
+_EXTEND = sa.update(outbox_lanes).where(*_THIS_LANE)
+_EXTEND = _EXTEND.values(lease_until=sa.bindparam("until", type_=Moment()))
 _LOCK = sa.select(outbox_lanes.c.epoch).where(*_THIS_LANE).with_for_update()
 _GOING = DELIVERY.where(*_OPEN_OF_LANE, outbox.c.state != DeliveryState.WAITING.value).order_by(outbox.c.seq)
 _FIRST_PENDING = (
@@ -217,11 +219,8 @@ class Outbox:
     def extend(self, claim: ClaimedLane, lease_until: datetime) -> None:
         """Keeps the lane longer. Raises LeaseLost."""
         self._hold(claim)
-        self._connection.execute(
-            sa.update(outbox_lanes)
-            .where(*_lane(claim.destination, claim.lane))
-            .values(lease_until=lease_until)
-        )
+        asked = {"to": claim.destination, "of_lane": claim.lane, "until": lease_until}
+        self._connection.execute(_EXTEND, asked)
 
     def resume(self, destination: DestinationId, lane: str, *, now: datetime) -> int:
         """Lets a waiting lane go on, in its order; how many deliveries that are."""
@@ -333,7 +332,3 @@ def _with_targets(due: Sequence[Delivery], most: int) -> list[Delivery]:
             taken.add(reference)
             more += by_reference[reference].refs
     return [delivery for delivery in due if delivery.reference in taken]
-
-
-def _lane(destination: DestinationId, lane: str) -> Iterable[sa.ColumnElement[bool]]:
-    return outbox_lanes.c.destination == destination, outbox_lanes.c.lane == lane
