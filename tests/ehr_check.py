@@ -22,7 +22,8 @@ Key = tuple[str, str]
 PAGE = 200
 
 LAST_SENT = """
-    SELECT published.type, published.id, published.version, outbox.sent_bytes
+    SELECT published.type, published.id, published.version,
+        COALESCE(outbox.sent_bytes, published.content)
     FROM outbox JOIN published ON published.seq = outbox.published
     WHERE outbox.destination = ? AND outbox.state = 'sent'
     ORDER BY published.version

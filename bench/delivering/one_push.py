@@ -8,6 +8,7 @@ import sys
 import time
 
 from bench.pushing.sides import push_all
+from fhir_pmp.cli.start import stay_open
 from fhir_pmp.ehr.client import EhrClient
 from fhir_pmp.logs import start_logging
 from fhir_pmp.store import Store
@@ -19,6 +20,7 @@ def main() -> None:
     url, base, connections = sys.argv[1:]
     store = Store(url)
     client = EhrClient(base, connections=int(connections))
+    stay_open()
     print("ready", flush=True)
     sys.stdin.readline()
     began = time.process_time()

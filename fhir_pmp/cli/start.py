@@ -23,7 +23,11 @@ def read_settings() -> Settings:
 def start() -> House:
     """The open house. Raises what is wrong with settings, mappings or database."""
     house = open_house(read_settings(), now())
-    # What is open now stays until the end: a collection need not walk it again, least of all while the write lock is held.
+    stay_open()
+    return house
+
+
+def stay_open() -> None:
+    """What is open now stays until the end: no collection walks it again, least of all while the write lock is held."""
     gc.collect()
     gc.freeze()
-    return house

@@ -1,7 +1,6 @@
-"""What a resource says apart from `meta`: cut out of our bytes, and compared with what the EHR has."""
+"""What a resource says apart from `meta`, compared with what the EHR has."""
 
 import hashlib
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -10,19 +9,6 @@ from fhir_pmp.fhir.json_reader import read_json
 
 LARGEST_RESOURCE = 64 * 1024 * 1024
 """Bytes. A letter with its PDF has half a million."""
-
-_STAMP = re.compile(rb'("id":"[^"]*",)"meta":\{"versionId":"[0-9]+","lastUpdated":"[^"]*"([,}])')
-
-
-def without_stamp(content: bytes) -> bytes:
-    """Published bytes without our versionId and lastUpdated, which mean nothing elsewhere; profiles stay."""
-    stamp = _STAMP.search(content, 0, 300)
-    if stamp is None:
-        return content
-    rest = content[stamp.end() :]
-    if stamp[2] == b"}":  # nothing else stood in meta: the comma behind it goes too
-        return content[: stamp.end(1)] + rest.removeprefix(b",")
-    return content[: stamp.end(1)] + b'"meta":{' + rest
 
 
 def read_content(content: bytes) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from typing import Any
 
 from fhir_pmp.ehr.addressing import Addressing
 from fhir_pmp.ehr.capability import Capability
-from fhir_pmp.ehr.content import read_content, same_content, without_stamp
+from fhir_pmp.ehr.content import read_content, same_content
 from fhir_pmp.ehr.neighbour import Neighbour
 from fhir_pmp.ehr.sorting import gather
 from fhir_pmp.store import Books
+from fhir_pmp.store.as_sent import without_stamp
 from fhir_pmp.store.deliveries import ClaimedLane, Delivery
 from fhir_pmp.store.standing_book import Expected
 

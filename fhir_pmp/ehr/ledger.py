@@ -12,6 +12,7 @@ from fhir_pmp.ehr.outcomes import Verdict
 from fhir_pmp.ehr.retry_after import delay
 from fhir_pmp.identifiers import PersonId
 from fhir_pmp.store import Books, Store
+from fhir_pmp.store.as_sent import kept_apart
 from fhir_pmp.store.deliveries import (
     DEFINITIONS_LANE,
     ClaimedLane,
@@ -85,7 +86,9 @@ class Ledger:
             return
         now, to = self._clock(), self._claim.destination
         with self._store.begin_beside() as books:
-            books.outbox.settle(self._claim, [_sent(t) for t in taken], now=now)
+            # Where these were the last the lane is given back with them: one commit less for every lane.
+            self._released = self._unanswered.keys() <= {t.delivery.seq for t in taken}
+            books.outbox.settle(self._claim, [_sent(t) for t in taken], now=now, last=self._released)
             books.remote_versions.put_many(to, [_remote(t) for t in taken], now=now)
             for t in taken:
                 if t.place != t.delivery.reference:
@@ -97,10 +100,6 @@ class Ledger:
                 books.delivery_checks.end_overtaken(to, mended)
                 for lane in books.delivery_checks.waiting_lanes(to, mended):
                     books.outbox.resume(to, lane, now=now)
-            # Where these were the last the lane is given back with them: one commit less for every lane.
-            self._released = self._unanswered.keys() <= {t.delivery.seq for t in taken}
-            if self._released:
-                books.outbox.release(self._claim)
         self._answered("sent", (t.delivery.seq for t in taken))
         reach("delivery settled")
 
@@ -238,12 +237,12 @@ class Ledger:
         One about a newer version stays: an older one that was sent again, because it was lost there, mends nothing.
         """
         person = None if self._claim.lane == DEFINITIONS_LANE else PersonId(self._claim.lane)
-        mine = {f"delivery/{self._claim.destination}/{reference}": reference for reference in delivered}
         mended = set()
         for item in books.work_items.list_open(kinds=DELIVERY_KINDS, person=person):
-            if item.about in mine and _version_in(item.details) <= delivered[mine[item.about]]:
+            reference = item.about.removeprefix(f"delivery/{self._claim.destination}/")
+            if _version_in(item.details) <= delivered.get(reference, -1):
                 books.work_items.close(item.id, by="sync", how="it was delivered", now=now)
-                mended.add(mine[item.about])
+                mended.add(reference)
         return mended
 
     def _answered(self, how: str, seqs: Iterable[int]) -> None:
@@ -269,7 +268,8 @@ def about_patient(claim: ClaimedLane) -> str:
 
 
 def _sent(taken: Taken) -> Sent:
-    return Sent(taken.delivery.seq, taken.status, taken.etag, taken.content_hash, taken.content)
+    apart = kept_apart(taken.content, taken.delivery.content)
+    return Sent(taken.delivery.seq, taken.status, taken.etag, taken.content_hash, apart)
 
 
 def _remote(taken: Taken) -> RemoteVersion:

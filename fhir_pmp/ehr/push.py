@@ -61,6 +61,14 @@ class Pushed:
         return ", ".join(f"{count} {state}" for state, count in sorted(self.counts.items())) or "nothing due"
 
 
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A lane that may be sent now; `untroubled`: nothing was held against the destination when it was claimed."""
+
+    claim: ClaimedLane
+    untroubled: bool
+
+
 class Push:
     """Pushes to one destination. Safe to run in several threads and processes: lanes are claimed under a lease."""
 
@@ -116,13 +124,14 @@ class Push:
 
     def _work(self, capability: Capability, pushed: Pushed, only_lane: str | None = None) -> bool:
         """Takes one lane and sends it. False when there is none to take, or the destination does not work."""
-        claim = self._claim(only_lane)
-        if claim is None:
+        turn = self._claim(only_lane)
+        if turn is None:
             return False
         reach("lane claimed")
+        claim = turn.claim
         ledger = Ledger(self._store, claim, self._clock, self._chance, self._pace.lease)
         try:
-            goes_on = self._send(capability, claim, ledger)
+            goes_on = self._send(capability, turn, ledger)
         except TryLater:
             raise  # the database is busy: the lease ends by itself
         except Exception as unexpected:  # noqa: BLE001 - one lane that we cannot handle never stops the others
@@ -132,7 +141,7 @@ class Push:
             pushed.lanes += 1
         return goes_on
 
-    def _claim(self, only_lane: str | None) -> ClaimedLane | None:
+    def _claim(self, only_lane: str | None) -> _Turn | None:
         """The next lane, in its turn."""
         while not self._stop.is_set():
             now = self._clock()
@@ -144,7 +153,7 @@ class Push:
                 return None  # this clock stands still; whoever moves it comes again
         return None
 
-    def _take_turn(self, now: datetime, only_lane: str | None) -> ClaimedLane | float | None:
+    def _take_turn(self, now: datetime, only_lane: str | None) -> _Turn | float | None:
         """A lane; or the seconds until the next may be begun; or None where none is due or none may be begun."""
         to = self._neighbour.id
         with self._store.begin_beside() as books:
@@ -171,9 +180,10 @@ class Push:
                     books.breakers.put(to, Breaker())  # nothing is left of what had piled up
             elif claims and breaker.state != breakers.CLOSED:
                 books.breakers.put(to, breakers.probing(breaker, now, self._one_call))
-        return claims[0] if claims else None
+        return _Turn(claims[0], untroubled=breaker == Breaker()) if claims else None
 
-    def _send(self, capability: Capability, claim: ClaimedLane, ledger: Ledger) -> bool:
+    def _send(self, capability: Capability, turn: _Turn, ledger: Ledger) -> bool:
+        claim = turn.claim
         with self._store.read() as books:
             known = gather(books, self._neighbour.destination, capability, claim)
         lane = LaneOnItsWay(
@@ -182,7 +192,7 @@ class Push:
         try:
             self._check_link(claim, known, ledger)
             if self._is_somebody_unlinked(claim, known) and not self._link(claim, known, ledger):
-                self._breaker.has_succeeded(self._clock())
+                self._has_succeeded(turn)
                 return True
             found = sort_out(self._neighbour.destination, capability, claim, known)
             ledger.end(found.ended)
@@ -200,8 +210,14 @@ class Push:
                 ledger.doubt(lane.wrote)
             return True
         if found.ready:
-            self._breaker.has_succeeded(self._clock())
+            self._has_succeeded(turn)
         return True
+
+    def _has_succeeded(self, turn: _Turn) -> None:
+        if (
+            not turn.untroubled
+        ):  # else there is nothing to take back; what somebody counts meanwhile, the next one does
+            self._breaker.has_succeeded(self._clock())
 
     def _halt(self, halt: Halt, ledger: Ledger, wrote: Collection[str]) -> bool:
         now, verdict = self._clock(), halt.verdict

@@ -6,9 +6,10 @@ from typing import Any
 from urllib.parse import quote
 from uuid import NAMESPACE_URL, uuid5
 
-from fhir_pmp.ehr.content import LARGEST_RESOURCE, without_stamp
+from fhir_pmp.ehr.content import LARGEST_RESOURCE
 from fhir_pmp.fhir.json_reader import read_json
 from fhir_pmp.fhir.json_writer import write_canonical
+from fhir_pmp.store.as_sent import without_stamp
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class Sorted:
 
 def gather(books: Books, destination: Destination, capability: Capability, claim: ClaimedLane) -> Knowledge:
     """Asks the books once for everything about a claimed lane."""
-    withheld = books.delivery_checks.no_longer_shared([d.seq for d in claim.deliveries])
+    withheld = books.delivery_checks.no_longer_shared(claim.deliveries)
     staying = {
         delivery.reference
         for delivery in claim.deliveries

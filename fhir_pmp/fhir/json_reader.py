@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -54,10 +55,19 @@ def read_json(data: bytes, *, max_bytes: int, max_depth: int = DEEPEST_JSON) -> 
     NaN and Infinity, integers over 19 digits, decimals over 40 characters or beyond 10^18 either way, lone
     surrogates, control characters other than tab, CR and LF in strings.
     """
-    return _checked(_parsed(data, max_bytes, max_depth), fhir=False)
+    text = _text(data, max_bytes, max_depth)
+    if _STRANGE_ESCAPE.search(data) is None:
+        # Nothing in a string can be wrong then: where every number and name is right too, there is nothing to look for.
+        with suppress(_Doubtful, json.JSONDecodeError):
+            return _object_only(_HASTY.decode(text))
+    return _checked(_decoded(text), fhir=False)
 
 
 def _parsed(data: bytes, max_bytes: int, max_depth: int) -> object:
+    return _decoded(_text(data, max_bytes, max_depth))
+
+
+def _text(data: bytes, max_bytes: int, max_depth: int) -> str:
     if len(data) > max_bytes:
         raise BodyTooLarge(f"is larger than {max_bytes} bytes", field="body")
     if data.startswith(b"\xef\xbb\xbf"):
@@ -68,6 +78,10 @@ def _parsed(data: bytes, max_bytes: int, max_depth: int) -> object:
         _refuse(f"is not UTF-8 at byte {error.start}")
     if _nests_deeper(data, min(max_depth, DEEPEST_JSON)):
         _refuse(f"is nested deeper than {min(max_depth, DEEPEST_JSON)} levels")
+    return text
+
+
+def _decoded(text: str) -> object:
     try:
         return _DECODER.decode(text)
     except json.JSONDecodeError as error:
@@ -78,22 +92,26 @@ def _refuse(what: str) -> NoReturn:
     raise NotStrictJson(what, field="body") from None
 
 
-_STRUCTURE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{]|[\]}]', re.DOTALL)
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
+_OPENS = ord("[")
 
 
 def _nests_deeper(data: bytes, limit: int) -> bool:
     # Counted before parsing, strings left out: the parser itself would fall over first.
     if data.count(b"{") + data.count(b"[") <= limit:
         return False
-    depth = 0
-    for match in _STRUCTURE.finditer(data):
-        token = data[match.start()]
-        if token in b"[{":
-            depth += 1
-            if depth > limit:
-                return True
-        elif token in b"]}":
-            depth -= 1
+    brackets = left = _STRING.sub(b"", data).translate(_ONE_KIND, _NO_BRACKET)
+    for _ in range(limit):
+        left = left.replace(b"[]", b"")  # the innermost level everywhere
+        if not left:
+            return False
+    depth = 0  # too deep, or brackets without their like
+    for bracket in brackets:
+        depth += 1 if bracket == _OPENS else -1
+        if depth > limit:
+            return True
     return False
 
 
@@ -134,6 +152,37 @@ _DECODER = json.JSONDecoder(
 )
 
 
+class _Doubtful(Exception):
+    """Something is to be refused; the walk finds out what and where."""
+
+
+def _surely(read: Callable[..., Any]) -> Callable[..., Any]:
+    def sure(value: Any) -> Any:
+        found = read(value)
+        if type(found) is _Wrong:
+            raise _Doubtful
+        return found
+
+    return sure
+
+
+_HASTY = json.JSONDecoder(
+    object_pairs_hook=_surely(_object),
+    parse_int=_surely(_integer),
+    parse_float=_surely(_decimal),
+    parse_constant=_surely(_constant),
+    strict=True,
+)
+_STRANGE_ESCAPE = re.compile(rb"\\[bfu]")
+"""The only way in for a character that is refused: it cannot stand in a string as itself, in JSON or in UTF-8."""
+
+
+def _object_only(tree: object) -> dict[str, Any]:
+    if not isinstance(tree, dict):
+        _refuse("is not a JSON object")
+    return tree
+
+
 def _checked(tree: object, *, fhir: bool) -> dict[str, Any]:
     faults: list[Fault] = []
     for fault in _faults(tree, "", fhir):
@@ -142,9 +191,7 @@ def _checked(tree: object, *, fhir: bool) -> dict[str, Any]:
             break
     if faults:
         raise NotStrictJson(faults=faults)
-    if not isinstance(tree, dict):
-        _refuse("is not a JSON object")
-    return tree
+    return _object_only(tree)
 
 
 def _faults(value: object, path: str, fhir: bool) -> Iterator[Fault]:

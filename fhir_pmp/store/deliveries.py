@@ -59,6 +59,7 @@ class Delivery(msgspec.Struct, frozen=True):
     version: int
     content: bytes  # as published, meta included
     content_hash: str
+    reference: str  # "Type/id"
     refs: tuple[str, ...]  # "Type/id" of every local resource it refers to
     sharing: Sharing
     person: PersonId | None
@@ -74,11 +75,6 @@ class Delivery(msgspec.Struct, frozen=True):
     sent_hash: str | None
     etag: str | None
 
-    @property
-    def reference(self) -> str:
-        """`Type/id`."""
-        return f"{self.type}/{self.id}"
-
 
 @dataclass(frozen=True, slots=True)
 class ClaimedLane:
@@ -92,13 +88,16 @@ class ClaimedLane:
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """What a destination took: the bytes as rendered for it, their hash, and the version tag it answered with."""
+    """What a destination took: the hash of the bytes as rendered for it, and the version tag it answered with.
+
+    The bytes themselves are kept where they are not as published (`kept_apart`).
+    """
 
     seq: int
     status: int
     etag: str | None
     sent_hash: str
-    sent_bytes: bytes
+    sent_bytes: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +132,7 @@ DELIVERY = (
     .select_from(outbox)
     .join(published, published.c.seq == outbox.c.published)
 )
-"""Deliveries with what they carry, the columns in the order of Delivery."""
+"""Deliveries with what they carry, the columns in the order of Delivery but for `reference`."""
 
 _STATES = {state.value: state for state in DeliveryState}
 _SHARINGS = {sharing.value: sharing for sharing in Sharing}
@@ -144,6 +143,6 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
     seq, destination, lane, state, kind, id_, version, content, content_hash, refs, sharing, *rest = row
     return Delivery(
         *(seq, destination, lane, _STATES[state], kind, id_, version, content, content_hash),
-        *(tuple(refs.split()), _SHARINGS[sharing]),
+        *(f"{kind}/{id_}", tuple(refs.split()), _SHARINGS[sharing]),
         *rest,
     )

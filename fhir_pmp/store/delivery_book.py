@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from fhir_pmp.identifiers import DestinationId, EpisodeId, PersonId
 from fhir_pmp.pathway.facts import Sharing
 from fhir_pmp.store.among import among
+from fhir_pmp.store.as_sent import as_sent
 from fhir_pmp.store.batches import BulkInsert, handfuls
 from fhir_pmp.store.columns import Moment, milliseconds
 from fhir_pmp.store.deliveries import DELIVERY, Delivery, DeliveryState, delivery_of, lane_of
@@ -43,11 +44,13 @@ class DeliveryBook:
         return delivery_of(row)
 
     def sent_bytes(self, seq: int) -> bytes | None:
-        """The bytes that this delivery truly sent."""
-        found: bytes | None = self._connection.execute(
-            sa.select(outbox.c.sent_bytes).where(outbox.c.seq == seq)
-        ).scalar()
-        return found
+        """The bytes that this delivery truly sent; None while it has sent none."""
+        query = sa.select(outbox.c.sent_bytes, published.c.content)
+        query = query.join_from(outbox, published, published.c.seq == outbox.c.published)
+        row = self._connection.execute(
+            query.where(outbox.c.seq == seq, outbox.c.sent_hash.is_not(None))
+        ).one_or_none()
+        return None if row is None else as_sent(row.sent_bytes, row.content)
 
     def list_all(
         self,
@@ -79,27 +82,6 @@ class DeliveryBook:
         if after is not None:
             query = query.where(outbox.c.seq > after)
         return [delivery_of(row) for row in self._connection.execute(query)]
-
-    def last_sent(
-        self, destination: DestinationId, references: Iterable[str]
-    ) -> dict[str, tuple[int, bytes]]:
-        """For each `Type/id` that was ever sent there: the version last sent and the bytes as they were rendered."""
-        wanted = set(references)
-        query = sa.select(published.c.type, published.c.id, published.c.version, outbox.c.sent_bytes)
-        query = query.join_from(outbox, published, published.c.seq == outbox.c.published)
-        found: dict[str, tuple[int, bytes]] = {}
-        for some in handfuls(sorted({reference.partition("/")[2] for reference in wanted})):
-            rows = self._connection.execute(
-                query.where(
-                    among(published.c.id, some),
-                    outbox.c.destination == destination,
-                    outbox.c.state == DeliveryState.SENT.value,
-                ).order_by(published.c.version)
-            )
-            for type, id, version, content in rows:
-                if f"{type}/{id}" in wanted:
-                    found[f"{type}/{id}"] = (version, content)
-        return found
 
     def undelivered(
         self, destination: DestinationId, references: Iterable[str]

@@ -7,12 +7,13 @@ import sqlalchemy as sa
 
 from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.pathway.facts import Sharing
-from fhir_pmp.store.among import among
+from fhir_pmp.store.among import among, among_given
+from fhir_pmp.store.as_sent import as_sent
 from fhir_pmp.store.batches import handfuls
 from fhir_pmp.store.columns import Moment
-from fhir_pmp.store.deliveries import DeliveryState
-from fhir_pmp.store.readers import is_shared
+from fhir_pmp.store.deliveries import Delivery, DeliveryState
 from fhir_pmp.store.tables.delivery import OPEN_STATES, outbox, outbox_lanes
+from fhir_pmp.store.tables.people import episodes
 from fhir_pmp.store.tables.published import published
 
 FARTHEST = timedelta(hours=7)
@@ -20,6 +21,9 @@ FARTHEST = timedelta(hours=7)
 LONGEST_LEASE = timedelta(hours=1)
 
 _JOINED = sa.join(outbox, published, published.c.seq == outbox.c.published)
+_SHARED = sa.select(episodes.c.person, episodes.c.id).where(
+    among_given(episodes.c.person, "people"), episodes.c.share_with_ehr, sa.not_(episodes.c.doubtful)
+)
 
 
 class DeliveryChecks:
@@ -28,23 +32,22 @@ class DeliveryChecks:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def no_longer_shared(self, seqs: Collection[int]) -> set[int]:
-        """Those of these deliveries that carry a record which the person's consent does not cover now."""
-        found: set[int] = set()
-        for some in handfuls(sorted(seqs)):
-            query = sa.select(outbox.c.seq).select_from(_JOINED)
-            query = query.where(
-                among(outbox.c.seq, some),
-                published.c.sharing == Sharing.RECORD.value,
-                sa.not_(is_shared()),
-            )
-            found.update(self._connection.execute(query).scalars())
-        return found
+    def no_longer_shared(self, deliveries: Iterable[Delivery]) -> set[int]:
+        """The seq of those of these deliveries that carry a record which the person's consent does not cover now.
+
+        As `readers.is_shared` has it: the consent of its episode; for a record of none, of any of the person's.
+        """
+        records = [d for d in deliveries if d.sharing is Sharing.RECORD]
+        shared: set[tuple[str | None, str | None]] = set()
+        for some in handfuls(sorted({d.person for d in records if d.person is not None})):
+            for person, episode in self._connection.execute(_SHARED, {"people": some}):
+                shared |= {(person, episode), (person, None)}
+        return {d.seq for d in records if (d.person, d.episode) not in shared}
 
     def renderings(self, destination: DestinationId, reference: str) -> list[tuple[int, bytes, bytes | None]]:
         """Every version of a resource, newest first: its number, its published bytes, and those once sent there."""
         kind, _, id_ = reference.partition("/")
-        query = sa.select(published.c.version, published.c.content, outbox.c.sent_bytes)
+        query = sa.select(published.c.version, published.c.content, outbox.c.sent_hash, outbox.c.sent_bytes)
         query = query.select_from(
             sa.outerjoin(
                 published,
@@ -54,7 +57,10 @@ class DeliveryChecks:
         )
         query = query.where(published.c.id == id_, published.c.type == kind)
         rows = self._connection.execute(query.order_by(published.c.version.desc()))
-        return [(version, content, sent) for version, content, sent in rows]
+        return [
+            (version, content, None if sent is None else as_sent(kept, content))
+            for version, content, sent, kept in rows
+        ]
 
     def waiting_lanes(
         self, destination: DestinationId, referring_to: Collection[str] | None = None

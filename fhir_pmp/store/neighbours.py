@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from fhir_pmp.identifiers import DestinationId
-from fhir_pmp.store.among import among
+from fhir_pmp.store.among import among, among_given, pairs_given
 from fhir_pmp.store.batches import BulkInsert, handfuls
 from fhir_pmp.store.columns import milliseconds
 from fhir_pmp.store.tables.delivery import breakers, destination_ids, former_destination_ids, remote_versions
@@ -58,6 +58,11 @@ _FORMER = BulkInsert(
 )
 
 
+_LINKS = sa.select(destination_ids).where(
+    destination_ids.c.destination == sa.bindparam("to", type_=sa.String()),
+    among_given(destination_ids.c.ours, "ours"),
+)
+
 NAMED_BY_SERVER = "named by the server"
 """How a link came about that is no finding of ours: the destination gave the resource its id."""
 
@@ -87,10 +92,7 @@ class DestinationIds:
         """The known links of these resources."""
         found: dict[str, DestinationLink] = {}
         for some in handfuls(list(dict.fromkeys(ours))):
-            query = sa.select(destination_ids).where(
-                destination_ids.c.destination == destination, among(destination_ids.c.ours, some)
-            )
-            for row in self._connection.execute(query):
+            for row in self._connection.execute(_LINKS, {"to": destination, "ours": some}):
                 found[row.ours] = DestinationLink(row.ours, row.theirs, row.how, row.by, row.at)
         return found
 
@@ -175,6 +177,14 @@ class RemoteVersion(Struct, frozen=True):
     sent_hash: str  # sha256 hex of the content as rendered for it, without meta
 
 
+_HELD = sa.select(
+    *(remote_versions.c[name] for name in ("type", "id", "version", "etag", "sent_hash"))
+).where(
+    remote_versions.c.destination == sa.bindparam("to", type_=sa.String()),
+    pairs_given(remote_versions.c.type, remote_versions.c.id, "these"),
+)
+
+
 class RemoteVersions:
     """What destinations hold of ours."""
 
@@ -183,15 +193,11 @@ class RemoteVersions:
 
     def find_many(self, destination: DestinationId, references: Iterable[str]) -> dict[str, RemoteVersion]:
         """What the destination holds of these `Type/id`."""
-        wanted = set(references)
+        pairs = [reference.split("/", 1) for reference in sorted(set(references))]
         found: dict[str, RemoteVersion] = {}
-        for some in handfuls(sorted({reference.partition("/")[2] for reference in wanted})):
-            query = sa.select(remote_versions).where(
-                remote_versions.c.destination == destination, among(remote_versions.c.id, some)
-            )
-            for row in self._connection.execute(query):
-                if (reference := f"{row.type}/{row.id}") in wanted:
-                    found[reference] = RemoteVersion(row.type, row.id, row.version, row.etag, row.sent_hash)
+        for some in handfuls(pairs):
+            for row in self._connection.execute(_HELD, {"to": destination, "these": some}):
+                found[f"{row.type}/{row.id}"] = RemoteVersion(*row)
         return found
 
     def put_many(self, destination: DestinationId, held: Sequence[RemoteVersion], *, now: datetime) -> None:

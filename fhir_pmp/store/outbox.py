@@ -1,6 +1,6 @@
 """The outbox: lanes are claimed under a lease, in order, and what became of each delivery is kept, once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from fhir_pmp.identifiers import DestinationId
-from fhir_pmp.store.among import among
+from fhir_pmp.store.among import among, among_given
 from fhir_pmp.store.batches import BulkInsert, BulkUpdate, handfuls
 from fhir_pmp.store.columns import Moment, milliseconds
 from fhir_pmp.store.deliveries import (
@@ -23,7 +23,16 @@ from fhir_pmp.store.deliveries import (
     Sent,
     delivery_of,
 )
-from fhir_pmp.store.outbox_answers import ENDED, LEASE, PUT_BACK, SENT, ended_rows, put_back_rows, sent_rows
+from fhir_pmp.store.outbox_answers import (
+    ENDED,
+    LEASE_IN_DOUBT,
+    PUT_BACK,
+    SENT,
+    Rows,
+    ended_rows,
+    put_back_rows,
+    sent_rows,
+)
 from fhir_pmp.store.tables.delivery import OPEN_STATES, outbox, outbox_lanes
 from fhir_pmp.store.tables.published import published
 
@@ -72,6 +81,15 @@ _BUSY = sa.select(sa.true()).where(
 _LEASE_LANE = sa.update(outbox_lanes).where(*_THIS_LANE)
 _LEASE_LANE = _LEASE_LANE.values(
     lease_until=sa.bindparam("until", type_=Moment()), epoch=sa.bindparam("next")
+)
+_LEASE_ALL = (
+    sa.update(outbox)
+    .where(among_given(outbox.c.seq, "seqs"))
+    .values(
+        state=DeliveryState.IN_FLIGHT.value,
+        lease_epoch=sa.bindparam("epoch"),
+        lease_until=sa.bindparam("until", type_=Moment()),
+    )
 )
 _EXTEND = sa.update(outbox_lanes).where(*_THIS_LANE)
 _EXTEND = _EXTEND.values(lease_until=sa.bindparam("until", type_=Moment()))
@@ -177,20 +195,25 @@ class Outbox:
             claimed.append(ClaimedLane(destination, lane, epoch + 1, until, tuple(deliveries)))
         return claimed
 
-    def settle(self, claim: ClaimedLane, sent: Sequence[Sent], *, now: datetime) -> None:
-        """Keeps that these were taken. Raises LeaseLost."""
-        self._answer(claim, SENT, sent_rows(sent, now))
+    def settle(self, claim: ClaimedLane, sent: Sequence[Sent], *, now: datetime, last: bool = False) -> None:
+        """Keeps that these were taken. Raises LeaseLost.
+
+        `last`: nothing else of the claim is left to be answered for, and the lane is given back with it.
+        """
+        self._answer(claim, SENT, sent_rows(sent, now, claim.epoch))
+        if last:
+            self._rest(claim.destination, claim.lane)
 
     def put_back(self, claim: ClaimedLane, back: Sequence[PutBack], *, now: datetime) -> None:
         """Keeps that these are tried again, the same bytes, later. Raises LeaseLost."""
-        self._answer(claim, PUT_BACK, put_back_rows(back, now))
+        self._answer(claim, PUT_BACK, put_back_rows(back, now, claim.epoch))
 
     def end(self, claim: ClaimedLane, ended: Sequence[Ended]) -> None:
         """Keeps that these are not sent: dead, superseded, not wanted, withheld. Raises LeaseLost.
 
         A dead one needs a work item in the same transaction.
         """
-        self._answer(claim, ENDED, ended_rows(ended))
+        self._answer(claim, ENDED, ended_rows(ended, claim.epoch))
 
     def park(self, claim: ClaimedLane, reason: str) -> None:
         """Lets the whole lane wait, what was claimed and what stands behind it: no attempts, no age. Raises LeaseLost."""
@@ -296,17 +319,15 @@ class Outbox:
             )
 
     def _lease(self, deliveries: Sequence[Delivery], epoch: int, until: datetime) -> None:
-        of_claim = {"epoch": epoch, "until": milliseconds(until)}
-        LEASE(
-            self._connection,
-            [{**of_claim, "seq": d.seq, "unknown": d.unknown, "attempts": d.attempts} for d in deliveries],
-        )
+        # Where nothing is in doubt nothing else changes, and one statement does for all.
+        for some in handfuls([d.seq for d in deliveries if not d.unknown]):
+            self._connection.execute(_LEASE_ALL, {"seqs": some, "epoch": epoch, "until": until})
+        at = milliseconds(until)
+        LEASE_IN_DOUBT(self._connection, [(epoch, at, d.attempts, d.seq) for d in deliveries if d.unknown])
 
-    def _answer(
-        self, claim: ClaimedLane, statement: BulkUpdate, rows: Sequence[Mapping[str, object]]
-    ) -> None:
+    def _answer(self, claim: ClaimedLane, statement: BulkUpdate, rows: Rows) -> None:
         self._hold(claim)
-        statement(self._connection, [{**row, "epoch": claim.epoch} for row in rows])
+        statement(self._connection, rows)
 
     def _hold(self, claim: ClaimedLane) -> None:
         if self._lock(claim.destination, claim.lane) != claim.epoch:

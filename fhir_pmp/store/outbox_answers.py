@@ -1,17 +1,17 @@
 """What a claim's holder can say of a delivery, as statements that count only under the claim's own epoch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from fhir_pmp.store.batches import BulkUpdate
 from fhir_pmp.store.columns import milliseconds
 from fhir_pmp.store.deliveries import Ended, PutBack, Sent
 
-Rows = list[Mapping[str, object]]
+Rows = list[tuple[object, ...]]
 
 _OF_CLAIM = "WHERE seq = :seq AND lease_epoch = :epoch AND state = 'in_flight'"
-LEASE = BulkUpdate(
-    "UPDATE outbox SET state = 'in_flight', lease_epoch = :epoch, lease_until = :until, unknown = :unknown, "
+LEASE_IN_DOUBT = BulkUpdate(
+    "UPDATE outbox SET state = 'in_flight', lease_epoch = :epoch, lease_until = :until, unknown = TRUE, "
     "attempts = :attempts WHERE seq = :seq"
 )
 SENT = BulkUpdate(
@@ -30,45 +30,18 @@ ENDED = BulkUpdate(
 )
 
 
-def sent_rows(sent: Sequence[Sent], now: datetime) -> Rows:
-    """The parameters of SENT, but for the epoch."""
-    return [
-        {
-            "seq": s.seq,
-            "status": s.status,
-            "etag": s.etag,
-            "sent_hash": s.sent_hash,
-            "sent_bytes": s.sent_bytes,
-            "now": milliseconds(now),
-        }
-        for s in sent
-    ]
+def sent_rows(sent: Sequence[Sent], now: datetime, epoch: int) -> Rows:
+    """The values of SENT."""
+    at = milliseconds(now)
+    return [(s.status, s.etag, s.sent_hash, s.sent_bytes, at, at, s.seq, epoch) for s in sent]
 
 
-def put_back_rows(back: Sequence[PutBack], now: datetime) -> Rows:
-    """The parameters of PUT_BACK, but for the epoch."""
-    return [
-        {
-            "seq": b.seq,
-            "status": b.status,
-            "reason": b.reason,
-            "unknown": b.unknown,
-            "next_at": milliseconds(b.next_at),
-            "now": milliseconds(now),
-        }
-        for b in back
-    ]
+def put_back_rows(back: Sequence[PutBack], now: datetime, epoch: int) -> Rows:
+    """The values of PUT_BACK."""
+    at = milliseconds(now)
+    return [(b.unknown, b.status, b.reason, milliseconds(b.next_at), at, b.seq, epoch) for b in back]
 
 
-def ended_rows(ended: Sequence[Ended]) -> Rows:
-    """The parameters of ENDED, but for the epoch. One that was never asked for has no status and was no attempt."""
-    return [
-        {
-            "seq": e.seq,
-            "state": e.state.value,
-            "status": e.status,
-            "reason": e.reason,
-            "tried": 0 if e.status is None else 1,
-        }
-        for e in ended
-    ]
+def ended_rows(ended: Sequence[Ended], epoch: int) -> Rows:
+    """The values of ENDED. One that was never asked for has no status and was no attempt."""
+    return [(e.state.value, e.status, e.reason, int(e.status is not None), e.seq, epoch) for e in ended]

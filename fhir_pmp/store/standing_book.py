@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from fhir_pmp.identifiers import DestinationId, PersonId
 from fhir_pmp.store.among import among
+from fhir_pmp.store.as_sent import as_sent
 from fhir_pmp.store.batches import BulkInsert, handfuls
 from fhir_pmp.store.columns import Moment, milliseconds
 from fhir_pmp.store.deliveries import DeliveryState
@@ -124,7 +125,7 @@ class StandingBook:
                     type=type,
                     id=row.id,
                     version=row.version,
-                    sent_bytes=row.sent_bytes,
+                    sent_bytes=as_sent(row.sent_bytes, row.content),
                     person=row.person,
                     etag=row.etag,
                     held_version=row.held,
@@ -264,6 +265,7 @@ _SENT = (
         published.c.person,
         outbox.c.state,
         outbox.c.sent_bytes,
+        published.c.content,
         remote_versions.c.etag,
         remote_versions.c.version.label("held"),
     )
@@ -279,7 +281,7 @@ _SENT = (
     )
     .where(
         outbox.c.destination == sa.bindparam("to"),
-        outbox.c.sent_bytes.is_not(None),
+        outbox.c.sent_hash.is_not(None),
         published.c.type == sa.bindparam("type"),
         published.c.id.in_(sa.bindparam("ids", expanding=True)),
     )
@@ -291,7 +293,7 @@ _NEWEST_SENT = (
     .select_from(sa.join(outbox, published, published.c.seq == outbox.c.published))
     .where(
         outbox.c.destination == sa.bindparam("to"),
-        outbox.c.sent_bytes.is_not(None),
+        outbox.c.sent_hash.is_not(None),
         published.c.type == sa.bindparam("type"),
         published.c.id == sa.bindparam("id"),
     )

@@ -4,24 +4,7 @@ import json
 
 import pytest
 
-from fhir_pmp.ehr.content import read_content, same_content, without_stamp
-
-HEAD = b'{"resourceType":"Patient","id":"person-1",'
-STAMP = b'"versionId":"3","lastUpdated":"2026-03-01T10:11:12.123Z"'
-
-
-def test_our_version_and_time_stay_at_home() -> None:
-    assert without_stamp(HEAD + b'"meta":{' + STAMP + b'},"active":true}') == HEAD + b'"active":true}'
-
-
-def test_a_profile_travels() -> None:
-    sent = without_stamp(HEAD + b'"meta":{' + STAMP + b',"profile":["http://example.org/p"]},"active":true}')
-    assert sent == HEAD + b'"meta":{"profile":["http://example.org/p"]},"active":true}'
-
-
-def test_what_carries_no_stamp_of_ours_travels_as_it_is() -> None:
-    content = HEAD + b'"text":{"div":"\\"meta\\":{\\"versionId\\":\\"1\\"}"}}'
-    assert without_stamp(content) == content
+from fhir_pmp.ehr.content import read_content, same_content
 
 
 @pytest.mark.parametrize(
