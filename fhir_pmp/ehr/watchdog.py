@@ -1,7 +1,11 @@
 """A limit on a whole call: a read time-out is per read, so a server that drips a byte now and then would outlive it."""
 
+import heapq
+import itertools
+import os
 import socket
 import threading
+import time
 from types import TracebackType
 from typing import Any
 
@@ -15,22 +19,22 @@ class Watchdog:
 
     def __init__(self, seconds: float) -> None:
         self.fired = False
+        self.done = False
+        self._seconds = seconds
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
-        self._timer = threading.Timer(seconds, self._fire)
-        self._timer.daemon = True
 
     def __enter__(self) -> "Watchdog":
         _current.watchdog = self
-        self._timer.start()
+        _post.watch(self, self._seconds)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._timer.cancel()
         _current.watchdog = None
         with self._lock:
+            self.done = True
             self._socket = None  # it may serve another call by now
 
     def watch(self, connected: socket.socket | None) -> None:
@@ -41,13 +45,11 @@ class Watchdog:
                 self._shut()
 
     def cut(self) -> None:
-        """Ends the call now, as if its time were over."""
-        self._fire()
-
-    def _fire(self) -> None:
+        """Ends the call now; at the end of its time somebody else does that."""
         with self._lock:
-            self.fired = True
-            self._shut()
+            if not self.done:
+                self.fired = True
+                self._shut()
 
     def _shut(self) -> None:
         if self._socket is not None:
@@ -55,6 +57,65 @@ class Watchdog:
                 self._socket.shutdown(socket.SHUT_RDWR)
             except OSError:
                 self._socket = None  # closed already, which is all we want
+
+
+class _Watchman:
+    """One thread that cuts off whichever call is over its time: a thread for every call cost more than the waiting.
+
+    It is woken early only for a call that ends before all others that it knows of; what is done by then is forgotten
+    when its time comes.
+    """
+
+    def __init__(self) -> None:
+        self._calls: list[tuple[float, int, Watchdog]] = []  # by when they end
+        self._number = itertools.count()
+        self._sooner = threading.Condition()
+        threading.Thread(target=self._stand, name="watchman", daemon=True).start()
+
+    def watch(self, call: Watchdog, seconds: float) -> None:
+        """Cuts it off after so many seconds, unless it is done."""
+        with self._sooner:
+            heapq.heappush(self._calls, (time.monotonic() + seconds, next(self._number), call))
+            if self._calls[0][2] is call:
+                self._sooner.notify()
+
+    def _stand(self) -> None:
+        while True:
+            self._next().cut()
+
+    def _next(self) -> Watchdog:
+        """Waits for the next call whose time is over."""
+        with self._sooner:
+            while True:
+                while self._calls and self._calls[0][2].done:
+                    heapq.heappop(self._calls)
+                left = self._calls[0][0] - time.monotonic() if self._calls else None
+                if left is not None and left <= 0:
+                    return heapq.heappop(self._calls)[2]
+                self._sooner.wait(left)
+
+
+class _Post:
+    """Where the watchman of this process stands, from the first call on."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._watchman: _Watchman | None = None
+
+    def watch(self, call: Watchdog, seconds: float) -> None:
+        with self._lock:
+            if self._watchman is None:
+                self._watchman = _Watchman()
+        self._watchman.watch(call, seconds)
+
+    def desert(self) -> None:
+        """A thread does not live on in a process that was forked, and a lock may be held there by nobody."""
+        self._lock = threading.Lock()
+        self._watchman = None
+
+
+_post = _Post()
+os.register_at_fork(after_in_child=_post.desert)
 
 
 def _watch(connected: Any) -> None:

@@ -71,11 +71,7 @@ class Wire(BaseAdapter):
 
 
 class StillWatchdog(Watchdog):
-    """Starts no timer: no call takes longer than it is told to here."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(seconds)
-        self._timer.cancel()
+    """Is on nobody's watch: no call takes longer than it is told to here."""
 
     def __enter__(self) -> "StillWatchdog":
         return self
@@ -83,7 +79,7 @@ class StillWatchdog(Watchdog):
 
 @contextmanager
 def without_timers() -> Iterator[None]:
-    """While it lasts, a call costs no thread."""
+    """While it lasts, nobody looks at a clock of this world."""
     was = vars(client)["Watchdog"]
     vars(client)["Watchdog"] = StillWatchdog
     try:
