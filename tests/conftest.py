@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import pytest
+from _pytest.nodeid import coerce_node_id
 from hypothesis import settings
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -34,7 +35,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "hapi" in getattr(item, "fixturenames", ()) or item.get_closest_marker("hapi"):
             item.add_marker(pytest.mark.hapi)
-            item.add_marker(pytest.mark.xdist_group("hapi"))
+            if hasattr(item.config, "workerinput"):
+                # As pytest-xdist's own `xdist_group` would do, which does not know where pytest 9.2 keeps the name.
+                item._id = coerce_node_id(f"{item.nodeid}@hapi")
 
 
 def found_or_counted(find: Callable[[], Found]) -> Found:
