@@ -53,6 +53,7 @@ def _into_null(folder: Path, rounds: int, people: int) -> Iterator[Line]:
         f"ours, {count} connections": partial(_push_null, folder, database, count) for count in (1, 2, 4)
     }
     sides |= {f"bare, {count} connections": partial(_pour_null, ready, count) for count in (1, 2, 4)}
+    sides["keeping"] = partial(_keep_null, folder, database, ready)
     took = in_turns(sides, rounds)
     told = {side: f"{resources / spread(seconds).median:,.0f}/s" for side, seconds in took.items()}
     ours, bare = _best(took, "ours"), _best(took, "bare")
@@ -60,6 +61,11 @@ def _into_null(folder: Path, rounds: int, people: int) -> Iterator[Line]:
     what = f"{resources:,} resources of {people:,} people to a server that keeps nothing"
     yield Line("deliver", f"{what}: resources a second", rate, AT_LEAST_PER_SECOND, sides=told)
     yield Line("deliver", "the same: of the bare loop", ratios(took[bare], took[ours]), OF_THE_BARE_LOOP)
+    floor = ratios(took[bare], took["keeping"])
+    yield Line(
+        "deliver", "of the bare loop: a loop that keeps what became of each, and does nothing else", floor
+    )
+    yield Line("deliver", "ours: of that loop", ratios(took["keeping"], took[ours]))
 
 
 def _push_null(folder: Path, database: Path, connections: int) -> float:
@@ -74,6 +80,13 @@ def _push_null(folder: Path, database: Path, connections: int) -> float:
 def _pour_null(ready: Path, connections: int) -> float:
     with null_server() as base:
         seconds, _ = run_together("bench.delivering.bare_loop", [(str(ready), base, str(connections))])
+    return seconds
+
+
+def _keep_null(folder: Path, database: Path, ready: Path) -> float:
+    copy = copy_of(database, folder / "keeping.sqlite")
+    with null_server() as base:
+        seconds, _ = run_together("bench.delivering.keeping_loop", [(str(copy), str(ready), base)])
     return seconds
 
 

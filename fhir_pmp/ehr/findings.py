@@ -25,7 +25,8 @@ from fhir_pmp.identifiers import PersonId
 from fhir_pmp.store import Books, Store
 from fhir_pmp.store.audit import AuditRow
 from fhir_pmp.store.inbox import ArrivalState
-from fhir_pmp.store.neighbours import NAMED_BY_SERVER, RemoteVersion
+from fhir_pmp.store.neighbours import NAMED_BY_SERVER
+from fhir_pmp.store.remote_versions import RemoteVersion
 from fhir_pmp.store.standing_book import Expected
 
 
@@ -84,7 +85,7 @@ class Findings:
                 if one.named_by_server and not self.dry_run:
                     # Its id there went with it; it is looked for by its identifier and gets a new one.
                     books.destination_ids.unlink(self.neighbour.id, one.reference)
-                    books.remote_versions.forget(self.neighbour.id, one.reference)
+                    books.remote_versions.forget(self.neighbour.id, one.reference, now=self.clock())
             self._send_again(books, Found.MISSING, gone)
 
     def is_deleted(self, one: Expected) -> None:

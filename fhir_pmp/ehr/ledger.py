@@ -22,7 +22,7 @@ from fhir_pmp.store.deliveries import (
     PutBack,
     Sent,
 )
-from fhir_pmp.store.neighbours import NAMED_BY_SERVER, RemoteVersion
+from fhir_pmp.store.neighbours import NAMED_BY_SERVER
 
 OLDEST = timedelta(hours=72)
 """After its first attempt a delivery that still fails is dead: a person has to know."""
@@ -89,7 +89,7 @@ class Ledger:
             # Where these were the last the lane is given back with them: one commit less for every lane.
             self._released = self._unanswered.keys() <= {t.delivery.seq for t in taken}
             books.outbox.settle(self._claim, [_sent(t) for t in taken], now=now, last=self._released)
-            books.remote_versions.put_many(to, [_remote(t) for t in taken], now=now)
+            books.remote_versions.were_acknowledged(to, [t.delivery.reference for t in taken])
             for t in taken:
                 if t.place != t.delivery.reference:
                     books.destination_ids.link(
@@ -204,7 +204,7 @@ class Ledger:
     def forget(self, reference: str) -> None:
         """The destination does not have it any more."""
         with self._store.begin_beside() as books:
-            books.remote_versions.forget(self._claim.destination, reference)
+            books.remote_versions.forget(self._claim.destination, reference, now=self._clock())
 
     def doubt(self, references: Iterable[str]) -> None:
         """We wrote after our lease had ended: what stands there now must be read and compared by whoever comes next."""
@@ -270,8 +270,3 @@ def about_patient(claim: ClaimedLane) -> str:
 def _sent(taken: Taken) -> Sent:
     apart = kept_apart(taken.content, taken.delivery.content)
     return Sent(taken.delivery.seq, taken.status, taken.etag, taken.content_hash, apart)
-
-
-def _remote(taken: Taken) -> RemoteVersion:
-    d = taken.delivery
-    return RemoteVersion(d.type, d.id, d.version, taken.etag, taken.content_hash)

@@ -12,8 +12,8 @@ from fhir_pmp.ehr.rendering import ByIdentifier, business_identifier, found_by
 from fhir_pmp.errors import NotUnderstood
 from fhir_pmp.store import Books
 from fhir_pmp.store.deliveries import ClaimedLane, Delivery, DeliveryState, Ended
-from fhir_pmp.store.neighbours import RemoteVersion
 from fhir_pmp.store.readers import Reader
+from fhir_pmp.store.remote_versions import RemoteVersion
 
 PARKED = frozenset({DeliveryState.DEAD, DeliveryState.WAITING})
 NOT_READ_YET = 0

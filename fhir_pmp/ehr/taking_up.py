@@ -22,8 +22,8 @@ from fhir_pmp.identifiers import DestinationId, Identifier
 from fhir_pmp.pathway.facts import Person
 from fhir_pmp.store import Books, Store
 from fhir_pmp.store.inbox import Arrival, ArrivalState
-from fhir_pmp.store.neighbours import RemoteVersion
 from fhir_pmp.store.pull_book import Cursor, SeenVersion
+from fhir_pmp.store.remote_versions import RemoteVersion
 from fhir_pmp.store.standing_book import Expected
 
 DOOR = "pull"

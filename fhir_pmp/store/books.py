@@ -17,7 +17,7 @@ from fhir_pmp.store.inbox import Inbox, ProgrammeAnswers
 from fhir_pmp.store.leases import Leases
 from fhir_pmp.store.letters import Letters
 from fhir_pmp.store.letters_due import LettersDue
-from fhir_pmp.store.neighbours import Breakers, DestinationIds, RemoteVersions
+from fhir_pmp.store.neighbours import Breakers, DestinationIds
 from fhir_pmp.store.outbox import Outbox
 from fhir_pmp.store.people import People
 from fhir_pmp.store.proofs import Proofs
@@ -25,6 +25,7 @@ from fhir_pmp.store.published import Published
 from fhir_pmp.store.publishing_side import PublishingSide
 from fhir_pmp.store.pull_book import PullBook
 from fhir_pmp.store.referrals import Referrals
+from fhir_pmp.store.remote_versions import RemoteVersions
 from fhir_pmp.store.responses import Responses
 from fhir_pmp.store.sessions import Sessions
 from fhir_pmp.store.standing_book import StandingBook

@@ -1,18 +1,17 @@
-"""What we know of each destination: its ids for our resources, its version tags, its breaker."""
+"""What we know of each destination: its ids for our resources, and its breaker."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from msgspec import Struct
 
 from fhir_pmp.identifiers import DestinationId
-from fhir_pmp.store.among import among, among_given, pairs_given
+from fhir_pmp.store.among import among, among_given
 from fhir_pmp.store.batches import BulkInsert, handfuls
 from fhir_pmp.store.columns import milliseconds
-from fhir_pmp.store.tables.delivery import breakers, destination_ids, former_destination_ids, remote_versions
+from fhir_pmp.store.tables.delivery import breakers, destination_ids, former_destination_ids
 
 _LINK = BulkInsert(
     destination_ids,
@@ -24,18 +23,6 @@ _LINK = BulkInsert(
     "at",
     otherwise="ON CONFLICT (destination, ours) DO UPDATE SET "
     "theirs = excluded.theirs, how = excluded.how, by = excluded.by, at = excluded.at",
-)
-_REMEMBER = BulkInsert(
-    remote_versions,
-    "destination",
-    "type",
-    "id",
-    "version",
-    "etag",
-    "sent_hash",
-    "at",
-    otherwise="ON CONFLICT (destination, type, id) DO UPDATE SET "
-    "version = excluded.version, etag = excluded.etag, sent_hash = excluded.sent_hash, at = excluded.at",
 )
 _BREAKER = BulkInsert(
     breakers,
@@ -163,59 +150,6 @@ class DestinationIds:
         self._connection.execute(
             sa.delete(destination_ids).where(
                 destination_ids.c.destination == destination, destination_ids.c.ours == ours
-            )
-        )
-
-
-class RemoteVersion(Struct, frozen=True):
-    """What of ours a destination holds, by its own last answer."""
-
-    type: str
-    id: str
-    version: int  # ours, the one last sent
-    etag: str | None  # the destination's version tag
-    sent_hash: str  # sha256 hex of the content as rendered for it, without meta
-
-
-_HELD = sa.select(
-    *(remote_versions.c[name] for name in ("type", "id", "version", "etag", "sent_hash"))
-).where(
-    remote_versions.c.destination == sa.bindparam("to", type_=sa.String()),
-    pairs_given(remote_versions.c.type, remote_versions.c.id, "these"),
-)
-
-
-class RemoteVersions:
-    """What destinations hold of ours."""
-
-    def __init__(self, connection: sa.Connection) -> None:
-        self._connection = connection
-
-    def find_many(self, destination: DestinationId, references: Iterable[str]) -> dict[str, RemoteVersion]:
-        """What the destination holds of these `Type/id`."""
-        pairs = [reference.split("/", 1) for reference in sorted(set(references))]
-        found: dict[str, RemoteVersion] = {}
-        for some in handfuls(pairs):
-            for row in self._connection.execute(_HELD, {"to": destination, "these": some}):
-                found[f"{row.type}/{row.id}"] = RemoteVersion(*row)
-        return found
-
-    def put_many(self, destination: DestinationId, held: Sequence[RemoteVersion], *, now: datetime) -> None:
-        """Remembers what the destination holds now."""
-        at = milliseconds(now)
-        _REMEMBER(
-            self._connection,
-            [(destination, h.type, h.id, h.version, h.etag, h.sent_hash, at) for h in held],
-        )
-
-    def forget(self, destination: DestinationId, reference: str) -> None:
-        """Forgets one: it is no longer there."""
-        type, _, id = reference.partition("/")
-        self._connection.execute(
-            sa.delete(remote_versions).where(
-                remote_versions.c.destination == destination,
-                remote_versions.c.type == type,
-                remote_versions.c.id == id,
             )
         )
 

@@ -15,6 +15,7 @@ from fhir_pmp.store.batches import BulkInsert, handfuls
 from fhir_pmp.store.columns import Moment, milliseconds
 from fhir_pmp.store.deliveries import DeliveryState
 from fhir_pmp.store.neighbours import NAMED_BY_SERVER, DestinationIds, DestinationLink
+from fhir_pmp.store.remote_versions import GONE
 from fhir_pmp.store.searches import TokenChoice, TokenFilter
 from fhir_pmp.store.tables.delivery import (
     OPEN_STATES,
@@ -85,8 +86,15 @@ class StandingBook:
 
     def types_held(self, destination: DestinationId) -> list[str]:
         """The types of which the destination is known to hold something of ours."""
-        query = sa.select(remote_versions.c.type).where(remote_versions.c.destination == destination)
-        return sorted(self._connection.execute(query.distinct()).scalars())
+        acknowledged = (
+            sa.select(published.c.type)
+            .join(outbox, outbox.c.published == published.c.seq)
+            .where(outbox.c.destination == destination, outbox.c.sent_hash.is_not(None))
+        )
+        found = sa.select(remote_versions.c.type).where(
+            remote_versions.c.destination == destination, remote_versions.c.version != GONE
+        )
+        return sorted(self._connection.execute(acknowledged.union(found)).scalars())
 
     def types_queued(self, destination: DestinationId) -> list[str]:
         """The types of which something is still to be sent there."""
@@ -121,14 +129,16 @@ class StandingBook:
                 if row.state != DeliveryState.SENT.value:
                     continue  # it is being sent again, or a person has to look: what was sent before is no measure
                 link = places.get(row.id)
+                # What was found there since counts more than what was acknowledged.
+                etag, held = (row.etag, row.version) if row.found is None else (row.found_etag, row.found)
                 found[row.id] = Expected(
                     type=type,
                     id=row.id,
                     version=row.version,
                     sent_bytes=as_sent(row.sent_bytes, row.content),
                     person=row.person,
-                    etag=row.etag,
-                    held_version=row.held,
+                    etag=None if held == GONE else etag,
+                    held_version=None if held == GONE else held,
                     place=f"{type}/{row.id}" if link is None else link.theirs,
                     named_by_server=link is not None and link.how == NAMED_BY_SERVER,
                     unsettled=row.id in unsettled,
@@ -266,8 +276,9 @@ _SENT = (
         outbox.c.state,
         outbox.c.sent_bytes,
         published.c.content,
-        remote_versions.c.etag,
-        remote_versions.c.version.label("held"),
+        outbox.c.etag,
+        remote_versions.c.etag.label("found_etag"),
+        remote_versions.c.version.label("found"),
     )
     .select_from(
         sa.join(outbox, published, published.c.seq == outbox.c.published).outerjoin(

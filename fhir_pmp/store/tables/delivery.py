@@ -107,6 +107,7 @@ probes = sa.Table(
     ),  # JSON: what the server was seen to honour, and the way of writing
 )
 
+# What was found to stand there, where it is not simply the newest version acknowledged.
 remote_versions = sa.Table(
     "remote_versions",
     metadata,

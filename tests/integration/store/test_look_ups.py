@@ -46,6 +46,7 @@ LOOK_UPS: dict[str, Callable[[Books], object]] = {
     "last success": lambda b: b.deliveries.last_success_at(HOSPITAL),
     "links": lambda b: b.destination_ids.find_many(HOSPITAL, REFERENCES),
     "remote versions": lambda b: b.remote_versions.find_many(HOSPITAL, REFERENCES),
+    "what was acknowledged": lambda b: b.remote_versions.were_acknowledged(HOSPITAL, REFERENCES),
     "a token": lambda b: b.clients.find_by_token_hash("t"),
     "a session": lambda b: b.sessions.find("t"),
 }
@@ -71,7 +72,7 @@ def test_a_look_up_walks_no_table(migrated_file: Path, tmp_path: Path, name: str
     finally:
         sa.event.remove(sa.Engine, "before_cursor_execute", note)
         store.close()
-    planned = [one for one in asked if one[0].startswith(("SELECT", "UPDATE"))]
+    planned = [one for one in asked if one[0].startswith(("SELECT", "UPDATE", "DELETE"))]
     assert planned
     with closing(sqlite3.connect(file)) as connection:
         for statement, parameters in planned:

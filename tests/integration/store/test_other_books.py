@@ -20,7 +20,8 @@ from fhir_pmp.store.errors import AlreadyStored, ChangedMeanwhile, NotStored
 from fhir_pmp.store.id_proof import IdProof
 from fhir_pmp.store.inbox import ArrivalState, ProgrammeAnswer
 from fhir_pmp.store.letters import Letter, LetterKind, LetterState, Preview
-from fhir_pmp.store.neighbours import Breaker, RemoteVersion
+from fhir_pmp.store.neighbours import Breaker
+from fhir_pmp.store.remote_versions import RemoteVersion
 from fhir_pmp.store.sessions import Session
 from tests.integration.store.sample import MINUTE, NOW, add_person
 
@@ -282,7 +283,7 @@ def test_what_a_destination_calls_and_holds_of_ours_is_remembered(store: Store) 
         held.put_many(HOSPITAL, [first], now=NOW)
         held.put_many(HOSPITAL, [second], now=NOW)
         assert held.find_many(HOSPITAL, ["Observation/o1", "Flag/o1"]) == {"Observation/o1": second}
-        held.forget(HOSPITAL, "Observation/o1")
+        held.forget(HOSPITAL, "Observation/o1", now=NOW)
         assert held.find_many(HOSPITAL, ["Observation/o1"]) == {}
 
 
