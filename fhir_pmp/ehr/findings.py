@@ -17,6 +17,7 @@ from fhir_pmp.ehr.ledger import EDITED
 from fhir_pmp.ehr.neighbour import Neighbour
 from fhir_pmp.ehr.noticing import DELETED, DOUBLED, is_ours_again, notice
 from fhir_pmp.ehr.pages import place_of
+from fhir_pmp.ehr.places import forget_place
 from fhir_pmp.ehr.reads import version_of
 from fhir_pmp.ehr.sorting import NOT_READ_YET
 from fhir_pmp.ehr.taking_up import DOOR, identifiers_of, remember
@@ -42,6 +43,9 @@ class Found(StrEnum):
     EDITED = "edited"  # none of ours: a person decides
     DOUBLED = "doubled"  # several bear one identifier of ours: a person decides
     UNKNOWN = "unknown"  # bears an identifier of ours, and we know nothing of it
+    ELSEWHERE = (
+        "elsewhere"  # under another id than the server had given it: looked for again, as what is missing is
+    )
     UNDER_WAY = "under_way"  # a delivery is being sent: it settles this itself
 
 
@@ -84,8 +88,7 @@ class Findings:
                 self.counts[Found.MISSING] += 1
                 if one.named_by_server and not self.dry_run:
                     # Its id there went with it; it is looked for by its identifier and gets a new one.
-                    books.destination_ids.unlink(self.neighbour.id, one.reference)
-                    books.remote_versions.forget(self.neighbour.id, one.reference, now=self.clock())
+                    forget_place(books, self.neighbour.id, one.reference, now=self.clock())
             self._send_again(books, Found.MISSING, gone)
 
     def is_deleted(self, one: Expected) -> None:
@@ -167,7 +170,10 @@ class Findings:
             # Ours goes there under our id: this is a second one, whoever made it.
             self._notice(books, DOUBLED, reference, None, place)
             return Found.DOUBLED
-        if books.destination_ids.find(to, reference) is None and not self.dry_run:
+        link = books.destination_ids.find(to, reference)
+        if link is not None and link.theirs != place:
+            return Found.ELSEWHERE
+        if link is None and not self.dry_run:
             books.destination_ids.link(to, reference, place, how=NAMED_BY_SERVER, by=self.who, now=now)
         one = books.standing.expected(to, kind, [reference.partition("/")[2]]).get(
             reference.partition("/")[2]

@@ -1,7 +1,7 @@
 """The link between a person and a Patient of the destination: looked at again, lost, and made by a person's decision."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -9,11 +9,12 @@ from uuid import uuid4
 from fhir_pmp.ehr.client import EhrClient
 from fhir_pmp.ehr.ledger import NOT_LINKED
 from fhir_pmp.ehr.outcomes import Meaning, Verdict
-from fhir_pmp.ehr.patients import is_active
+from fhir_pmp.ehr.patients import bears, is_active
 from fhir_pmp.ehr.reads import body_of
 from fhir_pmp.ehr.writes import verdict_of
 from fhir_pmp.errors import NotAllowed, TryLater
 from fhir_pmp.identifiers import DestinationId, PersonId
+from fhir_pmp.pathway.facts import Person
 from fhir_pmp.store import Books, Store
 from fhir_pmp.store.audit import AuditRow
 from fhir_pmp.store.neighbours import DestinationLink
@@ -22,8 +23,8 @@ LINK_LOST = "patient_link_lost"
 DECIDED = "decided"
 
 _WHAT = (
-    "The hospital's record that this person was linked to is not in use any more. Ask the hospital which record is "
-    "this person's now, and link it."
+    "The hospital's record that this person was linked to is not in use any more, or is somebody else's. Ask the "
+    "hospital which record is this person's now, and link it."
 )
 
 
@@ -52,11 +53,38 @@ def look_at(client: EhrClient, place: str, now: datetime) -> LinkedPatient:
     return LinkedPatient(verdict, why_not_in_use(patient), patient)
 
 
+def look_at_linked(
+    store: Store, client: EhrClient, destination: DestinationId, ours: str, now: datetime
+) -> LinkedPatient:
+    """Reads whom a person (`Patient/…`, ours) is linked to. Raises what `EhrClient.ask` raises, NotStored."""
+    with store.read() as books:
+        person = books.people.get(PersonId(ours.partition("/")[2]))
+        link = books.destination_ids.find(destination, ours)
+    if link is None:
+        return LinkedPatient(Verdict(Meaning.NOT_THERE, None), "it is not there any more")
+    looked = look_at(client, link.theirs, now)
+    if looked.patient is None or looked.why_lost is not None:
+        return looked
+    return replace(looked, why_lost=why_another(looked.patient, person, link))
+
+
 def why_not_in_use(patient: Mapping[str, Any]) -> str | None:
     """Why nothing more may be sent to this Patient; None where it is in use."""
     if patient.get("active") is False:
         return "it is not active"
     return None if is_active(patient) else "it was replaced by another"
+
+
+def why_another(patient: Mapping[str, Any], person: Person, link: DestinationLink) -> str | None:
+    """Why the Patient who stands where the link leads is another than was linked; None where it is the same.
+
+    A server that was emptied gives its ids out again. What a person has decided, no identifier has to bear out.
+    """
+    if patient.get("birthDate") != person.birth_date.isoformat():
+        return "it has another birth date"
+    if link.how != DECIDED and not any(bears(patient, identifier) for identifier in person.identifiers):
+        return "it bears another identifier"
+    return None
 
 
 def lose_link(

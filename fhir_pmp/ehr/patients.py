@@ -40,7 +40,7 @@ def look_for_patient(client: EhrClient, destination: Destination, person: Person
         if verdict.meaning is not Meaning.DONE:
             return Looked(verdict)
         # A server may match more loosely than we asked: what it gives is looked at again.
-        found |= {str(p["id"]): p for p in patients if _bears(p, identifier)}
+        found |= {str(p["id"]): p for p in patients if bears(p, identifier)}
     return _judged(verdict, person, list(found.values()), bool(mine))
 
 
@@ -67,7 +67,8 @@ def _judged(verdict: Verdict, person: Person, found: Sequence[Mapping[str, Any]]
     return Looked(verdict, None, reason, **counts)
 
 
-def _bears(patient: Mapping[str, Any], wanted: Identifier) -> bool:
+def bears(patient: Mapping[str, Any], wanted: Identifier) -> bool:
+    """Whether a Patient bears this identifier."""
     identifiers = patient.get("identifier")
     return isinstance(identifiers, list) and any(
         isinstance(i, dict) and i.get("system") == wanted.system and i.get("value") == wanted.value

@@ -18,10 +18,11 @@ from fhir_pmp.ehr.capability import Capability
 from fhir_pmp.ehr.destinations import Patients
 from fhir_pmp.ehr.lane import MARGIN, WAITS_FOR_SEARCH, Halt, LaneOnItsWay, Stopping
 from fhir_pmp.ehr.ledger import Ledger
-from fhir_pmp.ehr.linking import is_lost, look_at, lose_link
+from fhir_pmp.ehr.linking import is_lost, look_at_linked, lose_link
 from fhir_pmp.ehr.neighbour import Neighbour
 from fhir_pmp.ehr.outcomes import PAUSES, TRANSIENT, Meaning, Untrusted, Verdict, WireFailure
 from fhir_pmp.ehr.patients import look_for_patient
+from fhir_pmp.ehr.places import find_lost, lose_places, placed
 from fhir_pmp.ehr.sorting import Knowledge, gather, sort_out
 from fhir_pmp.errors import Refused, TryLater
 from fhir_pmp.identifiers import DestinationId, PersonId
@@ -194,6 +195,9 @@ class Push:
             if self._is_somebody_unlinked(claim, known) and not self._link(claim, known, ledger):
                 self._has_succeeded(turn)
                 return True
+            if self._loses_places(claim, known, ledger):
+                self._breaker.has_succeeded(self._clock())
+                return True
             found = sort_out(self._neighbour.destination, capability, claim, known)
             ledger.end(found.ended)
             lane.send(found.ready)
@@ -265,7 +269,7 @@ class Push:
         ledger.keep_lease(self._one_call)
         now = self._clock()
         try:
-            looked = look_at(self._neighbour.client, known.links[ours], now)
+            looked = look_at_linked(self._store, self._neighbour.client, claim.destination, ours, now)
         except (WireFailure, Untrusted) as failure:
             raise Halt(Verdict(failure.meaning, None, str(failure))) from None
         if looked.why_lost is not None:
@@ -274,6 +278,30 @@ class Push:
                     lose_link(books, claim.destination, link, looked.why_lost, now=now)
         elif looked.verdict.meaning in TRANSIENT | PAUSES:
             raise Halt(looked.verdict)
+
+    def _loses_places(self, claim: ClaimedLane, known: Knowledge, ledger: Ledger) -> bool:
+        """Whether something stands no more where the server had put it; the lane is given back then, to begin anew.
+
+        A server that was emptied gives its ids out again, and its versions: what is written to a remembered place, or
+        refers to one, would reach somebody else's record.
+        """
+        elsewhere = [ours for ours, theirs in known.links.items() if ours != theirs]
+        if not elsewhere:
+            return False
+        with self._store.read() as books:
+            remembered = placed(books, claim.destination, elsewhere)
+
+        def before_each() -> None:
+            if self._stop.is_set():
+                raise Stopping
+            ledger.keep_lease(2 * self._one_call)
+
+        lost = find_lost(self._neighbour.client, remembered, self._clock, before_each)
+        if lost:
+            with self._store.begin_beside() as books:
+                lose_places(books, claim.destination, lost, now=self._clock())
+            ledger.let_go()
+        return bool(lost)
 
     def _link(self, claim: ClaimedLane, known: Knowledge, ledger: Ledger) -> bool:
         """Whether the destination has exactly one active patient who is this person. Else the lane waits."""

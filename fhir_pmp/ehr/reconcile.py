@@ -16,10 +16,11 @@ from fhir_pmp.ehr import breaker as breakers
 from fhir_pmp.ehr.capability import Capability
 from fhir_pmp.ehr.destinations import Patients
 from fhir_pmp.ehr.findings import Findings
-from fhir_pmp.ehr.linking import look_at, lose_link
+from fhir_pmp.ehr.linking import look_at_linked, lose_link
 from fhir_pmp.ehr.neighbour import Neighbour
 from fhir_pmp.ehr.outcomes import PAUSES, Meaning, NotReadable, OffOrigin, Untrusted, Verdict, WireFailure
 from fhir_pmp.ehr.pages import PER_PAGE, Page, place_of, read_page, window
+from fhir_pmp.ehr.places import look_whose_it_was, ours_among, placed
 from fhir_pmp.ehr.reads import body_of, find_all
 from fhir_pmp.ehr.rendering import found_by
 from fhir_pmp.ehr.taking_up import identifiers_of
@@ -167,7 +168,7 @@ class Reconcile:
         for page in self._pages(kind):
             at = {place_of(resource): resource for resource in page.resources}
             with self._store.read() as books:
-                ours = books.standing.ours(to, at)
+                ours = ours_among(books, to, at)
                 ids = [reference.partition("/")[2] for reference in ours.values()]
                 expected = books.standing.expected(to, kind, ids)
             found.stands({ours[place]: resource for place, resource in at.items() if place in ours}, expected)
@@ -227,7 +228,22 @@ class Reconcile:
             self._check(verdict, one.type)
             if resource is None or place_of(resource) != one.place:
                 raise _BrokenOff(f"the answer about one {one.type} is none")
-            found.stands({one.reference: resource}, {one.id: one})
+            if one.named_by_server and self._is_anothers(one, resource):
+                found.is_missing([one])
+            else:
+                found.stands({one.reference: resource}, {one.id: one})
+
+    def _is_anothers(self, one: Expected, resource: Mapping[str, Any]) -> bool:
+        """Whether the id that the server had given to ours is another's now."""
+        with self._store.read() as books:
+            remembered = placed(books, self._neighbour.id, [one.reference])
+        if not remembered or remembered[0].is_it(resource):
+            return False
+        with self._calling():
+            verdict = look_whose_it_was(self._client, remembered[0], self._clock())
+        if verdict.meaning is not Meaning.NOT_THERE:
+            self._check(verdict, one.type)
+        return verdict.meaning is Meaning.NOT_THERE
 
     def _look_at_links(self, found: Findings) -> None:
         """Whether each Patient that somebody was found to be is still in use."""
@@ -237,7 +253,9 @@ class Reconcile:
             links = books.destination_ids.people(self._neighbour.id)
         for link in links:
             with self._calling():
-                looked = look_at(self._client, link.theirs, self._clock())
+                looked = look_at_linked(
+                    self._store, self._client, self._neighbour.id, link.ours, self._clock()
+                )
             if looked.why_lost is None:
                 self._check(looked.verdict, "Patient")
                 continue

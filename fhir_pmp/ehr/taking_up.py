@@ -11,14 +11,15 @@ from fhir_pmp.ehr.content import LARGEST_RESOURCE, hash_of
 from fhir_pmp.ehr.destinations import Patients
 from fhir_pmp.ehr.judging import Judge
 from fhir_pmp.ehr.ledger import EDITED
-from fhir_pmp.ehr.linking import lose_link, why_not_in_use
+from fhir_pmp.ehr.linking import lose_link, why_another, why_not_in_use
 from fhir_pmp.ehr.neighbour import Neighbour
 from fhir_pmp.ehr.noticing import is_ours_again, notice
 from fhir_pmp.ehr.pages import place_of, updated_text
+from fhir_pmp.ehr.places import ours_among
 from fhir_pmp.ehr.reads import version_of
 from fhir_pmp.fhir.json_reader import read_json
 from fhir_pmp.fhir.json_writer import write_canonical
-from fhir_pmp.identifiers import DestinationId, Identifier
+from fhir_pmp.identifiers import DestinationId, Identifier, PersonId
 from fhir_pmp.pathway.facts import Person
 from fhir_pmp.store import Books, Store
 from fhir_pmp.store.inbox import Arrival, ArrivalState
@@ -89,7 +90,9 @@ class TakingUp:
             linked = {link.theirs for link in books.destination_ids.leading_to(self._neighbour.id, places)}
             known = self._known_people(books, new.values())
             return [v for v, r in new.items() if place_of(r) in linked or _is_any(known, r)]
-        ours = books.standing.ours(self._neighbour.id, places)
+        ours = ours_among(
+            books, self._neighbour.id, {place_of(resource): resource for resource in new.values()}
+        )
         ids = [reference.partition("/")[2] for reference in ours.values()]
         expected = books.standing.expected(self._neighbour.id, kind, ids)
         return [
@@ -129,10 +132,13 @@ class TakingUp:
         why = why_not_in_use(patient)
         links = books.destination_ids.leading_to(to, [place])
         if links:
+            lost = False
             for link in links:
-                if why is not None:
-                    lose_link(books, to, link, why, now=now)
-            return "links lost" if why is not None else "seen"
+                person = books.people.get(PersonId(link.ours.partition("/")[2]))
+                if found := why or why_another(patient, person, link):
+                    lose_link(books, to, link, found, now=now)
+                    lost = True
+            return "links lost" if lost else "seen"
         people = self._people(books, patient)
         for person in people:
             books.outbox.resume(to, person.id, now=now)
@@ -146,7 +152,7 @@ class TakingUp:
 
     def _resource(self, books: Books, resource: Resource, arrival: Arrival) -> str:
         to, now, place = self._neighbour.id, self._clock(), place_of(resource)
-        reference = books.standing.ours(to, [place]).get(place)
+        reference = ours_among(books, to, {place: resource}).get(place)
         if reference is None:
             return "seen"  # a Task or ServiceRequest of somebody else
         kind, _, id_ = reference.partition("/")

@@ -206,3 +206,49 @@ def test_closing_the_question_by_hand_searches_anew(linked: House, ehr: Ehr) -> 
     linked.later(hours=2)
     linked.push()
     assert theirs(linked) == "Patient/hospital-2"
+
+
+@pytest.mark.parametrize("reads", ["push", "pull", "reconcile"])
+def test_a_patient_that_is_somebody_else_by_now_gets_nothing_of_this_person(
+    linked: House, ehr: Ehr, proxy: FaultProxy, reads: str
+) -> None:
+    """A server that was emptied and filled again gives its ids, and its version numbers, to others."""
+    put(ehr, at_the_hospital(2, "hospital-1", birthDate="1950-01-01"))
+    publish(linked.store, [score(1, 1, "9.00"), score(1, 9, derivedFrom=[])])
+    written = len(proxy.written())
+    if reads == "pull":
+        pull(linked)
+    elif reads == "reconcile":
+        reconcile(linked)
+    else:
+        linked.push()
+    assert theirs(linked) is None
+    assert linked.push().counts["sent"] == 0
+    assert len(proxy.written()) == written
+    assert [item.kind for item in linked.work_items()] == ["patient_link_lost"]
+
+
+@pytest.mark.parametrize(
+    ("why", "patient"),
+    [
+        ("it bears another identifier", at_the_hospital(2, "hospital-1")),
+        ("it has another birth date", at_the_hospital(1, "hospital-1", birthDate="1970-02-01")),
+    ],
+)
+def test_a_link_is_lost_when_either_the_identifier_or_the_birth_date_is_anothers(
+    linked: House, ehr: Ehr, why: str, patient: Resource
+) -> None:
+    put(ehr, patient)
+    publish(linked.store, [score(1, 1, "9.00")])
+    assert linked.push().counts == {"waiting": 1}
+    with linked.store.read() as books:
+        assert books.destination_ids.former(HOSPITAL, f"Patient/{PERSON}") == [("Patient/hospital-1", why)]
+
+
+def test_a_decided_link_stands_whatever_identifiers_the_patient_bears(linked: House, ehr: Ehr) -> None:
+    put(ehr, at_the_hospital(2, "hospital-2"))
+    link(linked)
+    linked.push_until_quiet()
+    publish(linked.store, [score(1, 1, "9.00")])
+    assert linked.push().counts == {"sent": 1}
+    assert theirs(linked) == "Patient/hospital-2"

@@ -1,0 +1,132 @@
+"""A server that gives ids and was emptied gives the same ids to other resources: what we remember of it is no proof."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from fhir_pmp.ehr.destinations import WriteStrategy
+from fhir_pmp.store import Store
+from tests.faults.proxy import Fault, FaultProxy
+from tests.integration.ehr.house import Ehr, House, Resource, destination
+from tests.integration.ehr.reading import pull_to_the_end, put, reconcile
+from tests.integration.ehr.sample import (
+    HOSPITAL,
+    publish,
+    publish_people,
+    questionnaire_response,
+    score,
+)
+from tests.integration.ehr.strangers import (
+    places_of_ours,
+    stands_whole,
+    takes_the_places_of,
+    untouched,
+    values_of,
+)
+from tests.stub_ehr.process import StubProcess, stub_ehr
+
+EVERYTHING = 2 * 8 + 1
+
+
+@pytest.fixture
+def stub() -> Iterator[StubProcess]:
+    """A server that gives its own ids, from 1 on, and forgets everything when it is started anew."""
+    with stub_ehr("--no-client-ids") as process:
+        yield process
+
+
+@pytest.fixture(
+    params=[
+        WriteStrategy.CONDITIONAL_UPDATE,
+        WriteStrategy.CONDITIONAL_CREATE,
+        WriteStrategy.SEARCH_THEN_CREATE,
+    ]
+)
+def sent(store: Store, proxy: FaultProxy, request: pytest.FixtureRequest) -> Iterator[House]:
+    """Two people's records are there, by each way of writing to such a server."""
+    with House(store, proxy.address) as house:
+        house.destination = destination(strategy=request.param)
+        publish_people(store, 2)
+        assert house.push_until_quiet()["sent"] == EVERYTHING
+        yield house
+
+
+@pytest.fixture
+def strangers(sent: House, stub: StubProcess, ehr: Ehr) -> dict[str, Resource]:
+    """The server was emptied, and another's resources got the very ids that ours had: by place, as they stand."""
+    places = places_of_ours(sent)
+    stub.kill()
+    stub.start()
+    return takes_the_places_of(places, ehr)
+
+
+def test_a_newer_version_and_what_is_new_never_reach_anothers_record(
+    sent: House, ehr: Ehr, strangers: dict[str, Resource]
+) -> None:
+    publish(sent.store, [score(1, 1, "9.00"), questionnaire_response(1, 9), score(1, 9)])
+    sent.push_until_quiet()
+    untouched(ehr, strangers)
+    reconcile(sent)
+    sent.push_until_quiet()
+    untouched(ehr, strangers)
+    stands_whole(sent, ehr, strangers, EVERYTHING + 2)
+    assert values_of(ehr, "1-1") == ["9.00"]
+
+
+def test_the_reconcile_finds_that_they_are_anothers_and_sends_ours_again(
+    sent: House, ehr: Ehr, strangers: dict[str, Resource]
+) -> None:
+    assert reconcile(sent, dry_run=True).counts == {"missing": EVERYTHING}
+    came_to = reconcile(sent)
+    assert came_to.counts == {"missing": EVERYTHING}
+    sent.push_until_quiet()
+    untouched(ehr, strangers)
+    stands_whole(sent, ehr, strangers, EVERYTHING)
+
+
+def test_ours_under_each_others_old_ids_are_told_apart(sent: House, stub: StubProcess, ehr: Ehr) -> None:
+    """Emptied twice, and the second person's records came first: the ids of the first are the second's now."""
+    stub.kill()
+    stub.start()
+    publish(sent.store, [score(2, 1, "8.00")])
+    sent.push_until_quiet()
+    publish(sent.store, [score(1, 1, "9.00")])
+    sent.push_until_quiet()
+    reconcile(sent)
+    sent.push_until_quiet()
+    stands_whole(sent, ehr, {}, EVERYTHING)
+    assert (values_of(ehr, "1-1"), values_of(ehr, "2-1")) == (["9.00"], ["8.00"])
+
+
+def test_the_pull_keeps_nothing_of_anothers_record(sent: House, strangers: dict[str, Resource]) -> None:
+    pull_to_the_end(sent)
+    with sent.store.read() as books:
+        kept = books.inbox.list_by("pull", sender=HOSPITAL)
+    assert [one for one in kept if b"a stranger" in one.body] == []
+    assert sent.work_items() == []
+
+
+def test_ours_from_which_somebody_took_our_identifier_is_edited_and_not_lost(
+    sent: House, ehr: Ehr, proxy: FaultProxy
+) -> None:
+    place = places_of_ours(sent)["Observation/score-1-1"]
+    put(ehr, {name: value for name, value in ehr.get(place).items() if name != "identifier"})
+    assert reconcile(sent).counts == {"edited": 1, "equal": EVERYTHING - 1}
+    publish(sent.store, [score(1, 1, "9.00")])
+    assert sent.push_until_quiet()["dead"] == 1
+    assert {item.kind for item in sent.work_items()} == {"edited_at_destination"}
+    assert len(ehr.all("Observation")) == 6
+    assert ehr.versions(place) == 2
+
+
+@pytest.mark.parametrize("status", [401, 503])
+def test_while_it_cannot_be_told_whose_a_place_is_nothing_is_written(
+    sent: House, ehr: Ehr, proxy: FaultProxy, strangers: dict[str, Resource], status: int
+) -> None:
+    publish(sent.store, [score(1, 1, "9.00")])
+    written = len(proxy.written())
+    proxy.plan = lambda call: Fault("sick", status=status) if "/_history/" in call.path else None
+    sent.push()
+    assert len(proxy.written()) == written
+    assert sent.states()["pending"] == 1
+    untouched(ehr, strangers)
