@@ -21,13 +21,14 @@ def takes_the_places_of(places: Mapping[str, str], ehr: Ehr) -> dict[str, Resour
     """Makes another's resources until each of these places is one of theirs; what stands there, by place."""
     kinds = {int(place.partition("/")[2]): place.partition("/")[0] for place in places.values()}
     made: dict[str, Resource] = {}
-    for number in range(1, max(kinds) + 1):
-        kind = kinds.get(number, "Organization")
+    number = min(kinds) - 1
+    while number < max(kinds):
+        kind = kinds.get(number + 1, "Organization")
         answer = ehr.ask("POST", kind, _of_a_stranger(kind, number))
         assert answer.status_code == 201, answer.text
-        place = f"{kind}/{answer.json()['id']}"
-        made[place] = ehr.get(place)
-    assert set(places.values()) <= set(made)
+        number = int(answer.json()["id"])
+        made[f"{kind}/{number}"] = ehr.get(f"{kind}/{number}")
+    assert set(places.values()) <= set(made), (places, sorted(made))
     return made
 
 
