@@ -240,8 +240,11 @@ def test_f32_reading_back_is_one_of_each_type_an_hour(
     read = [s.path for s in proxy.seen if s.method == "GET" and "probe" not in s.path]
     kinds = [path.split("/")[2] for path in read if "metadata" not in path and "?" not in path]
     assert sorted(set(kinds)) == ["Bundle", "Observation", "Organization", "Patient", "QuestionnaireResponse"]
-    assert [kinds.count(kind) for kind in ("Bundle", "Organization", "Patient")] == [1, 1, 1]
+    assert [kinds.count(kind) for kind in ("Bundle", "Patient")] == [1, 1]
+    # What each of the three refers to there, under an id of the server's, is looked at besides.
+    assert kinds.count("Organization") == 1 + 3
     before = len(proxy.seen)
     publish_people(ours.store, 1, first=9, now=ours.later(minutes=10))
     ours.push()
-    assert [s for s in proxy.seen[before:] if s.method == "GET"] == []
+    (read_again,) = [s.path for s in proxy.seen[before:] if s.method == "GET"]
+    assert "/Organization/" in read_again
