@@ -128,7 +128,8 @@ def test_f30_what_a_killed_process_may_have_sent_is_looked_for_when_the_search_m
     assert counts(server) == [1, 1, 3, 3, 1]
 
 
-def test_f30_our_own_ids_need_no_search(store: Store) -> None:
+@pytest.mark.parametrize("arrived", [True, False], ids=["arrived", "lost"])
+def test_f30_our_own_ids_need_no_search(store: Store, arrived: bool) -> None:
     with (
         stub_that(search_lag=0.1) as server,
         FaultProxy(server.address) as proxy,
@@ -139,9 +140,14 @@ def test_f30_our_own_ids_need_no_search(store: Store) -> None:
         publish_people(ours.store, 1)
         ours.push(per_lane=0)
         server.ehr.records.search_lag = 60.0
-        proxy.plan = reset(after=True)
-        ours.push_until_quiet()
-        assert ours.states() == {"sent": 9}
+        proven = len(proxy.seen)
+        proxy.plan = reset(after=arrived)
+        ours.push()
+        assert ours.states() == {"sent": 1, "pending": 8}
+        ours.later(minutes=1)
+        ours.push()
+        assert ours.states() == {"sent": 9}, "nothing waits for a search"
+        assert [s.path for s in proxy.seen[proven:] if "_search" in s.path or "?" in s.path] == []
         assert counts(server) == [1, 1, 3, 3, 1]
         assert {o["id"] for o in server.ehr.records.of_type("Observation")} == {
             f"score-1-{k}" for k in (1, 2, 3)
