@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from tests.soak.checks.house import acts_are_audited, flag_with_its_response
+from tests.soak.checks.house import acts_are_audited, flag_with_its_response, one_holder
 from tests.soak.checks.leaving import no_loss, order_per_person
 from tests.soak.checks.load import spares_the_sick
 from tests.soak.checks.names import Names
@@ -30,6 +30,7 @@ RULES: Mapping[str, Rule] = {
     "only_with_consent": only_with_consent,
     "spares_the_sick": spares_the_sick,
     "flag_with_its_response": flag_with_its_response,
+    "one_holder": one_holder,
     "acts_are_audited": acts_are_audited,
 }
 """The promises of docs/guarantees.md that a history can break."""

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import psycopg
 
 from fhir_pmp.ehr.content import read_content
-from tests.soak.history import Committed, Consented, Ended, Event, Kept
+from tests.soak.history import Acknowledged, Committed, Consented, Ended, Event, Kept, Leased
 
 RISK_ITEM, RISK_FROM = "phq9-9", 1
 """Source: mappings/instruments/phq9.yaml, phq9.item9.safety."""
@@ -41,13 +41,16 @@ class Eyes:
         self._consents: dict[str, bool] = {}
         self._kept: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
         self._states: dict[int, str] = {}
+        self._leases: dict[str, tuple[int, float | None]] = {}
+        self._sent: dict[int, str] = {}
 
-    def news(self, at: int) -> Iterable[Event]:
-        """What a commit changed."""
+    def news(self, at: int, process: int, clock: float) -> Iterable[Event]:
+        """What a commit of this process changed, at this second of our clock."""
         yield from self._of_consent(at)
         yield from self._of_versions(at)
         yield from self._of_flags(at)
         yield from self._of_deliveries(at)
+        yield from self._of_lanes(at, process, clock)
 
     def _of_versions(self, at: int) -> Iterable[Event]:
         sql = f"SELECT seq, type, id, version, content, person, sharing FROM published WHERE seq > {self._last} ORDER BY seq"
@@ -86,6 +89,20 @@ class Eyes:
         for seq in self._states.keys() - found.keys():
             yield Ended(at, seq, "on its way")
         self._states = found
+
+    def _of_lanes(self, at: int, process: int, clock: float) -> Iterable[Event]:
+        for lane, epoch, until in self._rows("SELECT lane, epoch, lease_until FROM outbox_lanes"):
+            before, ran_until = self._leases.get(lane, (0, None))
+            self._leases[lane] = epoch, None if until is None else until / 1000
+            if epoch != before:
+                yield Leased(at, process, lane, clock, ran_until)
+        sent = {
+            int(seq): str(lane)
+            for seq, lane in self._rows("SELECT published, lane FROM outbox WHERE state = 'sent'")
+        }
+        for seq in sorted(sent.keys() - self._sent.keys()):
+            yield Acknowledged(at, process, sent[seq], seq)
+        self._sent = sent
 
     def _rows(self, sql: str) -> list[Any]:
         found: list[Any] = self._connection.execute(sql).fetchall()

@@ -86,6 +86,29 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Leased:
+    """A process of ours took a person's lane, or the one that all share, for itself."""
+
+    at: int
+    process: int
+    lane: str
+    clock: float  # our clock then, seconds
+    ran_until: (
+        float | None
+    )  # until when the lease ran that stood there before; None: the lane had been given back
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """A process of ours wrote down that the EHR has a version."""
+
+    at: int
+    process: int
+    lane: str
+    seq: int  # of the version
+
+
+@dataclass(frozen=True, slots=True)
 class Died:
     """A process of ours was killed."""
 
@@ -108,7 +131,20 @@ class Forgiven:
     at: int
 
 
-Event = Committed | Consented | Kept | Asked | Stood | Emptied | Ended | Died | Stopped | Forgiven
+Event = (
+    Committed
+    | Consented
+    | Kept
+    | Asked
+    | Stood
+    | Emptied
+    | Ended
+    | Leased
+    | Acknowledged
+    | Died
+    | Stopped
+    | Forgiven
+)
 
 
 @dataclass(frozen=True, slots=True)

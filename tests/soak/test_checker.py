@@ -9,6 +9,7 @@ import pytest
 from tests.soak.checker import RULES, judge
 from tests.soak.checks.names import Names
 from tests.soak.history import (
+    Acknowledged,
     Asked,
     Committed,
     Consented,
@@ -21,6 +22,7 @@ from tests.soak.history import (
     Forgiven,
     History,
     Kept,
+    Leased,
     Stood,
     Stopped,
 )
@@ -168,6 +170,14 @@ GOOD: dict[str, Callable[[], History]] = {
     "the first five failures come at once, then half of a doubling span apart": lambda: story(
         *failures(0, 0, 0, 0, 0, 1.0, 3.0, 7.0)
     ),
+    "a lane is taken when its lease has run out, or was given back, and who took it last acknowledges": lambda: story(
+        Leased(40, 1, "p1", 100.0, None),
+        Leased(41, 2, "p1", 280.0, 280.0),
+        Acknowledged(42, 2, "p1", 3),
+        Leased(43, 1, "p1", 281.0, None),
+        Leased(44, 2, "p2", 281.0, None),
+        Acknowledged(45, 1, "p1", 4),
+    ),
     "an operator lets it be called again": lambda: story(
         *failures(0, after=600.0), Forgiven(105), *failures(0, 0)[1:]
     ),
@@ -241,6 +251,11 @@ BROKEN: list[tuple[str, str, Callable[[], History]]] = [
     ("spares_the_sick", "an eighth call too soon", lambda: story(*failures(0, 0, 0, 0, 0, 1.0, 3.0, 6.0))),
     ("spares_the_sick", "Retry-After not obeyed", lambda: story(*failures(0, 599.0, after=600.0))),
     ("flag_with_its_response", "a response at risk without its flag", lambda: story(Kept(40, frozenset({"r1"}), frozenset()))),
+    ("one_holder", "a lane is taken while another's lease runs", lambda: story(
+        Leased(40, 1, "p1", 100.0, None), Leased(41, 2, "p1", 279.0, 280.0))),
+    ("one_holder", "an answer counts that came after the lane was taken anew", lambda: story(
+        Leased(40, 1, "p1", 100.0, None), Leased(41, 2, "p1", 300.0, 280.0), Acknowledged(42, 1, "p1", 3))),
+    ("one_holder", "an answer counts of one who never had the lane", lambda: story(Acknowledged(40, 1, "p1", 3))),
     ("acts_are_audited", "a replay without an audit row", lambda: History(acted=1)),
 ]  # fmt: skip
 

@@ -183,9 +183,9 @@ class World:
         self._at += 1
         return self._at
 
-    def look(self) -> None:
-        """Writes down what our tables say now."""
-        self.history.events.extend(self._eyes.news(self.tick()))
+    def look(self, process: int = 0) -> None:
+        """Writes down what our tables say now, after a commit of this process."""
+        self.history.events.extend(self._eyes.news(self.tick(), process, self.now.timestamp()))
 
     @contextmanager
     def _runs(self, process: Process, moments: Sequence[Moment]) -> Iterator[None]:
@@ -203,7 +203,7 @@ class World:
     def _born(self) -> Process:
         self._lives += 1
         process = Process(self._lives, self.store, self._meet)
-        process.store.committed = self.look
+        process.store.committed = lambda: self.look(process.number)
         return process
 
     def _started(self, worker: int) -> Syncing:
