@@ -98,6 +98,22 @@ def test_ours_under_each_others_old_ids_are_told_apart(sent: House, stub: StubPr
     assert (values_of(ehr, "1-1"), values_of(ehr, "2-1")) == (["9.00"], ["8.00"])
 
 
+def test_ours_that_its_people_have_brought_back_under_another_id_is_found_and_not_taken_for_edited(
+    sent: House, stub: StubProcess, ehr: Ehr
+) -> None:
+    places = places_of_ours(sent)
+    document = ehr.get(places["Bundle/document-1"])
+    stub.kill()
+    stub.start()
+    strangers = takes_the_places_of(places, ehr)
+    brought = f"Bundle/{ehr.ask('POST', 'Bundle', document).json()['id']}"
+    assert reconcile(sent).counts == {"missing": EVERYTHING, "elsewhere": 1}
+    sent.push_until_quiet()
+    assert places_of_ours(sent)["Bundle/document-1"] == brought
+    assert ehr.versions(brought) == 1
+    stands_whole(sent, ehr, strangers, EVERYTHING)
+
+
 def test_the_pull_keeps_nothing_of_anothers_record(sent: House, strangers: dict[str, Resource]) -> None:
     pull_to_the_end(sent)
     with sent.store.read() as books:
