@@ -10,7 +10,7 @@ READY := $(VENV)/ready
 ARGS ?=
 WORKERS ?= 2
 N ?= 10000
-PATHS := $(wildcard fhir_pmp tests demo bench)
+PATHS := $(wildcard fhir_pmp tests demo bench docs)
 
 .PHONY: help setup neighbours check lint fix test test-spec test-unit test-integration test-contract test-faults \
 	test-e2e soak demo screenshots demo-clean bench hapi lock docs clean

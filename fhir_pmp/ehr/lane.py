@@ -248,10 +248,14 @@ class LaneOnItsWay:
         return remaining
 
     def _wait_for_search(self, delivery: Delivery, write: Write) -> None:
-        """What may have arrived and is not found is looked for once more, when a search must know of it."""
+        """What may have arrived and is not found is looked for once more, when a search must know of it.
+
+        Also where the server does the looking: its condition may see what its search does not, and write over an edit
+        that we were not shown, or miss it as well, and double it.
+        """
         maybe_there = delivery.unknown or delivery.reference in self.wrote
         proof = self._capability.proof
-        if not (write.searched_first and maybe_there):
+        if not (write.conditional and maybe_there):
             return
         if delivery.reference in self.wrote or delivery.reason != WAITS_FOR_SEARCH:
             seconds = proof.seconds_to_wait if proof is not None else LEAST_LAG

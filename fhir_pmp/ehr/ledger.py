@@ -60,6 +60,7 @@ class Ledger:
         clock: Callable[[], datetime],
         chance: Random,
         lease: timedelta,
+        take_next: Callable[[Books], ClaimedLane | None],
     ) -> None:
         self._store = store
         self._claim = claim
@@ -68,6 +69,10 @@ class Ledger:
         self._lease = lease
         self._unanswered = {delivery.seq: delivery for delivery in claim.deliveries}
         self._released = False
+        self._take_next = take_next
+        self.next: ClaimedLane | None = (
+            None  # taken in the commit that gave this lane back with its last answers
+        )
         self.counts: dict[str, int] = {}
 
     def keep_lease(self, needed: timedelta) -> None:
@@ -100,6 +105,8 @@ class Ledger:
                 books.delivery_checks.end_overtaken(to, mended)
                 for lane in books.delivery_checks.waiting_lanes(to, mended):
                     books.outbox.resume(to, lane, now=now)
+            taken_next = self._take_next(books) if self._released else None
+        self.next = taken_next  # only now: what did not commit is not ours
         self._answered("sent", (t.delivery.seq for t in taken))
         reach("delivery settled")
 

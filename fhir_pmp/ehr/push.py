@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 from uuid import uuid4
 
@@ -15,19 +16,16 @@ import structlog
 from fhir_pmp.crash_points import reach
 from fhir_pmp.ehr import breaker as breakers
 from fhir_pmp.ehr.capability import Capability
-from fhir_pmp.ehr.destinations import Patients
 from fhir_pmp.ehr.lane import MARGIN, WAITS_FOR_SEARCH, Halt, LaneOnItsWay, Stopping
 from fhir_pmp.ehr.ledger import Ledger
-from fhir_pmp.ehr.linking import is_lost, look_at_linked, lose_link
 from fhir_pmp.ehr.neighbour import Neighbour
-from fhir_pmp.ehr.outcomes import PAUSES, TRANSIENT, Meaning, Untrusted, Verdict, WireFailure
-from fhir_pmp.ehr.patients import look_for_patient
-from fhir_pmp.ehr.places import find_lost, lose_places, placed
+from fhir_pmp.ehr.outcomes import PAUSES, Meaning, Verdict, WireFailure
 from fhir_pmp.ehr.sorting import Knowledge, gather, sort_out
+from fhir_pmp.ehr.whereabouts import Whereabouts
 from fhir_pmp.errors import Refused, TryLater
-from fhir_pmp.identifiers import DestinationId, PersonId
+from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.logs import place_of
-from fhir_pmp.store import Store
+from fhir_pmp.store import Books, Store
 from fhir_pmp.store.deliveries import DEFINITIONS_LANE, ClaimedLane, LeaseLost
 from fhir_pmp.store.neighbours import Breaker
 
@@ -95,6 +93,7 @@ class Push:
         self._lock = threading.Lock()
         limits = neighbour.client.limits
         self._one_call = timedelta(seconds=limits.whole_call + limits.connect) + MARGIN
+        self._whereabouts = Whereabouts(store, neighbour, clock, self._one_call, self._stop)
 
     def run(self) -> Pushed:
         """Sends until nothing is due, the destination fails, or `stop` is set."""
@@ -102,8 +101,7 @@ class Push:
         self._wake_what_waits()
         if not self._something_due() or (capability := self._capability()) is None:
             return pushed
-        while self._work(capability, pushed, only_lane=DEFINITIONS_LANE):
-            pass
+        self._work_on(capability, pushed, DEFINITIONS_LANE)
         workers = self._neighbour.connections
         with ThreadPoolExecutor(workers, thread_name_prefix=f"push-{self._neighbour.id}") as pool:
             for done in [pool.submit(self._work_on, capability, pushed) for _ in range(workers)]:
@@ -119,18 +117,19 @@ class Push:
             )
         return pushed
 
-    def _work_on(self, capability: Capability, pushed: Pushed) -> None:
-        while self._work(capability, pushed):
-            pass
-
-    def _work(self, capability: Capability, pushed: Pushed, only_lane: str | None = None) -> bool:
-        """Takes one lane and sends it. False when there is none to take, or the destination does not work."""
+    def _work_on(self, capability: Capability, pushed: Pushed, only_lane: str | None = None) -> None:
+        """Takes one lane after the other and sends it, until there is none to take or the destination does not work."""
         turn = self._claim(only_lane)
-        if turn is None:
-            return False
+        while turn is not None:
+            turn = self._work(capability, pushed, turn, only_lane)
+
+    def _work(
+        self, capability: Capability, pushed: Pushed, turn: _Turn, only_lane: str | None
+    ) -> _Turn | None:
+        """Sends one lane; the one to be sent next."""
         reach("lane claimed")
         claim = turn.claim
-        ledger = Ledger(self._store, claim, self._clock, self._chance, self._pace.lease)
+        ledger = self._ledger(claim, only_lane)
         try:
             goes_on = self._send(capability, turn, ledger)
         except TryLater:
@@ -140,7 +139,43 @@ class Push:
         with self._lock:
             pushed.counts.update(ledger.counts)
             pushed.lanes += 1
-        return goes_on
+        if ledger.next is None:
+            return self._claim(only_lane) if goes_on else None
+        if not self._stop.is_set():
+            return _Turn(ledger.next, untroubled=True)
+        with suppress(LeaseLost):
+            self._ledger(ledger.next, only_lane).let_go()
+        return None
+
+    def _ledger(self, claim: ClaimedLane, only_lane: str | None) -> Ledger:
+        return Ledger(
+            self._store,
+            claim,
+            self._clock,
+            self._chance,
+            self._pace.lease,
+            partial(self._take_next, only_lane),
+        )
+
+    def _take_next(self, only_lane: str | None, books: Books) -> ClaimedLane | None:
+        """The next lane, taken with the last answers of the one before: half the commits.
+
+        Only of a destination that nothing is held against; else it is taken in its turn.
+        """
+        if self._stop.is_set() or books.breakers.get(self._neighbour.id) != Breaker():
+            return None
+        return self._claim_due(books, self._clock(), only_lane)
+
+    def _claim_due(self, books: Books, now: datetime, only_lane: str | None) -> ClaimedLane | None:
+        claims = books.outbox.claim_due(
+            self._neighbour.id,
+            now=now,
+            lease=max(self._pace.lease, self._one_call),
+            lanes=1,
+            per_lane=self._pace.per_lane,
+            only_lane=only_lane,
+        )
+        return claims[0] if claims else None
 
     def _claim(self, only_lane: str | None) -> _Turn | None:
         """The next lane, in its turn."""
@@ -165,23 +200,16 @@ class Push:
                 return None
             if wait := breakers.seconds_to_wait(breaker, now):
                 return wait
-            claims = books.outbox.claim_due(
-                to,
-                now=now,
-                lease=max(self._pace.lease, self._one_call),
-                lanes=1,
-                per_lane=self._pace.per_lane,
-                only_lane=only_lane,
-            )
+            claim = self._claim_due(books, now, only_lane)
             if breaker.state == breakers.RECOVERING:
-                if claims:
+                if claim is not None:
                     pace = breakers.paced(breaker, now, self._pace.drain_per_second, self._chance)
                     books.breakers.put(to, pace)
                 elif only_lane is None:
                     books.breakers.put(to, Breaker())  # nothing is left of what had piled up
-            elif claims and breaker.state != breakers.CLOSED:
+            elif claim is not None and breaker.state != breakers.CLOSED:
                 books.breakers.put(to, breakers.probing(breaker, now, self._one_call))
-        return _Turn(claims[0], untroubled=breaker == Breaker()) if claims else None
+        return _Turn(claim, untroubled=breaker == Breaker()) if claim is not None else None
 
     def _send(self, capability: Capability, turn: _Turn, ledger: Ledger) -> bool:
         claim = turn.claim
@@ -191,12 +219,8 @@ class Push:
             self._store, self._neighbour, capability, ledger, known, self._clock, self._stop.is_set
         )
         try:
-            self._check_link(claim, known, ledger)
-            if self._is_somebody_unlinked(claim, known) and not self._link(claim, known, ledger):
+            if not self._is_where_we_know(claim, known, ledger):
                 self._has_succeeded(turn)
-                return True
-            if self._loses_places(claim, known, ledger):
-                self._breaker.has_succeeded(self._clock())
                 return True
             found = sort_out(self._neighbour.destination, capability, claim, known)
             ledger.end(found.ended)
@@ -216,6 +240,13 @@ class Push:
         if found.ready:
             self._has_succeeded(turn)
         return True
+
+    def _is_where_we_know(self, claim: ClaimedLane, known: Knowledge, ledger: Ledger) -> bool:
+        """Whether the lane can be sent: what it is about stands there where we think. Else it was given back."""
+        self._whereabouts.check_link(claim, known, ledger)
+        if self._whereabouts.is_unlinked(claim, known) and not self._whereabouts.link(claim, known, ledger):
+            return False
+        return not self._whereabouts.loses_places(claim, known, ledger)
 
     def _has_succeeded(self, turn: _Turn) -> None:
         if (
@@ -254,93 +285,6 @@ class Push:
         with suppress(LeaseLost):
             reason = "a fault of ours; the log names the place"
             ledger.put_back(Verdict(Meaning.UNKNOWN, None, reason), [d.seq for d in claim.deliveries])
-        return True
-
-    def _is_somebody_unlinked(self, claim: ClaimedLane, known: Knowledge) -> bool:
-        if self._neighbour.destination.patients is not Patients.THEIRS or claim.lane == DEFINITIONS_LANE:
-            return False
-        return f"Patient/{claim.lane}" not in known.links
-
-    def _check_link(self, claim: ClaimedLane, known: Knowledge, ledger: Ledger) -> None:
-        """The remembered Patient is looked at before anything is sent about it: one that is gone is one no more."""
-        ours = f"Patient/{claim.lane}"
-        if self._neighbour.destination.patients is not Patients.THEIRS or ours not in known.links:
-            return
-        ledger.keep_lease(self._one_call)
-        now = self._clock()
-        try:
-            looked = look_at_linked(self._store, self._neighbour.client, claim.destination, ours, now)
-        except (WireFailure, Untrusted) as failure:
-            raise Halt(Verdict(failure.meaning, None, str(failure))) from None
-        if looked.why_lost is not None:
-            with self._store.begin_beside() as books:
-                for link in books.destination_ids.leading_to(claim.destination, [known.links.pop(ours)]):
-                    lose_link(books, claim.destination, link, looked.why_lost, now=now)
-        elif looked.verdict.meaning in TRANSIENT | PAUSES:
-            raise Halt(looked.verdict)
-
-    def _loses_places(self, claim: ClaimedLane, known: Knowledge, ledger: Ledger) -> bool:
-        """Whether something stands no more where the server had put it; the lane is given back then, to begin anew.
-
-        A server that was emptied gives its ids out again, and its versions: what is written to a remembered place, or
-        refers to one, would reach somebody else's record.
-        """
-        elsewhere = [ours for ours, theirs in known.links.items() if ours != theirs]
-        if not elsewhere:
-            return False
-        with self._store.read() as books:
-            remembered = placed(books, claim.destination, elsewhere)
-
-        def before_each() -> None:
-            if self._stop.is_set():
-                raise Stopping
-            ledger.keep_lease(2 * self._one_call)
-
-        lost = find_lost(self._neighbour.client, remembered, self._clock, before_each)
-        if lost:
-            with self._store.begin_beside() as books:
-                lose_places(books, claim.destination, lost, now=self._clock())
-            ledger.let_go()
-        return bool(lost)
-
-    def _link(self, claim: ClaimedLane, known: Knowledge, ledger: Ledger) -> bool:
-        """Whether the destination has exactly one active patient who is this person. Else the lane waits."""
-        person_id = PersonId(claim.lane)
-        with self._store.read() as books:
-            person = books.people.get(person_id)
-            lost = is_lost(books, claim.destination, person_id)
-        if lost:
-            ledger.wait("the linked patient is not in use any more")
-            return False
-        ledger.keep_lease(self._one_call * max(len(person.identifiers), 1))
-        client, destination = self._neighbour.client, self._neighbour.destination
-        try:
-            looked = look_for_patient(client, destination, person, self._clock())
-        except (WireFailure, Untrusted) as failure:
-            raise Halt(Verdict(failure.meaning, None, str(failure))) from None
-        if looked.verdict.meaning is not Meaning.DONE:
-            final = looked.verdict.meaning not in TRANSIENT
-            raise Halt(
-                Verdict(Meaning.PAUSE, looked.verdict.status, "it does not let us search")
-                if final
-                else looked.verdict
-            )
-        ours = f"Patient/{person_id}"
-        if looked.place is None:
-            details: dict[str, object] = {
-                "matches": looked.matches,
-                "other_birth_date": looked.other_birth_date,
-                "not_active": looked.not_active,
-            }
-            ledger.park(
-                looked.reason,
-                "Find out who this person is at the destination, or that they are not there.",
-                details,
-            )
-            return False
-        if ledger.link(ours, looked.place, looked.reason):
-            return False  # what had waited goes before what came since
-        known.links[ours] = looked.place
         return True
 
     def _capability(self) -> Capability | None:

@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from msgspec.structs import replace
 
 from fhir_pmp.identifiers import DestinationId
-from fhir_pmp.store.among import among, among_given
+from fhir_pmp.store.among import among
 from fhir_pmp.store.batches import BulkInsert, BulkUpdate, handfuls
-from fhir_pmp.store.columns import Moment, milliseconds
+from fhir_pmp.store.columns import milliseconds
 from fhir_pmp.store.deliveries import (
     DEFINITIONS_LANE,
-    DELIVERY,
     ClaimedLane,
     Delivery,
     DeliveryState,
@@ -22,6 +20,21 @@ from fhir_pmp.store.deliveries import (
     PutBack,
     Sent,
     delivery_of,
+)
+from fhir_pmp.store.lane_statements import (
+    BUSY,
+    DUE_LANES,
+    EXTEND,
+    GOING,
+    LEASE_ALL,
+    LEASE_LANE,
+    LOCK,
+    MAYBE_THERE,
+    OPEN,
+    RELEASE,
+    REST,
+    SET_DUE,
+    THIS_IF_DUE,
 )
 from fhir_pmp.store.outbox_answers import (
     ENDED,
@@ -33,8 +46,7 @@ from fhir_pmp.store.outbox_answers import (
     put_back_rows,
     sent_rows,
 )
-from fhir_pmp.store.tables.delivery import OPEN_STATES, outbox, outbox_lanes
-from fhir_pmp.store.tables.published import published
+from fhir_pmp.store.tables.delivery import outbox, outbox_lanes
 
 _ADD = BulkInsert(
     outbox,
@@ -57,82 +69,6 @@ _DUE = BulkInsert(
     # A lane that backs off keeps its time: what comes later waits behind what is there.
     otherwise="ON CONFLICT (destination, lane) DO UPDATE SET due_at = COALESCE(outbox_lanes.due_at, excluded.due_at)",
 )
-_OPEN = sa.text(OPEN_STATES)
-"""Said beside a state that is a parameter: only then does a database see that its index of open rows has them all."""
-
-# Statements that every lane asks are put together once: doing it each time cost more than the database's own work.
-_TO: sa.BindParameter[str] = sa.bindparam("to", type_=sa.String())
-_LANE: sa.BindParameter[str] = sa.bindparam("of_lane", type_=sa.String())
-_NOW = sa.bindparam("now", type_=Moment())
-_THIS_LANE = (outbox_lanes.c.destination == _TO, outbox_lanes.c.lane == _LANE)
-_OPEN_OF_LANE = (outbox.c.destination == _TO, outbox.c.lane == _LANE, _OPEN)
-_FREE = sa.or_(outbox_lanes.c.lease_until.is_(None), outbox_lanes.c.lease_until <= _NOW)
-_DUE_LANES = (
-    sa.select(outbox_lanes.c.lane, outbox_lanes.c.epoch)
-    .where(outbox_lanes.c.destination == _TO, outbox_lanes.c.due_at <= _NOW, _FREE)
-    .order_by(outbox_lanes.c.due_at, outbox_lanes.c.lane)
-    .limit(sa.bindparam("most", type_=sa.Integer()))
-    .with_for_update(skip_locked=True)
-)
-_THIS_IF_DUE = _DUE_LANES.where(outbox_lanes.c.lane == _LANE)
-_BUSY = sa.select(sa.true()).where(
-    *_THIS_LANE, sa.or_(outbox_lanes.c.due_at <= _NOW, outbox_lanes.c.lease_until > _NOW)
-)
-_LEASE_LANE = sa.update(outbox_lanes).where(*_THIS_LANE)
-_LEASE_LANE = _LEASE_LANE.values(
-    lease_until=sa.bindparam("until", type_=Moment()), epoch=sa.bindparam("next")
-)
-_LEASE_ALL = (
-    sa.update(outbox)
-    .where(among_given(outbox.c.seq, "seqs"))
-    .values(
-        state=DeliveryState.IN_FLIGHT.value,
-        lease_epoch=sa.bindparam("epoch"),
-        lease_until=sa.bindparam("until", type_=Moment()),
-    )
-)
-_EXTEND = sa.update(outbox_lanes).where(*_THIS_LANE)
-_EXTEND = _EXTEND.values(lease_until=sa.bindparam("until", type_=Moment()))
-_LOCK = sa.select(outbox_lanes.c.epoch).where(*_THIS_LANE).with_for_update()
-_GOING = DELIVERY.where(*_OPEN_OF_LANE, outbox.c.state != DeliveryState.WAITING.value).order_by(outbox.c.seq)
-_FIRST_PENDING = (
-    sa.select(outbox.c.next_at)
-    .where(*_OPEN_OF_LANE, outbox.c.state == DeliveryState.PENDING.value)
-    .order_by(outbox.c.seq)
-    .limit(1)
-    .scalar_subquery()
-)
-_SET_DUE = sa.update(outbox_lanes).where(*_THIS_LANE).values(due_at=_FIRST_PENDING)
-_REST = _SET_DUE.values(lease_until=None)
-_RELEASE = (
-    sa.update(outbox)
-    .where(
-        *_OPEN_OF_LANE,
-        outbox.c.state == DeliveryState.IN_FLIGHT.value,
-        outbox.c.lease_epoch == sa.bindparam("epoch"),
-    )
-    .values(state=DeliveryState.PENDING.value, lease_until=None)
-)
-
-
-def _maybe_there() -> sa.Select[Any]:
-    other, kept = outbox.alias("other"), published.alias("kept")
-    sent_since = (
-        sa.exists()
-        .where(kept.c.id == published.c.id, kept.c.type == published.c.type)
-        .where(kept.c.version >= published.c.version, other.c.published == kept.c.seq)
-        .where(other.c.destination == _TO, other.c.state == DeliveryState.SENT.value)
-    )
-    joined = sa.join(outbox, published, published.c.seq == outbox.c.published)
-    query = sa.select(published.c.type, published.c.id).select_from(joined)
-    # `unknown` as its index says it.
-    return query.where(
-        outbox.c.destination == _TO, outbox.c.lane == _LANE, sa.text("outbox.unknown"), sa.not_(sent_since)
-    )
-
-
-_MAYBE_THERE = _maybe_there()
-"""What of a lane may stand there in a version whose answer never came: given way since, dead or withheld."""
 
 
 class Outbox:
@@ -223,7 +159,7 @@ class Outbox:
             .where(
                 outbox.c.destination == claim.destination,
                 outbox.c.lane == claim.lane,
-                _OPEN,
+                OPEN,
                 sa.or_(
                     outbox.c.state == "pending",
                     sa.and_(outbox.c.state == "in_flight", outbox.c.lease_epoch == claim.epoch),
@@ -236,14 +172,14 @@ class Outbox:
         """Gives the lane back; what was not answered for is pending as before. Raises LeaseLost."""
         self._hold(claim)
         of_claim = {"to": claim.destination, "of_lane": claim.lane, "epoch": claim.epoch}
-        self._connection.execute(_RELEASE, of_claim)
+        self._connection.execute(RELEASE, of_claim)
         self._rest(claim.destination, claim.lane)
 
     def extend(self, claim: ClaimedLane, lease_until: datetime) -> None:
         """Keeps the lane longer. Raises LeaseLost."""
         self._hold(claim)
         asked = {"to": claim.destination, "of_lane": claim.lane, "until": lease_until}
-        self._connection.execute(_EXTEND, asked)
+        self._connection.execute(EXTEND, asked)
 
     def resume(self, destination: DestinationId, lane: str, *, now: datetime) -> int:
         """Lets a waiting lane go on, in its order; how many deliveries that are."""
@@ -253,7 +189,7 @@ class Outbox:
             .where(
                 outbox.c.destination == destination,
                 outbox.c.lane == lane,
-                _OPEN,
+                OPEN,
                 outbox.c.state == DeliveryState.WAITING.value,
             )
             .values(state=DeliveryState.PENDING.value, reason=None, next_at=now)
@@ -261,7 +197,7 @@ class Outbox:
         # Whoever holds the lane goes on holding it; and where nothing waited it stays due as it is: what a killed
         # holder left in flight is not pending, and would never be claimed again.
         if resumed.rowcount:
-            self._connection.execute(_SET_DUE, {"to": destination, "of_lane": lane})
+            self._connection.execute(SET_DUE, {"to": destination, "of_lane": lane})
         return resumed.rowcount
 
     def _take(
@@ -270,26 +206,26 @@ class Outbox:
         asked: dict[str, object] = {"to": destination, "now": now, "most": most}
         if only_lane is None and self._definitions_go_first(destination, now):
             only_lane = DEFINITIONS_LANE
-        query = _DUE_LANES if only_lane is None else _THIS_IF_DUE
+        query = DUE_LANES if only_lane is None else THIS_IF_DUE
         if only_lane is not None:
             asked["of_lane"] = only_lane
         taken = [(lane, epoch) for lane, epoch in self._connection.execute(query, asked)]
         for lane, epoch in taken:
             leased = {"to": destination, "of_lane": lane, "until": until, "next": epoch + 1}
-            self._connection.execute(_LEASE_LANE, leased)
+            self._connection.execute(LEASE_LANE, leased)
         return taken
 
     def _definitions_go_first(self, destination: DestinationId, now: datetime) -> bool:
         asked = {"to": destination, "of_lane": DEFINITIONS_LANE, "now": now}
-        return self._connection.execute(_BUSY, asked).first() is not None
+        return self._connection.execute(BUSY, asked).first() is not None
 
     def _due_in(self, destination: DestinationId, lane: str, now: datetime) -> list[Delivery]:
         """The lane's deliveries in order, up to the first that is not due; what a newer version overtook is ended."""
         asked = {"to": destination, "of_lane": lane}
-        rows = [delivery_of(row) for row in self._connection.execute(_GOING, asked).all()]
+        rows = [delivery_of(row) for row in self._connection.execute(GOING, asked).all()]
         newest = {row.reference: row.seq for row in rows}
         self._overtake([row.seq for row in rows if newest[row.reference] != row.seq])
-        maybe_there = {f"{kind}/{id_}" for kind, id_ in self._connection.execute(_MAYBE_THERE, asked)}
+        maybe_there = {f"{kind}/{id_}" for kind, id_ in self._connection.execute(MAYBE_THERE, asked)}
         maybe_there |= {r.reference for r in rows if r.unknown or r.state is DeliveryState.IN_FLIGHT}
         due = []
         for row in rows:
@@ -321,7 +257,7 @@ class Outbox:
     def _lease(self, deliveries: Sequence[Delivery], epoch: int, until: datetime) -> None:
         # Where nothing is in doubt nothing else changes, and one statement does for all.
         for some in handfuls([d.seq for d in deliveries if not d.unknown]):
-            self._connection.execute(_LEASE_ALL, {"seqs": some, "epoch": epoch, "until": until})
+            self._connection.execute(LEASE_ALL, {"seqs": some, "epoch": epoch, "until": until})
         at = milliseconds(until)
         LEASE_IN_DOUBT(self._connection, [(epoch, at, d.attempts, d.seq) for d in deliveries if d.unknown])
 
@@ -334,12 +270,12 @@ class Outbox:
             raise LeaseLost(field="delivery")
 
     def _lock(self, destination: DestinationId, lane: str) -> int | None:
-        found: int | None = self._connection.execute(_LOCK, {"to": destination, "of_lane": lane}).scalar()
+        found: int | None = self._connection.execute(LOCK, {"to": destination, "of_lane": lane}).scalar()
         return found
 
     def _rest(self, destination: DestinationId, lane: str) -> None:
         """Ends the lease; the lane is due when the first of its pending deliveries is."""
-        self._connection.execute(_REST, {"to": destination, "of_lane": lane})
+        self._connection.execute(REST, {"to": destination, "of_lane": lane})
 
 
 def _with_targets(due: Sequence[Delivery], most: int) -> list[Delivery]:

@@ -178,6 +178,9 @@ GOOD: dict[str, Callable[[], History]] = {
         Leased(44, 2, "p2", 281.0, None),
         Acknowledged(45, 1, "p1", 4),
     ),
+    "a lane is given back and taken again in one commit": lambda: story(
+        Leased(40, 1, "p1", 100.0, None), Leased(41, 1, "p1", 101.0, 280.0), Acknowledged(42, 1, "p1", 3)
+    ),
     "an operator lets it be called again": lambda: story(
         *failures(0, after=600.0), Forgiven(105), *failures(0, 0)[1:]
     ),

@@ -15,11 +15,15 @@ def flag_with_its_response(history: History, names: Names) -> Iterator[Violation
 
 
 def one_holder(history: History, names: Names) -> Iterator[Violation]:
-    """No lane is taken while another's lease runs, and only who took it last says that the EHR has something of it."""
+    """No lane is taken while another's lease runs, and only who took it last says that the EHR has something of it.
+
+    One process may give a lane back and take it again in one commit: something new was queued meanwhile.
+    """
     holders: dict[str, int] = {}
     for event in history.events:
         if isinstance(event, Leased):
-            if event.ran_until is not None and event.clock < event.ran_until:
+            anothers = holders.get(event.lane) != event.process
+            if anothers and event.ran_until is not None and event.clock < event.ran_until:
                 left = event.ran_until - event.clock
                 yield Violation("one holder", event.at, f"{event.lane} is taken with {left:.0f} s to run")
             holders[event.lane] = event.process
