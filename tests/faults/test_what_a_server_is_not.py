@@ -13,7 +13,8 @@ from fhir_pmp.ehr.lane import WAITS_FOR_SEARCH
 from fhir_pmp.ehr.push import Pace
 from fhir_pmp.store import Store
 from tests.faults.proxy import Call, Fault, FaultProxy
-from tests.integration.ehr.house import House, destination
+from tests.integration.ehr.house import Ehr, House, destination
+from tests.integration.ehr.reading import edit
 from tests.integration.ehr.sample import (
     HOSPITAL,
     organization,
@@ -126,6 +127,32 @@ def test_f30_what_a_killed_process_may_have_sent_is_looked_for_when_the_search_m
     until_found(ours, server)
     ours.push_until_quiet()
     assert counts(server) == [1, 1, 3, 3, 1]
+
+
+@pytest.mark.parametrize("way", [WriteStrategy.CONDITIONAL_UPDATE, WriteStrategy.CONDITIONAL_CREATE])
+def test_f30_what_a_server_would_match_itself_is_waited_for_as_well(store: Store, way: WriteStrategy) -> None:
+    with (
+        stub_that(client_ids=False, search_lag=0.1) as server,
+        FaultProxy(server.address) as proxy,
+        House(store, proxy.address) as ours,
+    ):
+        ours.destination = destination(strategy=way)
+        publish_people(ours.store, 1)
+        server.ehr.records.search_lag = 60.0
+        proxy.plan = reset(after=True)
+        ours.push()  # the organization went by itself, and what followed arrived unacknowledged
+        score = next(iter(server.ehr.records.of_type("Observation")))
+        edit(Ehr(server.address), f"Observation/{score['id']}", note=[{"text": "seen on the ward"}])
+        ours.later(minutes=1)
+        ours.push()
+        assert {d.reason for d in ours.deliveries() if d.state.value == "pending"} == {WAITS_FOR_SEARCH}
+        until_found(ours, server)
+        ours.push_until_quiet()
+        assert ours.states() == {"sent": 8, "dead": 1}
+        assert [item.kind for item in ours.work_items()] == ["edited_at_destination"]
+        edited = next(o for o in server.ehr.records.of_type("Observation") if o["id"] == score["id"])
+        assert edited["note"] == [{"text": "seen on the ward"}]
+        assert counts(server) == [1, 1, 3, 3, 1]
 
 
 @pytest.mark.parametrize("arrived", [True, False], ids=["arrived", "lost"])
