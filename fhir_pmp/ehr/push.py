@@ -29,6 +29,8 @@ from fhir_pmp.store import Books, Store
 from fhir_pmp.store.deliveries import DEFINITIONS_LANE, ClaimedLane, LeaseLost
 from fhir_pmp.store.neighbours import Breaker
 
+AT_ONCE = timedelta(seconds=1)
+"""How long a lane that was taken with the answers of the one before is sent without another look at the breaker."""
 LOOKS_AGAIN_AFTER = timedelta(hours=1)
 """What waits for a link or for another resource is looked at again."""
 
@@ -93,6 +95,7 @@ class Push:
         self._lock = threading.Lock()
         limits = neighbour.client.limits
         self._one_call = timedelta(seconds=limits.whole_call + limits.connect) + MARGIN
+        self._lease = max(self._pace.lease, self._one_call)
         self._whereabouts = Whereabouts(store, neighbour, clock, self._one_call, self._stop)
 
     def run(self) -> Pushed:
@@ -141,11 +144,17 @@ class Push:
             pushed.lanes += 1
         if ledger.next is None:
             return self._claim(only_lane) if goes_on else None
-        if not self._stop.is_set():
+        if self._may_go_next(ledger.next):
             return _Turn(ledger.next, untroubled=True)
         with suppress(LeaseLost):
             self._ledger(ledger.next, only_lane).let_go()
         return None
+
+    def _may_go_next(self, claim: ClaimedLane) -> bool:
+        """Whether nothing came between since it was taken: a reading back takes its time, and others may have failed."""
+        taken_at = claim.lease_until - self._lease
+        at_once = timedelta(0) <= self._clock() - taken_at < AT_ONCE
+        return not self._stop.is_set() and (at_once or self._breaker.is_closed())
 
     def _ledger(self, claim: ClaimedLane, only_lane: str | None) -> Ledger:
         return Ledger(
@@ -170,7 +179,7 @@ class Push:
         claims = books.outbox.claim_due(
             self._neighbour.id,
             now=now,
-            lease=max(self._pace.lease, self._one_call),
+            lease=self._lease,
             lanes=1,
             per_lane=self._pace.per_lane,
             only_lane=only_lane,
@@ -249,9 +258,8 @@ class Push:
         return not self._whereabouts.loses_places(claim, known, ledger)
 
     def _has_succeeded(self, turn: _Turn) -> None:
-        if (
-            not turn.untroubled
-        ):  # else there is nothing to take back; what somebody counts meanwhile, the next one does
+        # Else there is nothing to take back; what somebody counts meanwhile, the next one does.
+        if not turn.untroubled:
             self._breaker.has_succeeded(self._clock())
 
     def _halt(self, halt: Halt, ledger: Ledger, wrote: Collection[str]) -> bool:

@@ -3,6 +3,7 @@
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -15,10 +16,11 @@ from fhir_pmp.identifiers import EpisodeId, PersonId
 from fhir_pmp.pathway.facts import Sharing
 from fhir_pmp.store import Store
 from fhir_pmp.store.neighbours import Breaker
-from tests.faults.proxy import Fault, is_write
+from tests.faults.proxy import Call, Fault, FaultProxy, is_write
 from tests.faults.scene import Scene
 from tests.integration.ehr.house import House
-from tests.integration.ehr.sample import NOW, SCORES, add_people, organization, publish
+from tests.integration.ehr.sample import NOW, SCORES, add_people, organization, publish, publish_people
+from tests.integration.ehr.stubs import stub_that
 
 STORM = timedelta(minutes=10)
 
@@ -212,6 +214,34 @@ def test_one_probe_goes_to_a_sick_ehr_however_many_processes_there_are(scene: Sc
     scene.house.later(minutes=20)
     scene.house.push()
     scene.expect_all_once(versions=1)
+
+
+def test_a_lane_taken_before_another_process_was_told_to_wait_waits_as_well(store: Store) -> None:
+    with (
+        stub_that() as server,
+        FaultProxy(server.address) as proxy,
+        House(store, proxy.address, connections=1) as ours,
+    ):
+        ours.destination = replace(ours.destination, strategy=None)
+        ours.believe_nothing()
+        publish_people(ours.store, 2)
+        told: list[Call] = []
+
+        def tell_the_other(call: Call) -> None:
+            """While the first person's answers are read back, another process is told to wait for ten minutes."""
+            if call.method == "GET" and "/Patient/" in call.path and not told:
+                told.append(call)
+                until = ours.later(seconds=5) + timedelta(minutes=10)
+                with store.begin_beside() as books:
+                    books.breakers.put(ours.destination.id, Breaker("open", 5, ours.now, until, "busy"))
+
+        proxy.plan = tell_the_other
+        ours.push()
+        assert told
+        assert ours.states() == {"sent": 9, "pending": 8}, "the second person's lane was sent all the same"
+        ours.later(minutes=11)
+        ours.push_until_quiet()
+        assert ours.states() == {"sent": 17}
 
 
 def test_nothing_below_the_outbox_tries_again(scene: Scene) -> None:
