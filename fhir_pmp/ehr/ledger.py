@@ -1,6 +1,6 @@
 """What became of a claimed lane, written down while the lease holds; every method is one transaction."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
@@ -103,8 +103,10 @@ class Ledger:
             mended = self._close_items(books, {t.delivery.reference: t.delivery.version for t in taken}, now)
             if mended:
                 books.delivery_checks.end_overtaken(to, mended)
-                for lane in books.delivery_checks.waiting_lanes(to, mended):
-                    books.outbox.resume(to, lane, now=now)
+            for lane in self._waiting_for(
+                books, {t.delivery.reference for t in taken}, everywhere=bool(mended)
+            ):
+                books.outbox.resume(to, lane, now=now)
             taken_next = self._take_next(books) if self._released else None
         self.next = taken_next  # only now: what did not commit is not ours
         self._answered("sent", (t.delivery.seq for t in taken))
@@ -251,6 +253,12 @@ class Ledger:
                 books.work_items.close(item.id, by="sync", how="it was delivered", now=now)
                 mended.add(reference)
         return mended
+
+    def _waiting_for(self, books: Books, delivered: Collection[str], *, everywhere: bool) -> Collection[str]:
+        """The lanes in which something waited for one of these: for it, or for what a newer version of it replaces."""
+        if everywhere or self._claim.lane == DEFINITIONS_LANE:
+            return books.delivery_checks.waiting_lanes(self._claim.destination, delivered)
+        return [self._claim.lane] if books.delivery_checks.waited_before(self._claim, delivered) else []
 
     def _answered(self, how: str, seqs: Iterable[int]) -> None:
         for seq in seqs:

@@ -101,6 +101,7 @@ class Pull:
         pulled = Pulled(self._neighbour.id)
         if not self._breaker.may_begin(self._clock(), self._one_call) or not self._lease():
             return pulled
+        heard = self._neighbour.client.answers_here
         try:
             capability = self._capability()
             taking_up = TakingUp(self._store, self._neighbour, capability, self._clock)
@@ -108,7 +109,8 @@ class Pull:
             for kind in self._types(capability) if everything else ():
                 self._pull(kind, taking_up, pulled)
             pulled.counts += taking_up.understand()
-            self._breaker.has_succeeded(self._clock())
+            if self._neighbour.client.answers_here > heard:
+                self._breaker.has_succeeded(self._clock())
         except _Ends:
             pass
         finally:

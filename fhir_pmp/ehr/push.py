@@ -68,6 +68,7 @@ class _Turn:
 
     claim: ClaimedLane
     untroubled: bool
+    heard: int  # whole answers that this thread had got before
 
 
 class Push:
@@ -145,7 +146,7 @@ class Push:
         if ledger.next is None:
             return self._claim(only_lane) if goes_on else None
         if self._may_go_next(ledger.next):
-            return _Turn(ledger.next, untroubled=True)
+            return self._turn(ledger.next, untroubled=True)
         with suppress(LeaseLost):
             self._ledger(ledger.next, only_lane).let_go()
         return None
@@ -218,7 +219,10 @@ class Push:
                     books.breakers.put(to, Breaker())  # nothing is left of what had piled up
             elif claim is not None and breaker.state != breakers.CLOSED:
                 books.breakers.put(to, breakers.probing(breaker, now, self._one_call))
-        return _Turn(claim, untroubled=breaker == Breaker()) if claim is not None else None
+        return self._turn(claim, untroubled=breaker == Breaker()) if claim is not None else None
+
+    def _turn(self, claim: ClaimedLane, *, untroubled: bool) -> _Turn:
+        return _Turn(claim, untroubled, self._neighbour.client.answers_here)
 
     def _send(self, capability: Capability, turn: _Turn, ledger: Ledger) -> bool:
         claim = turn.claim
@@ -259,7 +263,7 @@ class Push:
 
     def _has_succeeded(self, turn: _Turn) -> None:
         # Else there is nothing to take back; what somebody counts meanwhile, the next one does.
-        if not turn.untroubled:
+        if not turn.untroubled and self._neighbour.client.answers_here > turn.heard:
             self._breaker.has_succeeded(self._clock())
 
     def _halt(self, halt: Halt, ledger: Ledger, wrote: Collection[str]) -> bool:

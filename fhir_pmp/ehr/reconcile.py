@@ -121,7 +121,7 @@ class Reconcile:
 
     def _compare(self, found: Findings) -> str:
         """Why it could not be compared to the end; nothing where it could."""
-        to = self._neighbour.id
+        to, heard = self._neighbour.id, self._client.answers_here
         if not self._dry_run:
             with self._store.begin_beside() as books:
                 books.standing.begin_reconcile(to, now=self._clock())
@@ -131,7 +131,8 @@ class Reconcile:
                 self._compare_type(kind, found)
         except _BrokenOff as why:
             return str(why)
-        self._breaker.has_succeeded(self._clock())
+        if self._client.answers_here > heard:
+            self._breaker.has_succeeded(self._clock())
         if not self._dry_run:
             with self._store.begin_beside() as books:
                 books.standing.end_reconcile(to, found.counts, now=self._clock())

@@ -11,7 +11,7 @@ from fhir_pmp.store.among import among, among_given
 from fhir_pmp.store.as_sent import as_sent
 from fhir_pmp.store.batches import handfuls
 from fhir_pmp.store.columns import Moment
-from fhir_pmp.store.deliveries import Delivery, DeliveryState
+from fhir_pmp.store.deliveries import ClaimedLane, Delivery, DeliveryState
 from fhir_pmp.store.tables.delivery import OPEN_STATES, outbox, outbox_lanes
 from fhir_pmp.store.tables.people import episodes
 from fhir_pmp.store.tables.published import published
@@ -21,6 +21,13 @@ FARTHEST = timedelta(hours=7)
 LONGEST_LEASE = timedelta(hours=1)
 
 _JOINED = sa.join(outbox, published, published.c.seq == outbox.c.published)
+_WAITING_IN = (
+    sa.select(outbox.c.seq, published.c.refs)
+    .select_from(_JOINED)
+    .where(outbox.c.destination == sa.bindparam("to", type_=sa.String()))
+    .where(outbox.c.lane == sa.bindparam("of_lane", type_=sa.String()))
+    .where(sa.text(OPEN_STATES), outbox.c.state == DeliveryState.WAITING.value)
+)
 _SHARED = sa.select(episodes.c.person, episodes.c.id).where(
     among_given(episodes.c.person, "people"), episodes.c.share_with_ehr, sa.not_(episodes.c.doubtful)
 )
@@ -75,6 +82,15 @@ class DeliveryChecks:
         wanted = None if referring_to is None else set(referring_to)
         rows = self._connection.execute(query).all()
         return sorted({lane for lane, refs in rows if wanted is None or not wanted.isdisjoint(refs.split())})
+
+    def waited_before(self, claim: ClaimedLane, referring_to: Collection[str]) -> bool:
+        """Whether something waited in this lane when it was claimed that refers to one of these `Type/id`."""
+        asked = {"to": claim.destination, "of_lane": claim.lane}
+        claimed = {delivery.seq for delivery in claim.deliveries}
+        rows = [
+            refs for seq, refs in self._connection.execute(_WAITING_IN, asked).all() if seq not in claimed
+        ]
+        return any(not set(refs.split()).isdisjoint(referring_to) for refs in rows)
 
     def overtaken(self, seqs: Collection[int]) -> set[int]:
         """Those of these deliveries of which a newer version was queued for the same destination."""
