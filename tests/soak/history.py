@@ -109,6 +109,14 @@ class Acknowledged:
 
 
 @dataclass(frozen=True, slots=True)
+class Done:
+    """A process of ours did what it had begun, and lives: what it had been answered it has written down."""
+
+    at: int
+    process: int
+
+
+@dataclass(frozen=True, slots=True)
 class Died:
     """A process of ours was killed."""
 
@@ -141,6 +149,7 @@ Event = (
     | Ended
     | Leased
     | Acknowledged
+    | Done
     | Died
     | Stopped
     | Forgiven

@@ -15,6 +15,7 @@ from tests.soak.history import (
     Consented,
     Content,
     Died,
+    Done,
     Emptied,
     Ended,
     Event,
@@ -187,6 +188,15 @@ GOOD: dict[str, Callable[[], History]] = {
     "a process that died could not write down what it was asked to": lambda: story(
         asked(100, 101, status=429, after_seconds=600.0), Died(103, 1), asked(110, clock=1.0)
     ),
+    "a process with the answer in its hands, paused, has told nobody to wait yet": lambda: story(
+        asked(100, status=504, after_seconds=600.0), asked(110, clock=1.0, process=2), Done(113, 1)
+    ),
+    "a process that is killed after a pause could not write it down either": lambda: story(
+        asked(100, status=504, after_seconds=600.0),
+        asked(110, clock=1.0, process=2),
+        Died(113, 1),
+        asked(120, clock=2.0, process=2),
+    ),
     "a process that was to end may have cut off its own calls": lambda: story(
         *failures(0, 0, 0, 0, 0, 0, status=None), Stopped(170, 1)
     ),
@@ -253,6 +263,10 @@ BROKEN: list[tuple[str, str, Callable[[], History]]] = [
     ("spares_the_sick", "a sixth call at once", lambda: story(*failures(0, 0, 0, 0, 0, 0.5))),
     ("spares_the_sick", "an eighth call too soon", lambda: story(*failures(0, 0, 0, 0, 0, 1.0, 3.0, 6.0))),
     ("spares_the_sick", "Retry-After not obeyed", lambda: story(*failures(0, 599.0, after=600.0))),
+    ("spares_the_sick", "Retry-After not obeyed by another", lambda: story(
+        asked(100, status=504, after_seconds=600.0), Done(105, 1), asked(110, clock=1.0, process=2))),
+    ("spares_the_sick", "Retry-After not obeyed by another while who was told it goes on", lambda: story(
+        asked(100, status=504, after_seconds=600.0), asked(105, clock=600.0, status=503), asked(110, clock=1.0, process=2))),
     ("flag_with_its_response", "a response at risk without its flag", lambda: story(Kept(40, frozenset({"r1"}), frozenset()))),
     ("one_holder", "a lane is taken while another's lease runs", lambda: story(
         Leased(40, 1, "p1", 100.0, None), Leased(41, 2, "p1", 279.0, 280.0))),

@@ -22,7 +22,7 @@ from fhir_pmp.store import Store
 from tests.soak import wire
 from tests.soak.clinic import clinics
 from tests.soak.eyes import Eyes, look_into
-from tests.soak.history import Asked, Died, Emptied, Event, History, Stood, Stopped
+from tests.soak.history import Asked, Died, Done, Emptied, Event, History, Stood, Stopped
 from tests.soak.hospital import BASE, MEDICARE, Hospital, Wired
 from tests.soak.process import Killed, Moment, Process, crash_points_told
 from tests.stub_ehr.json_text import from_json
@@ -193,6 +193,7 @@ class World:
         self._running.append(process)
         try:
             yield
+            self.note(Done(self.tick(), process.number))
         except Killed:
             if not process.dead:
                 raise

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.soak.checks.names import Names
 from tests.soak.checks.violation import Violation
-from tests.soak.history import Asked, Died, Forgiven, History, Stopped
+from tests.soak.history import Asked, Died, Done, Forgiven, History, Stopped
 
 OPENS_AFTER = 5  # failures in a row; source: docs/guarantees.md, P7
 FIRST_SPAN, LONGEST_SPAN = 2.0, 900.0  # seconds; half of it at least lies between two probes
@@ -27,7 +27,6 @@ def spares_the_sick(history: History, names: Names) -> Iterator[Violation]:
     row = _Row()
     has_statement: set[int] = set()  # processes that go on with what a server said of itself yesterday
     stopped = {one.process for one in history.of(Stopped)}
-    died = {one.process: one.at for one in history.of(Died)}
     for _, event, begins in _in_order(history):
         if isinstance(event, Forgiven):
             row = _Row()
@@ -39,7 +38,7 @@ def spares_the_sick(history: History, names: Names) -> Iterator[Violation]:
                 has_statement.add(event.process)
         elif _says_nothing(event, has_statement, stopped):
             continue
-        elif event.outcome != "died" and not _died_with_it(event, died):
+        else:
             row.counted += 1
             row.until = max(row.until, event.clock_until)
             if event.after_seconds is not None:
@@ -47,11 +46,26 @@ def spares_the_sick(history: History, names: Names) -> Iterator[Violation]:
 
 
 def _in_order(history: History) -> list[tuple[int, Any, bool]]:
-    """Every request as it begins and as its answer is known: one that began before knew nothing of it."""
-    moments: list[tuple[int, Any, bool]] = [(one.at, one, False) for one in history.of(Forgiven)]
-    for asked in history.of(Asked):
-        moments += [(asked.at, asked, True), (asked.until, asked, False)]
-    return sorted(moments, key=lambda moment: moment[0])
+    """Every request as it begins and as everybody can know its answer: one that began before knew nothing of it.
+
+    A failure is known once its process went on: paused with the answer in its hands it has told nobody yet, and killed
+    with it, never. What was forgiven in between may have been forgiven too.
+    """
+    forgiven = history.of(Forgiven)
+    moments: list[tuple[int, Any, bool]] = [(one.at, one, False) for one in forgiven]
+    goes_on: dict[int, int | None] = {}  # process: when it next did something; None: it was killed
+    for event in reversed(history.events):
+        if isinstance(event, Asked):
+            known = goes_on.get(event.process, event.until) if is_failure(event) else event.until
+            moments.append((event.at, event, True))
+            if known is not None and not any(event.until <= one.at <= known for one in forgiven):
+                moments.append((known, event, False))
+            goes_on[event.process] = event.at
+        elif isinstance(event, Done):
+            goes_on[event.process] = event.at
+        elif isinstance(event, Died):
+            goes_on[event.process] = None
+    return sorted(moments, key=lambda moment: (moment[0], moment[2]))
 
 
 def is_failure(asked: Asked) -> bool:
@@ -76,8 +90,3 @@ def _says_nothing(asked: Asked, has_statement: set[int], stopped: set[int]) -> b
     if asked.path == "metadata" and asked.process in has_statement:
         return asked.after_seconds is None
     return asked.process in stopped and asked.status is None
-
-
-def _died_with_it(asked: Asked, died: dict[int, int]) -> bool:
-    """Its process died before it could have written the failure down for everybody."""
-    return asked.process in died and died[asked.process] - asked.until <= 4
