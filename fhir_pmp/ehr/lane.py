@@ -45,7 +45,7 @@ class Stopping(Exception):
 
 
 class LaneOnItsWay:
-    """Sends the deliveries of one claim in order. Raises Halt, LeaseLost, and Stopping once `stop` is set."""
+    """Sends the deliveries of one claim in order. Raises Halt, LeaseLost, ToldToWait, and Stopping once `stop` is set."""
 
     def __init__(
         self,
@@ -155,7 +155,7 @@ class LaneOnItsWay:
     def _send_together(self, going: Sequence[Delivery]) -> tuple[Verdict, list[tuple[Write, Written]]]:
         together = {delivery.reference for delivery in going}
         writes = [self._addressing.write(delivery, together) for delivery in going]
-        self._ledger.keep_lease(self._call_limit)
+        self._ledger.before_call(self._call_limit)
         self.wrote |= together
         try:
             answer = self._client.ask("POST", "", transaction(writes))
@@ -208,7 +208,7 @@ class LaneOnItsWay:
         raise Halt(Verdict(Meaning.RETRY, 409, "it keeps changing at the destination"))
 
     def _write_one(self, delivery: Delivery, write: Write) -> Written:
-        self._ledger.keep_lease(self._call_limit)
+        self._ledger.before_call(self._call_limit)
         self.wrote.add(delivery.reference)
         try:
             one = write_one(self._client, write, self._clock())
@@ -293,7 +293,7 @@ class LaneOnItsWay:
             yield version, self._addressing.content(delivery, published)
 
     def _read(self, delivery: Delivery, write: Write) -> Standing:
-        self._ledger.keep_lease(self._call_limit)
+        self._ledger.before_call(self._call_limit)
         unknown = [delivery] if delivery.unknown or delivery.reference in self.wrote else []
         try:
             standing = read_standing(self._client, write, self._clock())

@@ -8,6 +8,7 @@ from random import Random
 from msgspec import Struct
 
 from fhir_pmp.crash_points import reach
+from fhir_pmp.ehr.breaker import OPEN
 from fhir_pmp.ehr.outcomes import Verdict
 from fhir_pmp.ehr.retry_after import delay
 from fhir_pmp.identifiers import PersonId
@@ -24,6 +25,8 @@ from fhir_pmp.store.deliveries import (
 )
 from fhir_pmp.store.neighbours import NAMED_BY_SERVER
 
+AT_ONCE = timedelta(seconds=1)
+"""How long after a look at the breaker a call is made without another."""
 OLDEST = timedelta(hours=72)
 """After its first attempt a delivery that still fails is dead: a person has to know."""
 BEHIND_ANOTHER = timedelta(seconds=30)
@@ -37,6 +40,10 @@ _WHAT = {
     REFUSED: "The destination does not take this resource. Find out why, correct it or what it rests on, then replay it.",
     EDITED: "Somebody changed our resource at the destination. Compare both and decide which stands, then replay it.",
 }  # fmt: skip
+
+
+class ToldToWait(Exception):
+    """The destination was found sick since this lane was begun: what it asks for holds for the lane as well."""
 
 
 class Taken(Struct, frozen=True):
@@ -67,6 +74,7 @@ class Ledger:
         self._clock = clock
         self._chance = chance
         self._lease = lease
+        self._looked_at = claim.lease_until - lease  # at the breaker: as the lane was claimed
         self._unanswered = {delivery.seq: delivery for delivery in claim.deliveries}
         self._released = False
         self._take_next = take_next
@@ -75,9 +83,17 @@ class Ledger:
         )
         self.counts: dict[str, int] = {}
 
-    def keep_lease(self, needed: timedelta) -> None:
-        """Makes sure that the lane stays ours for so long: what is sent after a lost lease may undo newer work."""
+    def before_call(self, needed: timedelta) -> None:
+        """Makes sure that the lane stays ours for so long: what is sent after a lost lease may undo newer work.
+
+        Raises ToldToWait where somebody else was, meanwhile.
+        """
         now = self._clock()
+        if not timedelta(0) <= now - self._looked_at < AT_ONCE:
+            with self._store.read() as books:
+                if books.breakers.get(self._claim.destination).state == OPEN:
+                    raise ToldToWait
+            self._looked_at = now
         if self._claim.lease_until - now >= needed:
             return
         until = now + max(self._lease, needed)

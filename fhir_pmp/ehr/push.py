@@ -17,9 +17,9 @@ from fhir_pmp.crash_points import reach
 from fhir_pmp.ehr import breaker as breakers
 from fhir_pmp.ehr.capability import Capability
 from fhir_pmp.ehr.lane import MARGIN, WAITS_FOR_SEARCH, Halt, LaneOnItsWay, Stopping
-from fhir_pmp.ehr.ledger import Ledger
+from fhir_pmp.ehr.ledger import AT_ONCE, Ledger, ToldToWait
 from fhir_pmp.ehr.neighbour import Neighbour
-from fhir_pmp.ehr.outcomes import PAUSES, Meaning, Verdict, WireFailure
+from fhir_pmp.ehr.outcomes import PAUSES, Meaning, NotReadable, Verdict, WireFailure
 from fhir_pmp.ehr.sorting import Knowledge, gather, sort_out
 from fhir_pmp.ehr.whereabouts import Whereabouts
 from fhir_pmp.errors import Refused, TryLater
@@ -29,8 +29,9 @@ from fhir_pmp.store import Books, Store
 from fhir_pmp.store.deliveries import DEFINITIONS_LANE, ClaimedLane, LeaseLost
 from fhir_pmp.store.neighbours import Breaker
 
-AT_ONCE = timedelta(seconds=1)
-"""How long a lane that was taken with the answers of the one before is sent without another look at the breaker."""
+MAKES_WAY = Verdict(
+    Meaning.UNKNOWN, None, "somebody else was told to wait before we had looked what became of it"
+)
 LOOKS_AGAIN_AFTER = timedelta(hours=1)
 """What waits for a link or for another resource is looked at again."""
 
@@ -163,7 +164,7 @@ class Push:
             claim,
             self._clock,
             self._chance,
-            self._pace.lease,
+            self._lease,
             partial(self._take_next, only_lane),
         )
 
@@ -241,7 +242,10 @@ class Push:
             ledger.close(found.behind)
         except Halt as halt:
             return self._halt(halt, ledger, lane.wrote)
-        except Stopping:
+        except (Stopping, ToldToWait):
+            if lane.wrote:
+                maybe_there = [d for d in claim.deliveries if d.reference in lane.wrote]
+                return self._halt(Halt(MAKES_WAY, maybe_there), ledger, lane.wrote)
             with suppress(LeaseLost):
                 ledger.let_go()
             return False
@@ -284,6 +288,8 @@ class Push:
             return False  # we may have cut the call off ourselves: that says nothing about the destination
         if verdict.reason == WAITS_FOR_SEARCH:
             return True  # it answers; its search is behind, as we knew
+        if verdict is MAKES_WAY:
+            return False
         if verdict.status == 409:
             return True  # a race about one resource says nothing about the destination's health
         self._breaker.has_failed(now, verdict.reason or f"status {verdict.status}", verdict.after_seconds)
@@ -312,7 +318,8 @@ class Push:
                 self._breaker.goes_on(self._clock())
             return capability
         except WireFailure as failure:
-            if not self._stop.is_set() or failure.after_seconds is not None:
+            # While stopping we may have cut the call off ourselves; what was answered counts.
+            if not self._stop.is_set() or isinstance(failure, NotReadable):
                 self._breaker.has_failed(self._clock(), str(failure), failure.after_seconds)
         except Refused as refusal:
             self._breaker.pause(self._clock(), str(refusal), None)

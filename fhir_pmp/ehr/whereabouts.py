@@ -19,7 +19,7 @@ from fhir_pmp.store.deliveries import DEFINITIONS_LANE, ClaimedLane
 
 
 class Whereabouts:
-    """Looks at one destination. Raises Halt where that cannot be found out now, LeaseLost, and Stopping."""
+    """Looks at one destination. Raises Halt where that cannot be found out now, LeaseLost, ToldToWait, Stopping."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Whereabouts:
         ours = f"Patient/{claim.lane}"
         if self._neighbour.destination.patients is not Patients.THEIRS or ours not in known.links:
             return
-        ledger.keep_lease(self._one_call)
+        ledger.before_call(self._one_call)
         now = self._clock()
         try:
             looked = look_at_linked(self._store, self._neighbour.client, claim.destination, ours, now)
@@ -67,7 +67,7 @@ class Whereabouts:
         if lost:
             ledger.wait("the linked patient is not in use any more")
             return False
-        ledger.keep_lease(self._one_call * max(len(person.identifiers), 1))
+        ledger.before_call(self._one_call * max(len(person.identifiers), 1))
         client, destination = self._neighbour.client, self._neighbour.destination
         try:
             looked = look_for_patient(client, destination, person, self._clock())
@@ -113,7 +113,7 @@ class Whereabouts:
         def before_each() -> None:
             if self._stop.is_set():
                 raise Stopping
-            ledger.keep_lease(2 * self._one_call)
+            ledger.before_call(2 * self._one_call)
 
         lost = find_lost(self._neighbour.client, remembered, self._clock, before_each)
         if lost:

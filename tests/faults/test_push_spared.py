@@ -16,9 +16,10 @@ from fhir_pmp.identifiers import EpisodeId, PersonId
 from fhir_pmp.pathway.facts import Sharing
 from fhir_pmp.store import Store
 from fhir_pmp.store.neighbours import Breaker
+from tests.faults.less import without
 from tests.faults.proxy import Call, Fault, FaultProxy, is_write
 from tests.faults.scene import Scene
-from tests.integration.ehr.house import House
+from tests.integration.ehr.house import House, destination
 from tests.integration.ehr.sample import NOW, SCORES, add_people, organization, publish, publish_people
 from tests.integration.ehr.stubs import stub_that
 
@@ -242,6 +243,56 @@ def test_a_lane_taken_before_another_process_was_told_to_wait_waits_as_well(stor
         ours.later(minutes=11)
         ours.push_until_quiet()
         assert ours.states() == {"sent": 17}
+
+
+def tell_another(scene: Scene) -> None:
+    """Five seconds go by, in which another process is told to wait for ten minutes."""
+    until = scene.house.later(seconds=5) + timedelta(minutes=10)
+    with scene.store.begin_beside() as books:
+        books.breakers.put(scene.house.destination.id, Breaker("open", 5, scene.house.now, until, "busy"))
+
+
+def test_a_lane_under_way_makes_way_when_another_process_is_told_to_wait(scene: Scene) -> None:
+    scene.publish_people(1)
+    scene.house.push()
+    scene.house.destination = destination(entries=1)
+    scene.correct_scores()
+    scene.house.learn_capability(at=scene.ehr.address)
+    before = len(scene.proxy.seen)
+    scene.proxy.plan = lambda call: Fault("others", after_upstream=lambda: tell_another(scene))
+    scene.house.push()
+    assert len(scene.proxy.seen) - before == 1
+    pending = [d for d in scene.house.deliveries() if d.state.value == "pending"]
+    assert [(d.attempts, d.unknown) for d in pending] == [(0, False)] * 2, "given back as they were"
+    scene.proxy.plan = lambda _: None
+    scene.house.push()
+    assert len(scene.proxy.seen) - before == 1, "ten minutes are ten minutes"
+    scene.house.later(minutes=11)
+    scene.house.push_until_quiet()
+    scene.expect_all_once()
+
+
+def test_what_may_have_arrived_as_another_is_told_to_wait_is_looked_at_first(scene: Scene) -> None:
+    scene.publish_people(1)
+    scene.house.push()
+    scene.correct_scores(ks=(1,))
+    scene.house.learn_capability(at=scene.ehr.address)
+    before = len(scene.proxy.seen)
+    scene.proxy.plan = lambda call: Fault(
+        "others, and no version",
+        after_upstream=lambda: tell_another(scene),
+        strip=frozenset({"etag", "location", "content-location"}),
+        override_body=without("versionId"),
+    )
+    scene.house.push()
+    assert [seen.method for seen in scene.proxy.seen[before:]] == ["PUT"], "not even read back"
+    assert scene.newest().unknown
+    assert breaker(scene).failures == 5, "nothing is held against it"
+    scene.proxy.plan = lambda _: None
+    scene.house.later(minutes=11)
+    scene.house.push_until_quiet()
+    assert [seen.method for seen in scene.proxy.seen[before + 1 :]] == ["GET"], "it stands there: that is all"
+    scene.expect_all_once()
 
 
 def test_nothing_below_the_outbox_tries_again(scene: Scene) -> None:

@@ -1,6 +1,6 @@
 """The EHR of a schedule: the stub's own handler without its sockets, and a note of every state it has."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -16,6 +16,14 @@ from tests.stub_ehr.writes import delete, update
 
 BASE = "http://ehr.test/fhir"
 MEDICARE = "http://ns.electronichealth.net.au/id/medicare-number"
+STATUS = {
+    "EpisodeOfCare": "active",
+    "Flag": "active",
+    "Observation": "final",
+    "Questionnaire": "active",
+    "QuestionnaireResponse": "completed",
+}
+"""What a stranger's resource says, where its type must say something."""
 
 Resource = dict[str, Any]
 
@@ -93,14 +101,38 @@ class Hospital:
         told = {"Content-Type": "application/fhir+json", "Content-Length": str(len(content))}
         return Wired(status, told | dict(headers or {}), content)
 
-    def restart_empty(self) -> None:
-        """All is gone but its own patients, whom it has registered again. It gives no id a second time."""
+    def restart_empty(self, *, ids_again: bool = False, strangers: Sequence[str] = ()) -> None:
+        """All is gone but its own patients, whom it has registered again.
+
+        It gives no id a second time; or `ids_again`: each of its patients has the id of the one before, the first
+        is a stranger, and the ids that it gives first are of these types of resource, which somebody else sends.
+        """
         last = self.records.unused_id()
         self._ehr = self._empty()
-        while self.records.unused_id() != last:
-            continue
+        if ids_again:
+            self._registered = self._moved_up()
+        else:
+            while self.records.unused_id() != last:
+                continue
         for place, resource in self._registered.items():
             self._register(place, resource)
+        for kind in strangers:
+            id_ = self.records.unused_id()
+            self._register(f"{kind}/{id_}", _stranger(kind, id_))
+
+    def _moved_up(self) -> dict[str, Resource]:
+        stranger = {
+            "resourceType": "Patient",
+            "identifier": [{"system": MEDICARE, "value": "m-stranger"}],
+            "active": True,
+            "birthDate": "1970-01-02",  # as everybody's: only the identifier tells them apart
+        }
+        places = [*self._registered, f"Patient/hospital-anew-{len(self._registered)}"]
+        patients = [stranger, *self._registered.values()]
+        return {
+            place: {**resource, "id": place.partition("/")[2]}
+            for place, resource in zip(places, patients, strict=True)
+        }
 
     def register(self, number: int, kind: str, medicare: str, birth_date: str) -> str | None:
         """A Patient of its own. `kind`: "plain", "inactive", "born otherwise". None where that one is there already."""
@@ -163,3 +195,11 @@ class Hospital:
         if path.strip("/") == "metadata" and not self._bundles:
             body["rest"][0]["interaction"] = [{"code": "history-system"}]
         return body
+
+
+def _stranger(kind: str, number: str) -> Resource:
+    """Somebody else's resource of this type, of another clinic."""
+    identifier = {"system": "urn:another-clinic", "value": number}
+    borne = identifier if kind == "QuestionnaireResponse" else [identifier]
+    resource: Resource = {"resourceType": kind, "id": number, "identifier": borne}
+    return resource | ({"status": STATUS[kind]} if kind in STATUS else {})

@@ -17,6 +17,16 @@ PEOPLE = (1, 2, 3)
 TIMES = range(1, 5)
 IN_PRODUCT = tuple(POINTS)
 EVERYWHERE = ("request", "answer", "before commit", "committed", *IN_PRODUCT)
+KINDS = (
+    "Organization",
+    "Questionnaire",
+    "Patient",
+    "EpisodeOfCare",
+    "QuestionnaireResponse",
+    "Observation",
+    "Flag",
+)
+"""Of what we send and somebody else may."""
 PAUSES = (0, 20, 100, 200, 4000)
 """Seconds: within a lease, at its margin, past it, past everything."""
 RETRY_AFTER = (None, "7", "3600", "-5", "abc", "99999999999", "Fri, 20 Nov 2026 04:00:00 GMT")
@@ -143,6 +153,10 @@ WEATHER = st.one_of(
         retry_after=st.sampled_from(RETRY_AFTER),
     ),
 )
+EMPTY = st.one_of(
+    _step("empty"),
+    _step("empty", ids_again=st.just(True), strangers=st.lists(st.sampled_from(KINDS), max_size=12)),
+)
 OPERATOR = st.one_of(_step("replay"), _step("unpause"), _step("restart"))
 SETTING = st.fixed_dictionaries(
     {
@@ -209,7 +223,7 @@ class Schedules(RuleBasedStateMachine):
         """Time passes, or the EHR falls ill or recovers."""
         self._do(step)
 
-    @rule(step=st.one_of(THEIRS, THEIRS, OPERATOR, _step("empty")))
+    @rule(step=st.one_of(THEIRS, THEIRS, OPERATOR, EMPTY))
     def others(self, step: dict[str, Any]) -> None:
         """People at the EHR or an operator of ours do something."""
         self._do(step)

@@ -202,7 +202,7 @@ def _delete(world: World, step: Step) -> None:
 
 
 def _empty(world: World, step: Step) -> None:
-    world.empty_hospital()
+    world.empty_hospital(ids_again=step.get("ids_again", False), strangers=step.get("strangers", ()))
 
 
 def _weather(world: World, step: Step) -> None:

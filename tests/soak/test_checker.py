@@ -166,6 +166,37 @@ def edited() -> History:
     return replace(history, deliveries=deliveries, work_items=frozenset({DEAD_ITEM}))
 
 
+def ids_come_again() -> History:
+    """A server that names resources itself was emptied, and gave the id of one response to another."""
+    other = response(7, id="r2", identifier={"system": "urn:response", "value": "r2"})
+    there = {"subject": {"reference": "Patient/1"}}
+    first, second = response(2, **there), {**other, **there}
+    return History(
+        named_by_server=True,
+        events=[
+            committed(2, 1, PATIENT, 1, patient()),
+            committed(3, 2, RESPONSE, 1, response(2)),
+            committed(4, 3, "QuestionnaireResponse/r2", 1, other),
+            stood(11, "Patient/1", 1, patient(), 10),
+            stood(11, "QuestionnaireResponse/2", 1, first, 10),
+            stood(11, "QuestionnaireResponse/3", 1, second, 10),
+            Emptied(20),
+            stood(31, "Patient/1", 1, patient(), 30),
+            stood(31, "QuestionnaireResponse/2", 1, second, 30),
+            stood(31, "QuestionnaireResponse/3", 1, first, 30),
+        ],
+        deliveries=[sent(1, PATIENT, 1), sent(2, RESPONSE, 1), sent(3, "QuestionnaireResponse/r2", 1)],
+        reconciled=True,
+    )
+
+
+def and_then(history: History, *more: Event) -> History:
+    """The same with what happened after it."""
+    return replace(history, events=[*history.events, *more])
+
+
+ANOTHERS = patient(id="h1", active=True, identifier=[{"system": "urn:medicare", "value": "m2"}])
+
 GOOD: dict[str, Callable[[], History]] = {
     "all is delivered": story,
     "the first five failures come at once, then half of a doubling span apart": lambda: story(
@@ -209,6 +240,7 @@ GOOD: dict[str, Callable[[], History]] = {
     "the consent ended and what came after is withheld": lambda: story(
         Consented(40, "p1", False), committed(41, 5, SCORE, 2, score(status="amended"), shared=False)
     ),
+    "an emptied server gives ids to others of ours": ids_come_again,
     "the hospital's own patient is the person": lambda: theirs(THEIR_PATIENT),
 }  # fmt: skip
 
@@ -238,6 +270,21 @@ BROKEN: list[tuple[str, str, Callable[[], History]]] = [
     )),
     ("nothing_overwritten", "brought back what they deleted", lambda: story(
         stood(40, SCORE, 2, None, None), stood(51, SCORE, 3, score(), 50)
+    )),
+    ("nothing_overwritten", "over a stranger's, who was given the id", lambda: story(
+        Emptied(40), stood(41, RESPONSE, 1, response(9, identifier={"system": "urn:another", "value": "1"}), None),
+        stood(51, RESPONSE, 2, response(2), 50)
+    )),
+    ("no_going_back", "it refers to an id that is a stranger's by now", lambda: and_then(
+        ids_come_again(), Emptied(40), stood(41, "Patient/1", 1, ANOTHERS, None),
+        stood(51, "QuestionnaireResponse/4", 1, response(2, subject={"reference": "Patient/1"}), 50)
+    )),
+    ("right_patient", "their id was given to somebody else", lambda: and_then(
+        theirs(THEIR_PATIENT), Emptied(40), stood(41, "Patient/h1", 1, ANOTHERS, None),
+        stood(51, RESPONSE, 1, OF_THEIRS, 50)
+    )),
+    ("right_patient", "their id was given to nobody yet", lambda: and_then(
+        theirs(THEIR_PATIENT), Emptied(40), stood(51, RESPONSE, 1, OF_THEIRS, 50)
     )),
     ("order_per_person", "a later response before an earlier", lambda: story(
         committed(40, 5, "Observation/s2", 1, score(id="s2", identifier=[{"system": "urn:score", "value": "s2"}], derivedFrom=[])),

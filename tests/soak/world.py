@@ -367,10 +367,11 @@ class World:
 
     # the hospital
 
-    def empty_hospital(self) -> None:
+    def empty_hospital(self, *, ids_again: bool, strangers: Sequence[str]) -> None:
         """Its server is restarted and has nothing."""
         self.note(Emptied(self.tick()))
-        self.hospital.restart_empty()
+        self._first_seen.clear()
+        self.hospital.restart_empty(ids_again=ids_again, strangers=strangers)
 
     def _stood(self, versions: Sequence[Version]) -> None:
         at = self.tick()

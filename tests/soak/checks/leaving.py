@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tests.soak.checks.names import Names, references_of
+from tests.soak.checks.names import Names, Place, references_of
 from tests.soak.checks.standing import first_arrivals
 from tests.soak.checks.violation import Violation
 from tests.soak.history import Committed, Consented, Emptied, Ended, Final, History, Stood
@@ -65,7 +65,7 @@ def _writes(history: History, names: Names) -> Iterator[tuple[tuple[str, int], i
     """What we wrote, as the oldest version that says so, with its request, and what of ours stands there then."""
     standing: dict[str, bytes] = {}
     for event in history.of(Stood):
-        ours = names.ours(event.place)
+        ours = names.ours(event.place, event.at)
         if event.by is None or event.content is None or ours is None:
             continue
         said = standing[ours] = names.said(event)
@@ -107,12 +107,13 @@ class _Judge:
         self._about = {about for _, about in history.work_items}
         self._consents = {one.person: one.shared for one in history.of(Consented)}
         self._stood: dict[str, list[Stood]] = {}
-        theirs: set[str] = set()  # what they made themselves, though it is about somebody of ours
+        theirs: set[Place] = set()  # what they made themselves, though it is about somebody of ours
         for stood in history.of(Stood):
-            ours = names.ours(stood.place)
+            ours = names.ours(stood.place, stood.at)
+            place = names.place(stood.place, stood.at)
             if stood.version == 1 and stood.by is None:
-                theirs.add(stood.place)
-            if ours is not None and stood.place not in theirs:
+                theirs.add(place)
+            if ours is not None and place not in theirs:
                 self._stood.setdefault(ours, []).append(stood)
         self._emptied = max((e.at for e in history.of(Emptied)), default=0)
 

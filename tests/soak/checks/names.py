@@ -1,5 +1,6 @@
 """Which of our resources something at the EHR is, and whether two contents say the same whatever each calls its targets."""
 
+from bisect import bisect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,10 +8,12 @@ from typing import Any
 
 import msgspec
 
-from tests.soak.history import Committed, Content, History, Stood
+from tests.soak.history import Committed, Content, Emptied, History, Stood
 
 Key = tuple[str, str, str]
 """Type, system and value of a business identifier; a definition's url and version."""
+Place = tuple[int, str]
+"""How often the EHR had been emptied, and `Type/id` there."""
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
@@ -59,13 +62,22 @@ class Names:
         }
 
     @cached_property
-    def _by_place(self) -> dict[str, str]:
-        found: dict[str, str] = {}
+    def _emptied(self) -> list[int]:
+        return [emptied.at for emptied in self.history.of(Emptied)]
+
+    def place(self, place: str, at: int) -> Place:
+        """A place as it is at one time: once the EHR was emptied, the same name may be another's."""
+        return bisect(self._emptied, at), place
+
+    @cached_property
+    def _by_place(self) -> dict[Place, str]:
+        found: dict[Place, str] = {}
         for stood in self.history.of(Stood):
-            if stood.place not in found and stood.content is not None:
+            place = self.place(stood.place, stood.at)
+            if place not in found and stood.content is not None:
                 ours = self._known(stood)
                 if ours is not None:
-                    found[stood.place] = ours
+                    found[place] = ours
         return found
 
     def _known(self, stood: Stood) -> str | None:
@@ -74,9 +86,9 @@ class Names:
         assert stood.content is not None
         return next((self._by_key[key] for key in keys_of(stood.content) if key in self._by_key), None)
 
-    def ours(self, place: str) -> str | None:
-        """Our `Type/id` of what stands under a place; None for what is not ours."""
-        return self._by_place.get(place)
+    def ours(self, place: str, at: int) -> str | None:
+        """Our `Type/id` of what stands under a place at a time; None for what is not ours."""
+        return self._by_place.get(self.place(place, at))
 
     @cached_property
     def _said(self) -> dict[int, bytes]:
@@ -88,24 +100,26 @@ class Names:
         if known is None:
             assert one.content is not None
             rest = {name: value for name, value in one.content.items() if name != "id"}
-            known = self._said[id(one)] = _ENCODER.encode(self._told(rest))
+            known = self._said[id(one)] = _ENCODER.encode(self._told(rest, one.at))
         return known
 
-    def _told(self, value: Any) -> Any:
+    def _told(self, value: Any, at: int) -> Any:
         if isinstance(value, list):
-            return [self._told(member) for member in value]
+            return [self._told(member, at) for member in value]
         if not isinstance(value, Mapping):
             return value
-        name = self._target(value)
+        name = self._target(value, at)
         if name is None:
-            return {n: self._told(member) for n, member in value.items()}
-        rest = {n: self._told(m) for n, m in value.items() if n not in ("reference", "type", "identifier")}
+            return {n: self._told(member, at) for n, member in value.items()}
+        rest = {
+            n: self._told(m, at) for n, m in value.items() if n not in ("reference", "type", "identifier")
+        }
         return {"reference": name, **rest}
 
-    def _target(self, value: Mapping[str, Any]) -> str | None:
+    def _target(self, value: Mapping[str, Any], at: int) -> str | None:
         reference = value.get("reference")
         if isinstance(reference, str):
-            return reference if reference in self.versions else self._by_place.get(reference)
+            return reference if reference in self.versions else self.ours(reference, at)
         identifier, kind = value.get("identifier"), value.get("type")
         if isinstance(identifier, Mapping) and isinstance(kind, str):
             return self._by_key.get((kind, str(identifier.get("system")), str(identifier.get("value"))))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tests.soak.checks.names import Names, keys_of, references_of
+from tests.soak.checks.names import Names, Place, keys_of, references_of
 from tests.soak.checks.violation import Violation
 from tests.soak.history import Asked, Committed, Consented, Emptied, History, Stood
 
@@ -49,7 +49,7 @@ def no_going_back(history: History, names: Names) -> Iterator[Violation]:
             first.setdefault(event.place, event.at)
         if not isinstance(event, Stood) or event.by is None or event.content is None:
             continue
-        ours = names.ours(event.place)
+        ours = names.ours(event.place, event.at)
         same = [
             v.version
             for v in names.versions.get(ours or "", ())
@@ -82,11 +82,13 @@ def right_patient(history: History, names: Names) -> Iterator[Violation]:
     """What is about a person goes to the Patient who bears their identifier and birth date, and no other."""
     patients: dict[str, Stood] = {}
     for event in history.events:
+        if isinstance(event, Emptied):
+            patients.clear()
         if not isinstance(event, Stood) or event.content is None:
             continue
         if event.place.startswith("Patient/"):
             patients[event.place] = event
-        ours = names.ours(event.place)
+        ours = names.ours(event.place, event.at)
         if event.by is None or ours is None or names.versions[ours][0].person is None:
             continue
         person = f"Patient/{names.versions[ours][0].person}"
@@ -116,7 +118,7 @@ def only_with_consent(history: History, names: Names) -> Iterator[Violation]:
             consents.setdefault(event.person, []).append(event)
         if not isinstance(event, Stood) or event.by is None:
             continue
-        ours = names.ours(event.place)
+        ours = names.ours(event.place, event.at)
         newest = names.versions[ours][-1] if ours is not None else None
         if newest is None or not newest.record or newest.person is None:
             continue
@@ -127,16 +129,16 @@ def only_with_consent(history: History, names: Names) -> Iterator[Violation]:
 
 def targets_first(history: History, names: Names) -> Iterator[Violation]:
     """What one of ours refers to had stood there before it, or came with it."""
-    stood: dict[str, int] = {}
+    stood: dict[Place, int] = {}
     for event in history.events:
         if isinstance(event, Stood) and event.content is not None:
-            stood.setdefault(event.place, event.at)
+            stood.setdefault(names.place(event.place, event.at), event.at)
     for event in history.of(Stood):
         if event.by is None or event.content is None or event.content["resourceType"] == "Bundle":
             continue
         for reference in references_of(event.content):
-            is_ours = reference in names.versions or names.ours(reference) is not None
-            if is_ours and stood.get(reference, event.at + 1) > event.at:
+            is_ours = reference in names.versions or names.ours(reference, event.at) is not None
+            if is_ours and stood.get(names.place(reference, event.at), event.at + 1) > event.at:
                 yield Violation("order", event.at, f"{event.place} came before {reference}")
 
 
@@ -149,7 +151,7 @@ def first_arrivals(history: History, names: Names) -> dict[tuple[str, int], int]
     """By resource and version: the request with which it, or a later version, first stood at the EHR."""
     arrived: dict[tuple[str, int], int] = {}
     for event in history.of(Stood):
-        ours = names.ours(event.place)
+        ours = names.ours(event.place, event.at)
         if event.by is None or event.content is None or ours is None:
             continue
         for version in _same_or_before(event, names.versions[ours], names):
