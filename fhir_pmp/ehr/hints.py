@@ -11,8 +11,9 @@ from fhir_pmp.ehr.content import LARGEST_RESOURCE
 from fhir_pmp.ehr.linking import lose_link
 from fhir_pmp.ehr.neighbour import Neighbour
 from fhir_pmp.ehr.noticing import DELETED, notice
-from fhir_pmp.ehr.outcomes import Meaning, Verdict
+from fhir_pmp.ehr.outcomes import PAUSES, TRANSIENT, Meaning, Verdict
 from fhir_pmp.ehr.pages import place_of
+from fhir_pmp.ehr.places import look_whose_was_deleted, placed
 from fhir_pmp.ehr.reads import body_of
 from fhir_pmp.ehr.taking_up import TakingUp
 from fhir_pmp.ehr.writes import verdict_of
@@ -74,13 +75,28 @@ class Hints:
         answer = self._client.ask("GET", place, headers={"Cache-Control": "no-cache"})
         verdict = verdict_of(answer, self._clock())
         if verdict.meaning in (Meaning.NOT_THERE, Meaning.GONE):
-            return self._gone(place, deleted=verdict.meaning is Meaning.GONE)
+            return self._gone(
+                place, deleted=verdict.meaning is Meaning.GONE and not self._was_anothers(place)
+            )
         if verdict.meaning is not Meaning.DONE:
             raise NotNow(verdict)
         resource = body_of(answer)
         if place_of(resource) != place:
             return Counter(refused=1)
         return taking_up.keep(place.partition("/")[0], [resource])
+
+    def _was_anothers(self, place: str) -> bool:
+        """Whether what was deleted had been given the id of ours: then ours went before."""
+        with self._store.read() as books:
+            ours = [link.ours for link in books.destination_ids.leading_to(self._neighbour.id, [place])]
+            remembered = placed(books, self._neighbour.id, ours)
+        for one in remembered:
+            verdict = look_whose_was_deleted(self._client, one, self._clock())
+            if verdict.meaning in TRANSIENT | PAUSES:
+                raise NotNow(verdict)
+            if verdict.meaning is Meaning.NOT_THERE:
+                return True
+        return False
 
     def _gone(self, place: str, *, deleted: bool) -> Counter[str]:
         to, now = self._neighbour.id, self._clock()

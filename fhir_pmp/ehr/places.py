@@ -67,11 +67,13 @@ def find_lost(
 
 
 def look_whose(client: EhrClient, one: Placed, now: datetime) -> Verdict:
-    """DONE: what stands there is ours. NOT_THERE: nothing does, or another's. Else it cannot be told.
+    """DONE: what stands there is ours. GONE: ours was deleted. NOT_THERE: nothing stands or stood there, or another's.
 
-    Raises what `EhrClient.ask` raises.
+    Else it cannot be told. Raises what `EhrClient.ask` raises.
     """
     verdict, resource = _read(client, one.place, now)
+    if verdict.meaning is Meaning.GONE:
+        return look_whose_was_deleted(client, one, now)
     if verdict.meaning is not Meaning.DONE or one.is_it(resource):
         return verdict
     return look_whose_it_was(client, one, now)
@@ -90,6 +92,18 @@ def look_whose_it_was(client: EhrClient, one: Placed, now: datetime) -> Verdict:
     if verdict.meaning in TRANSIENT | PAUSES or one.is_it(resource):
         return verdict
     return gone
+
+
+def look_whose_was_deleted(client: EhrClient, one: Placed, now: datetime) -> Verdict:
+    """GONE: ours, as far as can be told. NOT_THERE: another's, to whom the id had been given. Else it cannot be told."""
+    gone = Verdict(Meaning.GONE, 410)
+    if one.etag is None:
+        return gone
+    verdict, resource = _read(client, f"{one.place}/_history/{one.etag}", now)
+    if verdict.meaning in TRANSIENT | PAUSES:
+        return verdict
+    was_anothers = verdict.meaning is Meaning.DONE and not one.is_it(resource)
+    return Verdict(Meaning.NOT_THERE, 404) if was_anothers else gone
 
 
 def lose_places(

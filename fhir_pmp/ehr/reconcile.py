@@ -20,7 +20,7 @@ from fhir_pmp.ehr.linking import look_at_linked, lose_link
 from fhir_pmp.ehr.neighbour import Neighbour
 from fhir_pmp.ehr.outcomes import PAUSES, Meaning, NotReadable, OffOrigin, Untrusted, Verdict, WireFailure
 from fhir_pmp.ehr.pages import PER_PAGE, Page, place_of, read_page, window
-from fhir_pmp.ehr.places import look_whose_it_was, ours_among, placed
+from fhir_pmp.ehr.places import look_whose_it_was, look_whose_was_deleted, ours_among, placed
 from fhir_pmp.ehr.reads import body_of, find_all
 from fhir_pmp.ehr.rendering import found_by
 from fhir_pmp.ehr.taking_up import identifiers_of
@@ -224,7 +224,10 @@ class Reconcile:
         if verdict.meaning is Meaning.NOT_THERE:
             found.is_missing([one])
         elif verdict.meaning is Meaning.GONE:
-            found.is_deleted(one)
+            if one.named_by_server and self._is_anothers(one, None):
+                found.is_missing([one])
+            else:
+                found.is_deleted(one)
         else:
             self._check(verdict, one.type)
             if resource is None or place_of(resource) != one.place:
@@ -234,15 +237,17 @@ class Reconcile:
             else:
                 found.stands({one.reference: resource}, {one.id: one})
 
-    def _is_anothers(self, one: Expected, resource: Mapping[str, Any]) -> bool:
-        """Whether the id that the server had given to ours is another's now."""
+    def _is_anothers(self, one: Expected, resource: Mapping[str, Any] | None) -> bool:
+        """Whether the id that the server had given to ours is another's now; no resource: whether it was before that
+        was deleted."""
         with self._store.read() as books:
             remembered = placed(books, self._neighbour.id, [one.reference])
-        if not remembered or remembered[0].is_it(resource):
+        if not remembered or (resource is not None and remembered[0].is_it(resource)):
             return False
+        look = look_whose_was_deleted if resource is None else look_whose_it_was
         with self._calling():
-            verdict = look_whose_it_was(self._client, remembered[0], self._clock())
-        if verdict.meaning is not Meaning.NOT_THERE:
+            verdict = look(self._client, remembered[0], self._clock())
+        if verdict.meaning not in (Meaning.NOT_THERE, Meaning.GONE):
             self._check(verdict, one.type)
         return verdict.meaning is Meaning.NOT_THERE
 

@@ -237,6 +237,9 @@ GOOD: dict[str, Callable[[], History]] = {
     ),
     "somebody edited it after us": lambda: story(stood(40, RESPONSE, 3, response(9), None)),
     "somebody edited it, and ours is dead with a work item": edited,
+    "what is dead waits for a decision who the person is there": lambda: ends(
+        story(), 3, "dead", DEAD_ITEM, ("patient_link_lost", "destination/hospital/person/p1")
+    ),
     "the consent ended and what came after is withheld": lambda: story(
         Consented(40, "p1", False), committed(41, 5, SCORE, 2, score(status="amended"), shared=False)
     ),

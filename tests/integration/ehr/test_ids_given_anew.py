@@ -8,7 +8,8 @@ from fhir_pmp.ehr.destinations import WriteStrategy
 from fhir_pmp.store import Store
 from tests.faults.proxy import Fault, FaultProxy
 from tests.integration.ehr.house import Ehr, House, Resource, destination
-from tests.integration.ehr.reading import pull_to_the_end, put, reconcile
+from tests.integration.ehr.reading import follow_hints, pull_to_the_end, put, reconcile
+from tests.integration.ehr.ringing import door_of
 from tests.integration.ehr.sample import (
     HOSPITAL,
     publish,
@@ -120,6 +121,49 @@ def test_the_pull_keeps_nothing_of_anothers_record(sent: House, strangers: dict[
         kept = books.inbox.list_by("pull", sender=HOSPITAL)
     assert [one for one in kept if b"a stranger" in one.body] == []
     assert sent.work_items() == []
+
+
+@pytest.mark.parametrize("compared_first", [False, True], ids=["sent first", "compared first"])
+def test_what_somebody_deleted_under_an_id_of_ours_was_the_strangers(
+    sent: House, ehr: Ehr, strangers: dict[str, Resource], compared_first: bool
+) -> None:
+    for place in strangers:
+        assert ehr.ask("DELETE", place).status_code == 200
+    if compared_first:
+        assert reconcile(sent).counts == {"missing": EVERYTHING}
+    publish(sent.store, [score(1, 1, "9.00")])
+    sent.push_until_quiet()
+    if not compared_first:
+        assert "deleted" not in reconcile(sent).counts
+        sent.push_until_quiet()
+    stands_whole(sent, ehr, strangers, EVERYTHING)
+    assert values_of(ehr, "1-1") == ["9.00"]
+
+
+@pytest.mark.parametrize("whose", ["a stranger's", "ours"])
+def test_a_deletion_that_is_rung_for_is_noticed_where_it_was_of_ours(
+    sent: House, stub: StubProcess, ehr: Ehr, whose: str
+) -> None:
+    places = places_of_ours(sent)
+    if whose != "ours":
+        stub.kill()
+        stub.start()
+        takes_the_places_of(places, ehr)
+    place = places["Observation/score-1-1"]
+    assert ehr.ask("DELETE", place).status_code == 200
+    with door_of(sent) as door:
+        door.ring(None, method="PUT", place=place)
+    assert follow_hints(sent)["deleted"] == (whose == "ours")
+    assert len(sent.work_items()) == (whose == "ours")
+
+
+def test_a_deleted_one_is_ours_while_its_server_does_not_tell_former_versions(
+    sent: House, ehr: Ehr, proxy: FaultProxy
+) -> None:
+    assert ehr.ask("DELETE", places_of_ours(sent)["Observation/score-1-1"]).status_code == 200
+    proxy.plan = lambda call: Fault("tells none", status=404) if "/_history/" in call.path else None
+    assert reconcile(sent).counts == {"deleted": 1, "equal": EVERYTHING - 1}
+    assert [item.kind for item in sent.work_items()] == ["deleted_at_destination"]
 
 
 def test_ours_from_which_somebody_took_our_identifier_is_edited_and_not_lost(
