@@ -11,7 +11,7 @@ from fhir_pmp.ehr.capability import Capability
 from fhir_pmp.ehr.conflicts import Stands, whose
 from fhir_pmp.ehr.content import hash_of
 from fhir_pmp.ehr.destinations import LARGEST_BUNDLE
-from fhir_pmp.ehr.ledger import EDITED, Ledger, Taken
+from fhir_pmp.ehr.ledger import EDITED, Ledger, Taken, ToldToWait
 from fhir_pmp.ehr.neighbour import Neighbour
 from fhir_pmp.ehr.outcomes import PAUSES, TRANSIENT, Meaning, Untrusted, Verdict, WireFailure
 from fhir_pmp.ehr.proof import LEAST_LAG
@@ -44,8 +44,15 @@ class Stopping(Exception):
     """The process is to end, and the lane is at a place where it may be given back as it is."""
 
 
+class ConsentEnded(Exception):
+    """The person's consent does not cover something any more that was about to be sent."""
+
+
 class LaneOnItsWay:
-    """Sends the deliveries of one claim in order. Raises Halt, LeaseLost, ToldToWait, and Stopping once `stop` is set."""
+    """Sends the deliveries of one claim in order.
+
+    Raises Halt, LeaseLost, ToldToWait, ConsentEnded, and Stopping once `stop` is set.
+    """
 
     def __init__(
         self,
@@ -75,7 +82,7 @@ class LaneOnItsWay:
             self._stop_here_if_asked()
             try:
                 self._send_chunk(chunk)
-            except (Halt, Stopping, FhirPmpError) as known:
+            except (Halt, Stopping, ToldToWait, ConsentEnded, FhirPmpError) as known:
                 if not isinstance(known, NotUnderstood):
                     raise
                 self._send_the_rest(chunk, known)
@@ -155,7 +162,7 @@ class LaneOnItsWay:
     def _send_together(self, going: Sequence[Delivery]) -> tuple[Verdict, list[tuple[Write, Written]]]:
         together = {delivery.reference for delivery in going}
         writes = [self._addressing.write(delivery, together) for delivery in going]
-        self._ledger.before_call(self._call_limit)
+        self._before_write(going)
         self.wrote |= together
         try:
             answer = self._client.ask("POST", "", transaction(writes))
@@ -208,7 +215,7 @@ class LaneOnItsWay:
         raise Halt(Verdict(Meaning.RETRY, 409, "it keeps changing at the destination"))
 
     def _write_one(self, delivery: Delivery, write: Write) -> Written:
-        self._ledger.before_call(self._call_limit)
+        self._before_write([delivery])
         self.wrote.add(delivery.reference)
         try:
             one = write_one(self._client, write, self._clock())
@@ -219,6 +226,13 @@ class LaneOnItsWay:
         if one.verdict.meaning is not Meaning.DONE:
             self.wrote.discard(delivery.reference)
         return one
+
+    def _before_write(self, going: Sequence[Delivery]) -> None:
+        self._ledger.before_call(self._call_limit)
+        # Since the lane was sorted out its resources may have been looked at there, or others of it sent.
+        with self._store.read() as books:
+            if books.delivery_checks.no_longer_shared(going):
+                raise ConsentEnded
 
     def _read_back(self, delivery: Delivery) -> None:
         """Success was answered without saying of what version: what stands there says it."""

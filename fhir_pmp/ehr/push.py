@@ -16,7 +16,7 @@ import structlog
 from fhir_pmp.crash_points import reach
 from fhir_pmp.ehr import breaker as breakers
 from fhir_pmp.ehr.capability import Capability
-from fhir_pmp.ehr.lane import MARGIN, WAITS_FOR_SEARCH, Halt, LaneOnItsWay, Stopping
+from fhir_pmp.ehr.lane import MARGIN, WAITS_FOR_SEARCH, ConsentEnded, Halt, LaneOnItsWay, Stopping
 from fhir_pmp.ehr.ledger import AT_ONCE, Ledger, ToldToWait
 from fhir_pmp.ehr.neighbour import Neighbour
 from fhir_pmp.ehr.outcomes import PAUSES, Meaning, NotReadable, Verdict, WireFailure
@@ -242,13 +242,13 @@ class Push:
             ledger.close(found.behind)
         except Halt as halt:
             return self._halt(halt, ledger, lane.wrote)
-        except (Stopping, ToldToWait):
+        except (Stopping, ToldToWait, ConsentEnded) as why:
             if lane.wrote:
                 maybe_there = [d for d in claim.deliveries if d.reference in lane.wrote]
                 return self._halt(Halt(MAKES_WAY, maybe_there), ledger, lane.wrote)
             with suppress(LeaseLost):
                 ledger.let_go()
-            return False
+            return isinstance(why, ConsentEnded)  # it begins anew without what stays here
         except LeaseLost:
             # Somebody slower than the lease: the one who has it now decides. What we wrote after all is looked at.
             if lane.wrote:

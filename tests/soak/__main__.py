@@ -27,12 +27,12 @@ def main() -> None:
     begun = time.perf_counter()
     done, broken = 0, 0
     with multiprocessing.get_context("spawn").Pool(asked.workers) as pool:
-        for outcome in pool.imap_unordered(run_batch, batches):
+        for number, outcome in enumerate(pool.imap_unordered(run_batch, batches), start=1):
             done += outcome.schedules
             if outcome.broken:
                 broken += 1
                 print(f"seed {outcome.seed}: {outcome.broken}", flush=True)
-            elif sys.stdout.isatty() or done % (EACH * 4) == 0:
+            elif sys.stdout.isatty() or number % 4 == 0:
                 print(f"{done} schedules, {time.perf_counter() - begun:.0f} s", flush=True)
     seconds = time.perf_counter() - begun
     print(

@@ -237,6 +237,11 @@ GOOD: dict[str, Callable[[], History]] = {
     ),
     "somebody edited it after us": lambda: story(stood(40, RESPONSE, 3, response(9), None)),
     "somebody edited it, and ours is dead with a work item": edited,
+    "it gave way to a version that the consent does not cover": lambda: in_place(
+        without(story(), stood(31, RESPONSE, 2, response(2), 30), deliveries=story().deliveries[:3]),
+        committed(20, 4, RESPONSE, 2, response(2)),
+        committed(20, 4, RESPONSE, 2, response(2), shared=False),
+    ),
     "what is dead waits for a decision who the person is there": lambda: ends(
         story(), 3, "dead", DEAD_ITEM, ("patient_link_lost", "destination/hospital/person/p1")
     ),
@@ -256,6 +261,8 @@ BROKEN: list[tuple[str, str, Callable[[], History]]] = [
     ("no_loss", "waiting for nothing", lambda: ends(story(), 3, "waiting")),
     ("no_loss", "withheld under consent", lambda: ends(story(), 3, "withheld")),
     ("no_loss", "not wanted by whom takes it", lambda: ends(story(), 3, "not_wanted")),
+    ("no_loss", "gave way to a version that was never queued", lambda: without(
+        story(), stood(31, RESPONSE, 2, response(2), 30), deliveries=story().deliveries[:3])),
     ("no_loss", "gave way to nothing", lambda: without(ends(story(), 2, "superseded"), stood(11, SCORE, 1, score(), 10))),
     ("no_loss", "counts as sent and never stood", lambda: without(story(), stood(31, RESPONSE, 2, response(2), 30))),
     ("no_loss", "ended on an older version", lambda: story(stood(41, RESPONSE, 3, response(1), 40))),

@@ -6,6 +6,7 @@ from fhir_pmp.ehr.destinations import WriteStrategy
 from tests.faults.proxy import Call, Fault, FaultProxy
 from tests.integration.ehr.house import Ehr, House, destination
 from tests.integration.ehr.sample import publish, publish_people, questionnaire_response, score
+from tests.integration.store.sample import episode
 
 
 @pytest.fixture(autouse=True, params=[WriteStrategy.CONDITIONAL_UPDATE, WriteStrategy.CONDITIONAL_CREATE])
@@ -39,6 +40,25 @@ def test_an_amendment_goes_to_the_same_place_under_its_version(
     amended = [o for o in ehr.all("Observation") if o["status"] == "amended"]
     assert [o["meta"]["versionId"] for o in amended] == ["2"]
     assert proxy.written()[-1].count(b'"ifMatch"') == 2
+
+
+def test_consent_that_ends_while_the_places_are_looked_at_stops_what_would_follow(
+    house: House, ehr: Ehr, proxy: FaultProxy
+) -> None:
+    publish_people(house.store, 1)
+    house.push()
+    publish(house.store, [score(1, 1, "6.00"), score(1, 2, "7.00")])
+    written = len(proxy.written())
+
+    def end_consent() -> None:
+        with house.store.begin() as books:
+            books.episodes.set_consent(episode(1), False, by="test", now=house.now)
+
+    looks = iter([Fault("consent ends", after_upstream=end_consent)])
+    proxy.plan = lambda _: next(looks, None)
+    house.learn_capability(at=ehr.address)
+    assert house.push().counts == {"withheld": 2}
+    assert len(proxy.written()) == written
 
 
 def test_what_was_sent_is_kept_as_the_server_holds_it(house: House, ehr: Ehr) -> None:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from fhir_pmp.ehr.ledger import REFUSED
-from tests.faults.proxy import FaultProxy
+from tests.faults.proxy import Fault, FaultProxy, is_write
 from tests.integration.ehr.house import Ehr, House, destination
 from tests.integration.ehr.sample import (
     add_people,
@@ -18,6 +18,12 @@ from tests.integration.ehr.sample import (
 )
 from tests.integration.store.sample import episode
 from tests.stub_ehr.json_text import from_json
+
+
+def end_consent(house: House) -> None:
+    """The person wants nothing shared any more."""
+    with house.store.begin() as books:
+        books.episodes.set_consent(episode(1), False, by="test", now=house.now)
 
 
 def test_everything_published_arrives_as_it_was_published(house: House, ehr: Ehr) -> None:
@@ -110,11 +116,38 @@ def test_consent_that_ends_while_a_lane_is_claimed_stops_it_before_it_is_sent(ho
     with house.store.begin_beside() as books:
         to, lease = house.destination.id, timedelta(seconds=60)
         books.outbox.claim_due(to, now=house.now, lease=lease, lanes=1, per_lane=10)
-    with house.store.begin() as books:
-        books.episodes.set_consent(episode(1), False, by="test", now=house.now)
+    end_consent(house)
     house.later(minutes=2)
     assert house.push().counts == {"withheld": 1}
     assert ehr.versions("Observation/score-1-1") == 1
+
+
+def test_consent_that_ends_between_two_writes_of_a_lane_stops_the_second(
+    house: House, ehr: Ehr, proxy: FaultProxy
+) -> None:
+    publish_people(house.store, 1)
+    house.push()
+    house.destination = destination(entries=1)
+    publish(house.store, [score(1, 1, "6.00"), score(1, 2, "7.00")])
+    proxy.plan = lambda call: Fault("consent ends", after_upstream=lambda: end_consent(house))
+    house.learn_capability(at=ehr.address)
+    assert house.push().counts == {"sent": 1, "withheld": 1}
+    assert [ehr.versions(f"Observation/score-1-{n}") for n in (1, 2)] == [2, 1]
+
+
+def test_consent_that_ends_while_a_conflict_is_looked_at_stops_what_would_follow(
+    house: House, ehr: Ehr, proxy: FaultProxy
+) -> None:
+    publish_people(house.store, 1)
+    house.push()
+    publish(house.store, [score(1, 1, "6.00"), score(1, 2, "7.00")])
+    conflicts = iter([Fault("conflict", status=409)])
+    reads = iter([Fault("consent ends", after_upstream=lambda: end_consent(house))])
+    proxy.plan = lambda call: next(conflicts if is_write(call) else reads, None)
+    house.learn_capability(at=ehr.address)
+    house.push_until_quiet()
+    assert house.states()["withheld"] == 2
+    assert [ehr.versions(f"Observation/score-1-{n}") for n in (1, 2)] == [1, 1]
 
 
 def test_one_refused_entry_is_buried_with_its_dependants_and_the_rest_goes(house: House, ehr: Ehr) -> None:

@@ -125,7 +125,8 @@ class _Judge:
             case "sent":
                 return self._sent(one) if is_newest else None
             case "superseded":
-                return "it gave way to nothing" if is_newest and not self._is_newer_there(one) else None
+                gave_way = not is_newest or self._is_newer_there(one) or self._newer_stays_here(one)
+                return None if gave_way else "it gave way to nothing"
             case "dead":
                 return self._dead(one)
             case "waiting":
@@ -160,6 +161,11 @@ class _Judge:
         return any(
             s.content is not None and self._names.said(s) in newer for s in self._stood.get(one.reference, [])
         )
+
+    def _newer_stays_here(self, one: Committed) -> bool:
+        """Whether a newer version came about when the consent did not cover it: given again, all is queued anew."""
+        newer = [v for v in self._names.versions[one.reference] if v.version > one.version]
+        return bool(newer) and not _leaves(newer[-1])
 
     def _dead(self, one: Committed) -> str | None:
         if f"delivery/hospital/{one.reference}" not in self._about:
