@@ -29,9 +29,7 @@ from fhir_pmp.store import Books, Store
 from fhir_pmp.store.deliveries import DEFINITIONS_LANE, ClaimedLane, LeaseLost
 from fhir_pmp.store.neighbours import Breaker
 
-MAKES_WAY = Verdict(
-    Meaning.UNKNOWN, None, "somebody else was told to wait before we had looked what became of it"
-)
+MAKES_WAY = Verdict(Meaning.UNKNOWN, None, "given back before it was known what became of it")
 LOOKS_AGAIN_AFTER = timedelta(hours=1)
 """What waits for a link or for another resource is looked at again."""
 

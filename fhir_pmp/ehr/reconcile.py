@@ -238,8 +238,7 @@ class Reconcile:
                 found.stands({one.reference: resource}, {one.id: one})
 
     def _is_anothers(self, one: Expected, resource: Mapping[str, Any] | None) -> bool:
-        """Whether the id that the server had given to ours is another's now; no resource: whether it was before that
-        was deleted."""
+        """Whether the id that the server had given to ours is another's now, or was until that was deleted: no resource."""
         with self._store.read() as books:
             remembered = placed(books, self._neighbour.id, [one.reference])
         if not remembered or (resource is not None and remembered[0].is_it(resource)):
