@@ -74,10 +74,12 @@ class LaneOnItsWay:
         self._clock = clock
         self._addressing = Addressing(neighbour.client.base, neighbour.destination, capability, known)
         self._parked: set[str] = set()
+        self._just_sorted_out = False
         self.wrote: set[str] = set()  # sent, and not yet written down
 
-    def send(self, deliveries: Sequence[Delivery]) -> None:
-        """Sends them all, targets first as they stand."""
+    def send(self, deliveries: Sequence[Delivery], *, just_sorted_out: bool) -> None:
+        """Sends them all, targets first as they stand; `just_sorted_out`: nothing was asked or kept since they were."""
+        self._just_sorted_out = just_sorted_out
         for chunk in self._chunks(deliveries):
             self._stop_here_if_asked()
             try:
@@ -228,8 +230,10 @@ class LaneOnItsWay:
         return one
 
     def _before_write(self, going: Sequence[Delivery]) -> None:
-        self._ledger.before_call(self._call_limit)
-        # Since the lane was sorted out its resources may have been looked at there, or others of it sent.
+        at_once = self._ledger.before_call(self._call_limit)
+        just_sorted_out, self._just_sorted_out = self._just_sorted_out and at_once, False
+        if just_sorted_out:
+            return  # with the consent as it is
         with self._store.read() as books:
             if books.delivery_checks.no_longer_shared(going):
                 raise ConsentEnded
@@ -307,6 +311,7 @@ class LaneOnItsWay:
             yield version, self._addressing.content(delivery, published)
 
     def _read(self, delivery: Delivery, write: Write) -> Standing:
+        self._just_sorted_out = False
         self._ledger.before_call(self._call_limit)
         unknown = [delivery] if delivery.unknown or delivery.reference in self.wrote else []
         try:
@@ -330,6 +335,7 @@ class LaneOnItsWay:
         return Taken(delivery, one.place, one.etag, one.verdict.status or 200, content, hash_of(content))
 
     def _bury(self, delivery: Delivery, verdict: Verdict, kind: str | None = None) -> None:
+        self._just_sorted_out = False
         if verdict.meaning is Meaning.WRONG_WAY:
             self._neighbour.forget_capability()
         if kind is None:

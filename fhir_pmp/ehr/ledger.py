@@ -83,23 +83,26 @@ class Ledger:
         )
         self.counts: dict[str, int] = {}
 
-    def before_call(self, needed: timedelta) -> None:
+    def before_call(self, needed: timedelta) -> bool:
         """Makes sure that the lane stays ours for so long: what is sent after a lost lease may undo newer work.
 
-        Raises ToldToWait where somebody else was, meanwhile.
+        True where that took no look at the books: hardly any time has gone by. Raises ToldToWait where somebody else
+        was, meanwhile.
         """
         now = self._clock()
-        if not timedelta(0) <= now - self._looked_at < AT_ONCE:
+        at_once = timedelta(0) <= now - self._looked_at < AT_ONCE
+        if not at_once:
             with self._store.read() as books:
                 if books.breakers.get(self._claim.destination).state == OPEN:
                     raise ToldToWait
             self._looked_at = now
         if self._claim.lease_until - now >= needed:
-            return
+            return at_once
         until = now + max(self._lease, needed)
         with self._store.begin_beside() as books:
             books.outbox.extend(self._claim, until)
         self._claim = replace(self._claim, lease_until=until)
+        return False
 
     def settle(self, taken: Sequence[Taken]) -> None:
         """These are there. Their work items close; what waited for them goes on."""

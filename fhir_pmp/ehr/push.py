@@ -236,7 +236,8 @@ class Push:
                 return True
             found = sort_out(self._neighbour.destination, capability, claim, known)
             ledger.end(found.ended)
-            lane.send(found.ready)
+            asked_nothing = self._neighbour.client.answers_here == turn.heard
+            lane.send(found.ready, just_sorted_out=asked_nothing and not found.ended)
             ledger.close(found.behind)
         except Halt as halt:
             return self._halt(halt, ledger, lane.wrote)
