@@ -26,7 +26,7 @@ class Addressing:
         held = self._known.held.get(delivery.reference)
         return Write(
             reference=delivery.reference,
-            content=self.content(delivery, delivery.content, together),
+            content=self._at(place, delivery, delivery.content, together),
             strategy=self._capability.strategy(self._destination, delivery.type),
             place=place,
             etag=held.etag if held is not None and place is not None else None,
@@ -51,7 +51,11 @@ class Addressing:
 
     def content(self, delivery: Delivery, published: bytes, together: Collection[str] = ()) -> bytes:
         """Published bytes of this resource, of any version, as they would travel now."""
-        place = self.place(delivery)
+        return self._at(self.place(delivery), delivery, published, together)
+
+    def _at(
+        self, place: str | None, delivery: Delivery, published: bytes, together: Collection[str]
+    ) -> bytes:
         there = place.partition("/")[2] if place is not None else None
         rendered = render(published, delivery.type, delivery.id, there, self._replaced(delivery, together))
         return self._destination.dialect.spoken(delivery.type, rendered, LARGEST_RESOURCE)
@@ -59,14 +63,12 @@ class Addressing:
     def _replaced(self, delivery: Delivery, together: Collection[str]) -> Mapping[str, str | ByIdentifier]:
         found: dict[str, str | ByIdentifier] = {}
         for target in delivery.refs:
-            linked = self._known.links.get(target)
-            if linked is not None:
-                found[target] = linked
-            elif target in self._known.logical:
-                found[target] = self._known.logical[target]
-            elif target in together and self._named_by_server(target):
-                found[target] = place_holder(target)
-        return {target: new for target, new in found.items() if new != target}
+            new = self._known.links.get(target) or self._known.logical.get(target)
+            if new is None and target in together and self._named_by_server(target):
+                new = place_holder(target)
+            if new is not None and new != target:
+                found[target] = new
+        return found
 
     def _named_by_server(self, target: str) -> bool:
         strategy = self._capability.strategy(self._destination, target.partition("/")[0])

@@ -77,10 +77,10 @@ class Capability:
 
     def strategy(self, destination: Destination, kind: str) -> WriteStrategy:
         """The way a resource of this type is first written there; the destination file may name it."""
-        key = (destination.strategy, kind)
-        if key not in self._ways:
-            self._ways[key] = self._strategy(destination, kind)
-        return self._ways[key]
+        way = self._ways.get((destination.strategy, kind))
+        if way is None:
+            way = self._ways[destination.strategy, kind] = self._strategy(destination, kind)
+        return way
 
     def _strategy(self, destination: Destination, kind: str) -> WriteStrategy:
         of_type = self.types.get(kind)

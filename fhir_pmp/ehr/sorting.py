@@ -1,6 +1,6 @@
 """What of a claimed lane goes, in which order, and what does not: not wanted, withheld, or waiting for another."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from fhir_pmp.ehr.capability import Capability
@@ -91,11 +91,12 @@ def sort_out(
         else:
             going[delivery.reference] = delivery
     refers = {reference: _targets(delivery) for reference, delivery in going.items()}
-    waits = {reference: _parked_target(delivery, known) for reference, delivery in going.items()}
+    waits = {reference: _parked_target(targets, known) for reference, targets in refers.items()}
     parked = {reference for reference, target in waits.items() if target is not None}
     for reference in parked | dependants(parked, refers):
         found.ended.append(waiting_for(going.pop(reference), waits[reference]))
-    behind = {r for r, d in going.items() if any(known.undelivered.get(t) in ON_ITS_WAY for t in _targets(d))}
+    on_their_way = {target for target, state in known.undelivered.items() if state in ON_ITS_WAY}
+    behind = {reference for reference in going if not on_their_way.isdisjoint(refers[reference])}
     for reference in _held_up(going, behind, refers):
         found.behind.append(going.pop(reference))
     found.ready = [going[reference] for reference in targets_first(list(going), refers)]
@@ -159,8 +160,8 @@ def _targets(delivery: Delivery) -> tuple[str, ...]:
     return () if delivery.type == "Bundle" else delivery.refs
 
 
-def _parked_target(delivery: Delivery, known: Knowledge) -> str | None:
-    return next((t for t in _targets(delivery) if known.undelivered.get(t) in PARKED), None)
+def _parked_target(targets: Iterable[str], known: Knowledge) -> str | None:
+    return next((t for t in targets if known.undelivered.get(t) in PARKED), None)
 
 
 def _logical(books: Books, references: set[str]) -> dict[str, ByIdentifier]:

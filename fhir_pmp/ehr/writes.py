@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import orjson
@@ -94,7 +96,7 @@ def write_one(client: EhrClient, write: Write, now: datetime) -> Written:
     meta = resource.get("meta")
     version = meta.get("versionId") if isinstance(meta, dict) else None
     etag = read_etag(answer.headers.get("ETag")) or (version if isinstance(version, str) else None)
-    return _checked(write, place, etag, answer.status)
+    return _checked(write, place, etag, verdict)
 
 
 def verdict_of(answer: Answer, now: datetime, *, conditional: bool = False) -> Verdict:
@@ -140,21 +142,27 @@ def _entry_answer(entry: object, write: Write) -> Written:
     status = _STATUS.match(response["status"])
     if status is None:
         raise NotReadable
-    meaning = meaning_of(int(status[0]), conditional=write.conditional)
-    if meaning is not Meaning.DONE:
+    verdict = _told_by(int(status[0]), write.conditional)
+    if verdict.meaning is not Meaning.DONE:
         outcome = response.get("outcome")
-        return Written(Verdict(meaning, int(status[0]), _codes(outcome) if isinstance(outcome, dict) else ""))
+        return Written(replace(verdict, reason=_codes(outcome)) if isinstance(outcome, dict) else verdict)
     place, version = _place(response.get("location"))
-    return _checked(write, place, read_etag(response.get("etag")) or version, int(status[0]))
+    return _checked(write, place, read_etag(response.get("etag")) or version, verdict)
 
 
-def _checked(write: Write, place: str | None, etag: str | None, status: int) -> Written:
+@cache
+def _told_by(status: int, conditional: bool) -> Verdict:
+    """What a status by itself says: a transaction's answer has one for each entry, nearly all the same."""
+    return Verdict(meaning_of(status, conditional=conditional), status)
+
+
+def _checked(write: Write, place: str | None, etag: str | None, done: Verdict) -> Written:
     """Another id than the one we wrote to may be a wrong record: a person looks at it."""
     if write.place is not None and place is not None and place != write.place:
-        return Written(Verdict(Meaning.REFUSED, status, "the destination answered with another id"))
+        return Written(Verdict(Meaning.REFUSED, done.status, "the destination answered with another id"))
     if write.place is None and (place is None or place.partition("/")[0] != write.kind):
-        return Written(Verdict(Meaning.UNKNOWN, status, "the destination does not say where it stands"))
-    return Written(Verdict(Meaning.DONE, status), place or write.place, etag)
+        return Written(Verdict(Meaning.UNKNOWN, done.status, "the destination does not say where it stands"))
+    return Written(done, place or write.place, etag)
 
 
 def place_in(location: object) -> str | None:

@@ -36,6 +36,9 @@ _BREAKER = BulkInsert(
     "opened_at = excluded.opened_at, probe_at = excluded.probe_at, reason = excluded.reason",
 )
 
+_BREAKER_OF = sa.select(breakers).where(breakers.c.destination == sa.bindparam("to", type_=sa.String()))
+_BREAKER_HELD = _BREAKER_OF.with_for_update()
+
 _CLOSED = BulkInsert(
     breakers, "destination", "state", "failures", otherwise="ON CONFLICT (destination) DO NOTHING"
 )
@@ -173,14 +176,12 @@ class Breakers:
 
     def get(self, destination: DestinationId) -> Breaker:
         """The breaker as it stands; a closed one where nothing was ever kept."""
-        query = sa.select(breakers).where(breakers.c.destination == destination)
-        return _breaker(self._connection.execute(query).one_or_none())
+        return _breaker(self._connection.execute(_BREAKER_OF, {"to": destination}).one_or_none())
 
     def hold(self, destination: DestinationId) -> Breaker:
         """The breaker, which nobody else changes before this transaction ends: failures are counted one by one."""
         _CLOSED(self._connection, [(destination, "closed", 0)])
-        query = sa.select(breakers).where(breakers.c.destination == destination).with_for_update()
-        return _breaker(self._connection.execute(query).one())
+        return _breaker(self._connection.execute(_BREAKER_HELD, {"to": destination}).one())
 
     def put(self, destination: DestinationId, breaker: Breaker) -> None:
         """Keeps the breaker."""
