@@ -124,10 +124,12 @@ def in_place(history: History, was: Event, now: Event) -> History:
     return replace(history, events=[now if event == was else event for event in history.events])
 
 
-def ends(history: History, number: int, state: str, *items: tuple[str, str]) -> History:
+def ends(
+    history: History, number: int, state: str, *items: tuple[str, str], reason: str | None = None
+) -> History:
     """The same with one delivery standing elsewhere at the end, and work items open."""
     changed = list(history.deliveries)
-    changed[number] = replace(changed[number], state=state)
+    changed[number] = replace(changed[number], state=state, reason=reason)
     return replace(history, deliveries=changed, work_items=frozenset(items))
 
 
@@ -195,6 +197,13 @@ def and_then(history: History, *more: Event) -> History:
     return replace(history, events=[*history.events, *more])
 
 
+def lost_there(*more: Event) -> History:
+    """The EHR was emptied, and an amended score arrives where its response stands no more."""
+    amended = score(status="amended")
+    history = story(Emptied(40), committed(41, 5, SCORE, 2, amended), *more, stood(51, SCORE, 1, amended, 50))
+    return replace(history, deliveries=[*history.deliveries, sent(5, SCORE, 2)])
+
+
 ANOTHERS = patient(id="h1", active=True, identifier=[{"system": "urn:medicare", "value": "m2"}])
 
 GOOD: dict[str, Callable[[], History]] = {
@@ -248,7 +257,11 @@ GOOD: dict[str, Callable[[], History]] = {
     "the consent ended and what came after is withheld": lambda: story(
         Consented(40, "p1", False), committed(41, 5, SCORE, 2, score(status="amended"), shared=False)
     ),
+    "what would put it right stays here, since the consent ended": lambda: ends(
+        story(Consented(40, "p1", False)), 3, "dead", DEAD_ITEM
+    ),
     "an emptied server gives ids to others of ours": ids_come_again,
+    "nobody told us what an emptied server lost": lost_there,
     "the hospital's own patient is the person": lambda: theirs(THEIR_PATIENT),
 }  # fmt: skip
 
@@ -258,6 +271,10 @@ BROKEN: list[tuple[str, str, Callable[[], History]]] = [
     ("no_loss", "left in flight", lambda: ends(story(), 3, "in_flight")),
     ("no_loss", "dead without a work item", lambda: ends(story(), 3, "dead")),
     ("no_loss", "dead without a cause", lambda: ends(story(), 3, "dead", DEAD_ITEM)),
+    ("no_loss", "said to be edited, and only what it refers to was", lambda: ends(
+        story(stood(40, RESPONSE, 3, response(9), None)), 2, "dead", ("edited_at_destination", f"delivery/hospital/{SCORE}"),
+        reason="edited at the destination",
+    )),
     ("no_loss", "waiting for nothing", lambda: ends(story(), 3, "waiting")),
     ("no_loss", "withheld under consent", lambda: ends(story(), 3, "withheld")),
     ("no_loss", "not wanted by whom takes it", lambda: ends(story(), 3, "not_wanted")),
@@ -304,6 +321,9 @@ BROKEN: list[tuple[str, str, Callable[[], History]]] = [
     )),
     ("targets_first", "a score before its response", lambda: in_place(
         story(), stood(11, RESPONSE, 1, response(1), 10), stood(14, RESPONSE, 1, response(1), 13)
+    )),
+    ("targets_first", "a score before its response, which we were told is lost", lambda: lost_there(
+        asked(45, method="GET", path=RESPONSE, status=404)
     )),
     ("right_patient", "another birth date", lambda: theirs(patient("1901-01-01", id="h1", active=True))),
     ("right_patient", "not active", lambda: theirs(patient(id="h1", active=False))),

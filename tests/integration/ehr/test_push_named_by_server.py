@@ -76,15 +76,35 @@ def test_what_was_sent_is_kept_as_the_server_holds_it(house: House, ehr: Ehr) ->
     assert f'"reference":"{links["Patient/patient-1"].theirs}"'.encode() in sent
 
 
-def test_a_lost_answer_doubles_nothing(house: House, ehr: Ehr, proxy: FaultProxy) -> None:
-    publish_people(house.store, 1)
+def lose_the_transaction(proxy: FaultProxy) -> None:
+    """The answer to the next transaction gets lost."""
 
-    def lose_the_transaction(call: Call) -> Fault | None:
+    def plan(call: Call) -> Fault | None:
         lost = call.method == "POST" and b"transaction" in call.body[:80]
         proxy.plan = (lambda _: None) if lost else proxy.plan
         return Fault("reset after commit", reset_after=True) if lost else None
 
-    proxy.plan = lose_the_transaction
+    proxy.plan = plan
+
+
+def test_an_edit_before_we_knew_where_it_stands_is_not_held_against_what_refers_to_it(
+    house: House, ehr: Ehr, proxy: FaultProxy
+) -> None:
+    publish_people(house.store, 1)
+    lose_the_transaction(proxy)
+    house.push()
+    (response,) = [r for r in ehr.all("QuestionnaireResponse") if r["identifier"]["value"] == "1-1"]
+    edited = response | {"language": "en-AU"}
+    assert ehr.ask("PUT", f"QuestionnaireResponse/{response['id']}", edited).status_code == 200
+    assert house.push_until_quiet()["dead"] == 1
+    assert house.states() == {"sent": 8, "dead": 1}
+    (item,) = house.work_items()
+    assert item.details["resource"] == "QuestionnaireResponse/response-1-1/_history/1"
+
+
+def test_a_lost_answer_doubles_nothing(house: House, ehr: Ehr, proxy: FaultProxy) -> None:
+    publish_people(house.store, 1)
+    lose_the_transaction(proxy)
     house.push()
     assert house.states()["pending"] == 8
     assert house.push_until_quiet()["dead"] == 0

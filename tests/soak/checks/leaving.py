@@ -12,6 +12,8 @@ SHARED_BY_MANY = frozenset(
 )
 """They travel before everybody's lane: order is promised within a person's."""
 
+EDITED = "edited at the destination"
+
 
 def no_loss(history: History, names: Names) -> Iterator[Violation]:
     """Every version that may leave is queued, and every delivery ends where it should."""
@@ -128,7 +130,7 @@ class _Judge:
                 gave_way = not is_newest or self._is_newer_there(one) or self._newer_stays_here(one)
                 return None if gave_way else "it gave way to nothing"
             case "dead":
-                return self._dead(one)
+                return self._dead(one, final.reason)
             case "waiting":
                 return self._waiting(one)
             case "withheld":
@@ -167,11 +169,16 @@ class _Judge:
         newer = [v for v in self._names.versions[one.reference] if v.version > one.version]
         return bool(newer) and not _leaves(newer[-1])
 
-    def _dead(self, one: Committed) -> str | None:
+    def _dead(self, one: Committed, reason: str | None) -> str | None:
         if f"delivery/hospital/{one.reference}" not in self._about:
             return "it is dead and nobody is told"
+        if reason == EDITED:
+            edited = any(s.by is None for s in self._stood.get(one.reference, []))
+            return None if edited else "it is said to be edited, and nobody did"
         if self._somebody_was_there(one) or (self._emptied and not self._history.reconciled):
             return None
+        if one.record and not self._consents.get(str(one.person), True):
+            return None  # what would put it right stays here
         if f"destination/hospital/person/{one.person}" in self._about:
             return None  # what would put it right waits until somebody has decided who the person is there
         return "it is dead without a cause"

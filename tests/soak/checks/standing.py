@@ -128,18 +128,34 @@ def only_with_consent(history: History, names: Names) -> Iterator[Violation]:
 
 
 def targets_first(history: History, names: Names) -> Iterator[Violation]:
-    """What one of ours refers to had stood there before it, or came with it."""
+    """What one of ours refers to had stood there before it, or came with it.
+
+    What bears our id and was lost there since counts, until we were told that it is lost: no server says it by itself.
+    """
     stood: dict[Place, int] = {}
     for event in history.events:
         if isinstance(event, Stood) and event.content is not None:
             stood.setdefault(names.place(event.place, event.at), event.at)
+    lost = _losses_told(history)
     for event in history.of(Stood):
         if event.by is None or event.content is None or event.content["resourceType"] == "Bundle":
             continue
         for reference in references_of(event.content):
             is_ours = reference in names.versions or names.ours(reference, event.at) is not None
-            if is_ours and stood.get(names.place(reference, event.at), event.at + 1) > event.at:
+            times, place = names.place(reference, event.at)
+            told = any(names.place(reference, at)[0] == times for at in lost.get(place, ()) if at < event.by)
+            counts = range(times + 1) if reference in names.versions and not told else [times]
+            if is_ours and all(stood.get((n, place), event.at + 1) > event.at for n in counts):
                 yield Violation("order", event.at, f"{event.place} came before {reference}")
+
+
+def _losses_told(history: History) -> dict[str, list[int]]:
+    """By `Type/id`: when we asked for it and were answered that it is not there."""
+    found: dict[str, list[int]] = {}
+    for asked in history.of(Asked):
+        if asked.method == "GET" and asked.status in (404, 410):
+            found.setdefault(asked.path, []).append(asked.at)
+    return found
 
 
 def asked_by_number(history: History) -> dict[int, Asked]:
