@@ -45,14 +45,15 @@ EXTEND = sa.update(outbox_lanes).where(*_THIS_LANE)
 EXTEND = EXTEND.values(lease_until=sa.bindparam("until", type_=Moment()))
 LOCK = sa.select(outbox_lanes.c.epoch).where(*_THIS_LANE).with_for_update()
 GOING = DELIVERY.where(*_OPEN_OF_LANE, outbox.c.state != DeliveryState.WAITING.value).order_by(outbox.c.seq)
-_FIRST_PENDING = (
+_FIRST_GOING = (
     sa.select(outbox.c.next_at)
-    .where(*_OPEN_OF_LANE, outbox.c.state == DeliveryState.PENDING.value)
+    # Pending, or left in flight by a holder that was killed; a lane that is held is not given out, whatever stands here.
+    .where(*_OPEN_OF_LANE, outbox.c.state != DeliveryState.WAITING.value)
     .order_by(outbox.c.seq)
     .limit(1)
     .scalar_subquery()
 )
-SET_DUE = sa.update(outbox_lanes).where(*_THIS_LANE).values(due_at=_FIRST_PENDING)
+SET_DUE = sa.update(outbox_lanes).where(*_THIS_LANE).values(due_at=_FIRST_GOING)
 REST = SET_DUE.values(lease_until=None)
 RELEASE = (
     sa.update(outbox)

@@ -194,9 +194,7 @@ class Outbox:
             )
             .values(state=DeliveryState.PENDING.value, reason=None, next_at=now)
         )
-        # Whoever holds the lane goes on holding it; and where nothing waited it stays due as it is: what a killed
-        # holder left in flight is not pending, and would never be claimed again.
-        if resumed.rowcount:
+        if resumed.rowcount:  # whoever holds the lane goes on holding it
             self._connection.execute(SET_DUE, {"to": destination, "of_lane": lane})
         return resumed.rowcount
 
@@ -274,7 +272,7 @@ class Outbox:
         return found
 
     def _rest(self, destination: DestinationId, lane: str) -> None:
-        """Ends the lease; the lane is due when the first of its pending deliveries is."""
+        """Ends the lease; the lane is due when the first of its deliveries that are not waiting is."""
         self._connection.execute(REST, {"to": destination, "of_lane": lane})
 
 

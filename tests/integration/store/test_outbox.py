@@ -104,6 +104,27 @@ def test_a_lane_nobody_answered_for_comes_again_as_unknown_when_its_lease_ends(
         assert (stored.unknown, stored.attempts) == (True, 1)
 
 
+@pytest.mark.parametrize("last", [True, False], ids=["settled to the end", "given back"])
+def test_what_a_killed_claim_left_comes_again_though_what_stands_before_it_fills_the_next(
+    store: Store, publisher: Publisher, last: bool
+) -> None:
+    queue(store, publisher, each=4)
+    (first,) = claim(store, per_lane=2)
+    settle_all(store, first)
+    (killed,) = claim(store, per_lane=2)
+    with store.begin_beside() as books:
+        books.delivery_checks.doubt(HOSPITAL, [d.reference for d in first.deliveries], now=NOW)
+    (again,) = claim(store, now=LATER, per_lane=2)
+    assert refs(again.deliveries) == refs(first.deliveries)
+    with store.begin_beside() as books:
+        books.outbox.settle(again, [sent(d) for d in again.deliveries], now=LATER, last=last)
+        if not last:
+            books.outbox.release(again)
+    (left,) = claim(store, now=LATER, per_lane=2)
+    assert refs(left.deliveries) == refs(killed.deliveries)
+    assert all(d.unknown for d in left.deliveries)
+
+
 @pytest.mark.parametrize("answer", ["settle", "put_back", "end", "park", "release", "extend"])
 def test_an_answer_of_an_older_claim_is_refused_and_changes_nothing(
     store: Store, publisher: Publisher, answer: str
