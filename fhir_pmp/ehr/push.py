@@ -309,7 +309,9 @@ class Push:
         closed, known = self._breaker.is_closed(), self._neighbour.known
         if known is not None and not closed:
             return known  # what it said before lets its deliveries be tried, and age
-        if not closed and not self._breaker.may_begin(self._clock(), self._one_call):
+        if not closed and (
+            not self._breaker.may_begin(self._clock(), self._one_call) or self._breaker.was_opened()
+        ):
             return None
         try:
             capability = self._neighbour.capability(self._clock())

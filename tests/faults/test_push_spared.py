@@ -4,11 +4,12 @@ import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
 
+from fhir_pmp.ehr.breaker import KeptBreaker
 from fhir_pmp.ehr.client import Limits
 from fhir_pmp.ehr.retry_after import LONGEST_WAIT
 from fhir_pmp.fhir.rendered import Rendered, render
@@ -250,6 +251,30 @@ def tell_another(scene: Scene) -> None:
     until = scene.house.later(seconds=5) + timedelta(minutes=10)
     with scene.store.begin_beside() as books:
         books.breakers.put(scene.house.destination.id, Breaker("open", 5, scene.house.now, until, "busy"))
+
+
+def test_a_push_that_was_let_begin_asks_nothing_once_another_process_is_told_to_wait(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.publish_people(1)
+    with scene.store.begin_beside() as books:
+        books.breakers.put(scene.house.destination.id, Breaker("recovering"))
+    may_begin = KeptBreaker.may_begin
+
+    def stands_still_after(kept: KeptBreaker, now: datetime, longest: timedelta) -> bool:
+        may = may_begin(kept, now, longest)
+        tell_another(scene)
+        return may
+
+    monkeypatch.setattr(KeptBreaker, "may_begin", stands_still_after)
+    scene.house.forget_capability()
+    before = len(scene.proxy.seen)
+    scene.house.push()
+    assert len(scene.proxy.seen) == before
+    monkeypatch.undo()
+    scene.house.later(minutes=11)
+    scene.house.push_until_quiet()
+    scene.expect_all_once(versions=1)
 
 
 def test_a_lane_under_way_makes_way_when_another_process_is_told_to_wait(scene: Scene) -> None:
