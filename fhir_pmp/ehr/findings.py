@@ -142,7 +142,8 @@ class Findings:
             return Found.OLDER
         if self.dry_run:
             return Found.EQUAL if version == one.version else Found.NEWER
-        is_ours_again(books, self.neighbour.id, reference, now=self.clock())
+        now = self.clock()
+        is_ours_again(books, self.neighbour.id, reference, seen_at=now, now=now)
         if version > one.version:
             self._hold(books, reference, resource, version)
             return Found.NEWER

@@ -43,14 +43,18 @@ def notice(
     return True
 
 
-def is_ours_again(books: Books, destination: DestinationId, reference: str, *, now: datetime) -> bool:
-    """What stands there is a version of ours: nobody has to look any more. Whether somebody had to."""
+def is_ours_again(
+    books: Books, destination: DestinationId, reference: str, *, seen_at: datetime, now: datetime
+) -> bool:
+    """A version of ours was seen to stand there: nobody has to look any more at what was noticed before. Whether
+    somebody had to.
+    """
     about = f"delivery/{destination}/{reference}"
     closed = False
     for kind in (EDITED, DELETED):
         item = books.work_items.find_open(kind, about)
         # One that a dead delivery rests on stays until that one is replayed.
-        if item is not None and "delivery" not in item.details:
+        if item is not None and "delivery" not in item.details and item.since <= seen_at:
             books.work_items.close(item.id, by="sync", how="what stands there is ours", now=now)
             closed = True
     return closed

@@ -168,7 +168,7 @@ class TakingUp:
                 theirs=theirs, person=expected.person, now=now, inbox=arrival.id,
             )  # fmt: skip
             return "edited" if new else "edited before"
-        is_ours_again(books, to, reference, now=now)
+        is_ours_again(books, to, reference, seen_at=arrival.received_at, now=now)
         if version == expected.version:
             remember(books, self._neighbour, expected, version_of(resource), now)
         return "ours"

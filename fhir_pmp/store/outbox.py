@@ -245,11 +245,13 @@ class Outbox:
         return due
 
     def _overtake(self, seqs: Sequence[int]) -> None:
+        # What was left in flight may have arrived: whoever claims the newer version, now or later, has to know.
+        maybe_there = sa.or_(outbox.c.unknown, outbox.c.state == DeliveryState.IN_FLIGHT.value)
         for some in handfuls(seqs):
             self._connection.execute(
                 sa.update(outbox)
                 .where(among(outbox.c.seq, some))
-                .values(state=DeliveryState.SUPERSEDED.value, lease_until=None)
+                .values(state=DeliveryState.SUPERSEDED.value, lease_until=None, unknown=maybe_there)
             )
 
     def _lease(self, deliveries: Sequence[Delivery], epoch: int, until: datetime) -> None:

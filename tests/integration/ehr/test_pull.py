@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from fhir_pmp.ehr.ledger import EDITED
 from fhir_pmp.ehr.pull import OVERLAP
-from tests.faults.proxy import FaultProxy
+from tests.faults.proxy import Fault, FaultProxy
 from tests.integration.ehr.house import Ehr, House
 from tests.integration.ehr.reading import (
     ago,
@@ -17,10 +18,12 @@ from tests.integration.ehr.reading import (
     pull_to_the_end,
     put,
     put_many,
+    reconcile,
     taken_up,
     task,
 )
 from tests.integration.ehr.sample import publish, publish_people, score
+from tests.integration.ehr.test_push_conflicts import once
 
 
 def test_a_task_changed_at_the_ehr_is_kept_word_for_word_and_once(house: House, ehr: Ehr) -> None:
@@ -152,3 +155,23 @@ def test_f42_a_thousand_rows_of_one_moment_over_many_pages_arrive_all_and_once(
     assert counts["kept"] == 1000
     assert taken_up(house, "Task") == len(arrivals(house, "Task")) == 1000
     assert pull(house)["new"] == 0
+
+
+def test_what_was_pulled_before_an_edit_does_not_say_that_nobody_has_to_look(
+    house: House, ehr: Ehr, proxy: FaultProxy
+) -> None:
+    publish_people(house.store, 1)
+    house.push()
+    publish(house.store, [score(1, 1, "5.00")])
+    proxy.plan = once(Fault("reset after commit", reset_after=True), b"score-1-1")
+    house.push()
+    pull_to_the_end(house)  # ours as we sent it, while we do not know yet that it arrived
+    assert [one.state.value for one in arrivals(house, "Observation")] == ["received"]
+    house.push_until_quiet()
+    house.later(minutes=1)
+    edit(ehr, "Observation/score-1-1", note=[{"text": "seen"}])
+    reconcile(house)
+    house.later(minutes=1)
+    pull_to_the_end(house)
+    (item,) = house.work_items()
+    assert (item.kind, item.about) == (EDITED, f"delivery/{house.destination.id}/Observation/score-1-1")

@@ -295,6 +295,20 @@ def test_only_the_newest_version_is_sent_and_it_inherits_the_doubt(
         settle_all(store, lane)
 
 
+def test_the_doubt_is_inherited_also_where_the_newer_version_is_not_due_when_the_older_gives_way(
+    store: Store, publisher: Publisher
+) -> None:
+    queue(store, publisher, each=1)
+    claim(store)
+    with store.begin() as books:  # by a clock that is put back afterwards
+        publisher.publish(books, [resource("o1-1", text="newer")], now=LATER)
+    assert claim(store, now=NOW + LEASE) == []
+    with store.read() as books:
+        assert states(books) == {"o1-1/1": "superseded", "o1-1/2": "pending"}
+    (again,) = claim(store, now=LATER)
+    assert [(d.version, d.unknown) for d in again.deliveries] == [(2, True)]
+
+
 def test_a_version_settled_while_the_next_is_queued_is_followed_by_it(
     store: Store, publisher: Publisher
 ) -> None:
