@@ -65,7 +65,7 @@ def client(scene: Scene, gate: Gate, tmp_path: Path) -> EhrClient:
     asked = SignIn("us", "system/*.cruds", Algorithm.ES384, ())
     keys = load_keys([tmp_path / "key.pem"], "keys")
     tokens = BackendSignIn(gate.address, asked, keys, lambda: scene.house.now)
-    return EhrClient(gate.address, connections=2, limits=Limits(2.0, 5.0, 10.0), tokens=tokens)
+    return EhrClient(gate.address, connections=1, limits=Limits(2.0, 5.0, 10.0), tokens=tokens)
 
 
 @pytest.fixture
