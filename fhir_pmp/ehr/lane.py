@@ -286,9 +286,8 @@ class LaneOnItsWay:
         assert standing.place is not None
         others = list(self._other_versions(delivery))
         by_id = write.place is not None
-        if standing.place != delivery.reference:
-            # Whoever wrote there last: what refers to it does so by this name, and is compared by it.
-            self._known.links[delivery.reference] = standing.place
+        # Whatever is decided: what refers to it does so by this name, and is compared by it.
+        self._known.stands_at(delivery.reference, standing.place)
         match whose(standing.resource, delivery.version, write.content, others, by_id=by_id):
             case Stands.THIS:
                 status = standing.verdict.status or 200

@@ -35,8 +35,12 @@ class Knowledge:
         """The destination holds a version of ours there, under this version tag."""
         held = RemoteVersion(delivery.type, delivery.id, delivery.version, etag, delivery.content_hash)
         self.held[delivery.reference] = held
-        if place != delivery.reference:
-            self.links[delivery.reference] = place
+        self.stands_at(delivery.reference, place)
+
+    def stands_at(self, reference: str, place: str) -> None:
+        """One of ours stands there at the destination, whoever wrote to it last."""
+        if place != reference:
+            self.links[reference] = place
 
 
 @dataclass

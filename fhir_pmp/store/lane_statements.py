@@ -44,15 +44,11 @@ LEASE_ALL = (
 EXTEND = sa.update(outbox_lanes).where(*_THIS_LANE)
 EXTEND = EXTEND.values(lease_until=sa.bindparam("until", type_=Moment()))
 LOCK = sa.select(outbox_lanes.c.epoch).where(*_THIS_LANE).with_for_update()
-GOING = DELIVERY.where(*_OPEN_OF_LANE, outbox.c.state != DeliveryState.WAITING.value).order_by(outbox.c.seq)
-_FIRST_GOING = (
-    sa.select(outbox.c.next_at)
-    # Pending, or left in flight by a holder that was killed; a lane that is held is not given out, whatever stands here.
-    .where(*_OPEN_OF_LANE, outbox.c.state != DeliveryState.WAITING.value)
-    .order_by(outbox.c.seq)
-    .limit(1)
-    .scalar_subquery()
-)
+# Pending, or left in flight by a holder that was killed; a lane that is held is not given out, whatever stands here.
+# What makes a lane due must be what its claim reads, or something is left behind.
+_GOING = (*_OPEN_OF_LANE, outbox.c.state != DeliveryState.WAITING.value)
+GOING = DELIVERY.where(*_GOING).order_by(outbox.c.seq)
+_FIRST_GOING = sa.select(outbox.c.next_at).where(*_GOING).order_by(outbox.c.seq).limit(1).scalar_subquery()
 SET_DUE = sa.update(outbox_lanes).where(*_THIS_LANE).values(due_at=_FIRST_GOING)
 REST = SET_DUE.values(lease_until=None)
 RELEASE = (

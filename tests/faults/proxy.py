@@ -268,3 +268,8 @@ def first_where(chosen: Callable[[Call], bool], fault: Fault) -> Plan:
 def is_write(call: Call) -> bool:
     """Whether it would store something."""
     return call.method in WRITES and "_search" not in call.path
+
+
+def write_with(text: bytes) -> Callable[[Call], bool]:
+    """Chooses what would store something that holds this text."""
+    return lambda call: is_write(call) and text in call.body

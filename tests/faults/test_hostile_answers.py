@@ -11,7 +11,7 @@ import pytest
 from fhir_pmp.ehr.client import EhrClient, Limits
 from fhir_pmp.ehr.outcomes import TooLong
 from tests.faults.certificates import DAY, Authority, ehr_with
-from tests.faults.proxy import Fault, first_where, is_write
+from tests.faults.proxy import Fault, first_where, write_with
 from tests.faults.scene import Scene
 from tests.integration.ehr.house import House
 from tests.integration.ehr.sample import publish_people
@@ -42,7 +42,7 @@ def test_a_bomb_for_an_answer_is_unknown_and_settled_later_once(scene: Scene, na
     scene.make_limits(LIMITS)
     scene.publish_people()
     text = f"score-{scene.first}-1".encode()
-    scene.proxy.plan = first_where(lambda call: is_write(call) and text in call.body, BOMBS[name]())
+    scene.proxy.plan = first_where(write_with(text), BOMBS[name]())
     scene.house.push()
     waiting = {(d.state.value, d.unknown) for d in scene.house.deliveries() if d.state.value != "sent"}
     assert waiting == {("pending", True)}

@@ -8,7 +8,7 @@ import pytest
 from fhir_pmp.ehr.client import Limits
 from fhir_pmp.ehr.destinations import WriteStrategy
 from tests.faults.less import without
-from tests.faults.proxy import Call, Fault, first_where, is_write
+from tests.faults.proxy import Call, Fault, first_where, is_write, write_with
 from tests.faults.scene import Scene
 from tests.integration.ehr.house import destination
 
@@ -18,8 +18,7 @@ FIRST_WRITE_OR_UPDATE = pytest.mark.parametrize("first", [True, False], ids=["fi
 
 def holds_the_score(scene: Scene) -> Callable[[Call], bool]:
     """Chooses writes that carry the first person's first score."""
-    text = f"score-{scene.first}-1".encode()
-    return lambda call: is_write(call) and text in call.body
+    return write_with(f"score-{scene.first}-1".encode())
 
 
 def lose_one(scene: Scene, fault: Fault, *, first: bool) -> None:

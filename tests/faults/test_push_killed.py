@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.faults.proxy import Call, Fault, first_where, is_write
+from tests.faults.proxy import Call, Fault, first_where, write_with
 from tests.faults.scene import Scene
 from tests.integration.ehr.sample import NOW, score
 
@@ -93,9 +93,7 @@ def test_f07_killed_in_the_middle_of_a_transaction_whole_or_nothing_is_there_and
         scene.syncs.started[0].wait()
 
     text = f"Patient/patient-{scene.first + 1}".encode()
-    scene.proxy.plan = first_where(
-        lambda call: is_write(call) and text in call.body, Fault("cut", cut_upstream=kill_and_look)
-    )
+    scene.proxy.plan = first_where(write_with(text), Fault("cut", cut_upstream=kill_and_look))
     assert scene.syncs.run(scene.proxy.address) == KILLED
     for reference in (f"Patient/patient-{scene.first + 1}", f"Observation/score-{scene.first + 1}-1"):
         there.append(scene.ehr.ask("GET", reference).status_code)

@@ -12,7 +12,7 @@ from fhir_pmp.ehr.drift import DRIFTS
 from fhir_pmp.ehr.lane import WAITS_FOR_SEARCH
 from fhir_pmp.ehr.push import Pace
 from fhir_pmp.store import Store
-from tests.faults.proxy import Call, Fault, FaultProxy
+from tests.faults.proxy import Fault, FaultProxy, Plan, first_where, write_with
 from tests.integration.ehr.house import Ehr, House, destination
 from tests.integration.ehr.reading import edit
 from tests.integration.ehr.sample import (
@@ -58,17 +58,11 @@ def until_found(house: House, server: StubServer) -> None:
     house.later(minutes=1)
 
 
-def reset(*, after: bool, of: bytes = b"transaction") -> Any:
+def reset(*, after: bool) -> Plan:
     """Loses the first transaction: after the EHR stored it, or before."""
-    lost: list[Call] = []
-
-    def plan(call: Call) -> Fault | None:
-        if lost or call.method != "POST" or of not in call.body[:90]:
-            return None
-        lost.append(call)
-        return Fault("lost", reset_after=after, reset_before=not after)
-
-    return plan
+    return first_where(
+        write_with(b'"type":"transaction"'), Fault("lost", reset_after=after, reset_before=not after)
+    )
 
 
 def test_f30_a_search_that_lags_doubles_nothing_where_the_server_gives_its_own_ids(

@@ -109,7 +109,7 @@ def put_many(ehr: Ehr, resources: Sequence[Resource], *, updated: datetime | Non
 
 def edit(ehr: Ehr, place: str, **changed: Any) -> None:
     """Somebody at the EHR edits a resource."""
-    put(ehr, ehr.get(place) | changed)
+    assert put(ehr, ehr.get(place) | changed).status_code == 200
 
 
 def ago(**by: float) -> datetime:

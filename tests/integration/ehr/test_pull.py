@@ -7,7 +7,7 @@ import pytest
 
 from fhir_pmp.ehr.ledger import EDITED
 from fhir_pmp.ehr.pull import OVERLAP
-from tests.faults.proxy import Fault, FaultProxy
+from tests.faults.proxy import Fault, FaultProxy, first_where, write_with
 from tests.integration.ehr.house import Ehr, House
 from tests.integration.ehr.reading import (
     ago,
@@ -23,7 +23,6 @@ from tests.integration.ehr.reading import (
     task,
 )
 from tests.integration.ehr.sample import publish, publish_people, score
-from tests.integration.ehr.test_push_conflicts import once
 
 
 def test_a_task_changed_at_the_ehr_is_kept_word_for_word_and_once(house: House, ehr: Ehr) -> None:
@@ -163,7 +162,7 @@ def test_what_was_pulled_before_an_edit_does_not_say_that_nobody_has_to_look(
     publish_people(house.store, 1)
     house.push()
     publish(house.store, [score(1, 1, "5.00")])
-    proxy.plan = once(Fault("reset after commit", reset_after=True), b"score-1-1")
+    proxy.plan = first_where(write_with(b"score-1-1"), Fault("reset after commit", reset_after=True))
     house.push()
     pull_to_the_end(house)  # ours as we sent it, while we do not know yet that it arrived
     assert [one.state.value for one in arrivals(house, "Observation")] == ["received"]

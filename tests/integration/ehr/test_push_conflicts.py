@@ -4,8 +4,9 @@ from decimal import Decimal
 
 from fhir_pmp.ehr.ledger import EDITED, REFUSED
 from fhir_pmp.store import Store
-from tests.faults.proxy import Call, Fault, FaultProxy, Plan
+from tests.faults.proxy import Call, Fault, FaultProxy, first_where, write_with
 from tests.integration.ehr.house import Ehr, House
+from tests.integration.ehr.reading import edit
 from tests.integration.ehr.sample import (
     everything_about,
     organization,
@@ -15,24 +16,6 @@ from tests.integration.ehr.sample import (
     score,
 )
 from tests.stub_ehr.process import StubProcess
-
-
-def once(fault: Fault, text: bytes) -> Plan:
-    """The fault happens to the first write that holds this text."""
-    done: list[int] = []
-
-    def plan(call: Call) -> Fault | None:
-        if done or call.method == "GET" or text not in call.body:
-            return None
-        done.append(call.number)
-        return fault
-
-    return plan
-
-
-def edit(ehr: Ehr, reference: str, **changed: object) -> None:
-    """Somebody at the hospital edits our resource."""
-    assert ehr.ask("PUT", reference, ehr.get(reference) | changed).status_code == 200
 
 
 def test_an_edit_of_somebody_else_is_not_written_over_and_a_person_merges(house: House, ehr: Ehr) -> None:
@@ -76,7 +59,7 @@ def test_the_repeat_of_an_update_whose_answer_was_lost_is_settled_by_reading(
     publish_people(house.store, 1)
     house.push()
     publish(house.store, [score(1, k, "5.00") for k in (1, 2, 3)])
-    proxy.plan = once(Fault("reset after commit", reset_after=True), b"score-1-1")
+    proxy.plan = first_where(write_with(b"score-1-1"), Fault("reset after commit", reset_after=True))
     house.push()
     assert house.states()["pending"] == 3
     writes = len(proxy.written())
@@ -89,7 +72,7 @@ def test_an_edit_made_between_a_lost_answer_and_the_repeat_survives(
     house: House, ehr: Ehr, proxy: FaultProxy
 ) -> None:
     publish_people(house.store, 1)
-    proxy.plan = once(Fault("reset after commit", reset_after=True), b"score-1-1")
+    proxy.plan = first_where(write_with(b"score-1-1"), Fault("reset after commit", reset_after=True))
     house.push()
     edit(ehr, "Observation/score-1-1", note=[{"text": "seen"}])
     house.push_until_quiet()
@@ -148,7 +131,7 @@ def test_a_server_that_refuses_inside_a_200_is_believed_entry_by_entry(
             b'"status":"429 Slow","location":"Observation/score-1-1/',
         )
 
-    proxy.plan = once(Fault("429 inside", override_body=refuse_one), b"score-1-1")
+    proxy.plan = first_where(write_with(b"score-1-1"), Fault("429 inside", override_body=refuse_one))
     publish_people(house.store, 1)
     assert house.push().counts == {"sent": 9}
     assert proxy.seen[-1].path.endswith("Observation/score-1-1")

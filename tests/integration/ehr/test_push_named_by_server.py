@@ -3,7 +3,7 @@
 import pytest
 
 from fhir_pmp.ehr.destinations import WriteStrategy
-from tests.faults.proxy import Call, Fault, FaultProxy
+from tests.faults.proxy import Fault, FaultProxy, first_where, write_with
 from tests.integration.ehr.house import Ehr, House, destination
 from tests.integration.ehr.sample import publish, publish_people, questionnaire_response, score
 from tests.integration.store.sample import episode
@@ -78,13 +78,8 @@ def test_what_was_sent_is_kept_as_the_server_holds_it(house: House, ehr: Ehr) ->
 
 def lose_the_transaction(proxy: FaultProxy) -> None:
     """The answer to the next transaction gets lost."""
-
-    def plan(call: Call) -> Fault | None:
-        lost = call.method == "POST" and b"transaction" in call.body[:80]
-        proxy.plan = (lambda _: None) if lost else proxy.plan
-        return Fault("reset after commit", reset_after=True) if lost else None
-
-    proxy.plan = plan
+    fault = Fault("reset after commit", reset_after=True)
+    proxy.plan = first_where(write_with(b'"type":"transaction"'), fault)
 
 
 def test_an_edit_before_we_knew_where_it_stands_is_not_held_against_what_refers_to_it(
