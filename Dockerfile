@@ -1,20 +1,21 @@
 # fhir_pmp: one image for `serve`, `sync` and `migrate`.
-FROM python:3.11-slim AS wheel
+# The base image is named by the tag of one release. A digest would also refuse the rebuilds of that release, which bring
+# Debian's security fixes.
+FROM python:3.11.13-slim-bookworm AS wheel
 WORKDIR /source
-COPY requirements/dev.lock requirements/dev.lock
-# Only what builds the wheel, pinned as the lock pins it.
-RUN pip install --no-cache-dir "$(grep -oE '^hatchling==[^ ]+' requirements/dev.lock)"
+COPY requirements/build.lock requirements/build.lock
+RUN pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: -r requirements/build.lock && pip check
 COPY pyproject.toml README.md ./
 COPY mappings mappings
 COPY fhir_pmp fhir_pmp
-RUN hatchling build -t wheel
+RUN pip wheel --no-cache-dir --no-build-isolation --no-deps --no-index --wheel-dir dist .
 
-FROM python:3.11-slim
+FROM python:3.11.13-slim-bookworm
 RUN useradd --system --create-home --home-dir /var/lib/fhir_pmp fhir_pmp
 COPY requirements/runtime.lock /tmp/runtime.lock
-RUN pip install --no-cache-dir --require-hashes -r /tmp/runtime.lock && rm /tmp/runtime.lock
+RUN pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: -r /tmp/runtime.lock && rm /tmp/runtime.lock
 COPY --from=wheel /source/dist/*.whl /tmp/
-RUN pip install --no-cache-dir --no-deps /tmp/*.whl && rm /tmp/*.whl
+RUN pip install --no-cache-dir --no-deps --no-index /tmp/*.whl && rm /tmp/*.whl && pip check
 USER fhir_pmp
 WORKDIR /var/lib/fhir_pmp
 ENV PYTHONUNBUFFERED=1

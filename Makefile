@@ -10,6 +10,8 @@ READY := $(VENV)/ready
 ARGS ?=
 WORKERS ?= 2
 N ?= 10000
+# The lock names everything: pip resolves nothing and builds nothing. The Dockerfile and docs/how-to/install.md do the same.
+LOCKED := --require-hashes --no-deps --only-binary :all:
 PATHS := $(wildcard fhir_pmp tests demo bench docs)
 
 .PHONY: help setup neighbours check lint fix test test-spec test-unit test-integration test-contract test-faults \
@@ -28,8 +30,9 @@ $(READY): requirements/dev.lock pyproject.toml
 		echo "Python 3.11 or newer with its venv module is missing. On Debian: apt-get install python3 python3-venv" >&2; exit 1; fi; \
 	[ -x $(BIN)/python ] || "$$python" -m venv $(VENV)
 	@echo "Installing what requirements/dev.lock names"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(LOCKED) -r requirements/dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --no-index --editable .
+	@$(BIN)/python -m pip check --disable-pip-version-check
 	@touch $@
 
 neighbours: $(READY) ## find or install PostgreSQL, Chromium and poppler, and build the EHR and veraPDF for the tests
@@ -86,7 +89,7 @@ hapi: $(READY) ## run the real EHR alone, until Ctrl-C (ARGS="--folder F --port 
 	@$(BIN)/python -m tests.hapi.server $(ARGS)
 
 lock: $(READY) ## work out the lock files anew
-	@cd requirements && for name in runtime dev; do \
+	@cd requirements && for name in runtime build dev; do \
 		../$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 			--no-header --allow-unsafe --strip-extras --output-file $$name.lock $$name.in; done
 

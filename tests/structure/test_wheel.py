@@ -1,24 +1,14 @@
 """The built wheel, in an empty environment with what the lock names, is a working program that carries its mappings."""
 
-import os
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from tests.structure.setup_files import install_lock, run_clean
+
 ROOT = Path(__file__).parents[2]
-
-
-def _run(*words: str | Path, cwd: Path) -> str:
-    # Nothing of this environment may help: neither its settings nor its path to our sources.
-    clean = {
-        name: value for name, value in os.environ.items() if not name.startswith(("FHIR_PMP_", "PYTHON"))
-    }
-    done = subprocess.run(words, cwd=cwd, env=clean, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{words[0]}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +16,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built from these sources without asking any index."""
     folder = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    _run(*pip, "--wheel-dir", folder, ROOT, cwd=folder)
+    run_clean(*pip, "--wheel-dir", folder, ROOT, cwd=folder)
     (built,) = folder.glob("fhir_pmp-*.whl")
     return built
 
@@ -44,16 +34,15 @@ def test_the_wheel_holds_every_file_of_the_program_and_of_the_mappings(wheel: Pa
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_installed_wheel_works_without_its_sources(wheel: Path, tmp_path: Path) -> None:
-    _run(sys.executable, "-m", "venv", "empty", cwd=tmp_path)
+    run_clean(sys.executable, "-m", "venv", "empty", cwd=tmp_path)
     python = tmp_path / "empty" / "bin" / "python"
-    lock = ROOT / "requirements" / "runtime.lock"
-    _run(python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", lock, cwd=tmp_path)
-    _run(python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel, cwd=tmp_path)
-    _run(python, "-m", "pip", "check", cwd=tmp_path)
+    install_lock(python, "runtime", tmp_path)
+    run_clean(python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel, cwd=tmp_path)
+    run_clean(python, "-m", "pip", "check", cwd=tmp_path)
 
     program = python.with_name("fhir-pmp")
-    assert "check-mappings" in _run(program, "--help", cwd=tmp_path)
-    _run(program, "check-mappings", cwd=tmp_path)
-    where = _run(python, "-c", "import fhir_pmp.settings as s; print(s.PACKAGED_MAPPINGS)", cwd=tmp_path)
+    assert "check-mappings" in run_clean(program, "--help", cwd=tmp_path)
+    run_clean(program, "check-mappings", cwd=tmp_path)
+    where = run_clean(python, "-c", "import fhir_pmp.settings as s; print(s.PACKAGED_MAPPINGS)", cwd=tmp_path)
     assert Path(where.strip()).is_relative_to(tmp_path)
     assert (Path(where.strip()) / "programme.yaml").is_file()
