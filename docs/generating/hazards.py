@@ -6,8 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from docs.generating.markdown import NOTE, code, table
-from fhir_pmp.errors import Fault
-from fhir_pmp.mapping_file import MappingFaults, Table, read_mapping
+from fhir_pmp.mapping_file import Table, load_folder
 
 LIKELIHOODS = ("Very Low", "Low", "Medium", "High", "Very High")
 SEVERITIES = ("Minor", "Significant", "Considerable", "Major", "Catastrophic")
@@ -75,17 +74,7 @@ class Hazard:
 
 def load_hazards(folder: Path) -> tuple[Hazard, ...]:
     """Every hazard, in the order of their numbers. Raises MappingFaults naming everything that is wrong."""
-    faults: list[Fault] = []
-    found: list[Hazard] = []
-    for path in sorted(folder.glob("*.yaml")):
-        hazard = read_mapping(path, _read, faults)
-        if hazard is not None:
-            found.append(hazard)
-            if hazard.id != path.stem:
-                faults.append(Fault(f"{path.name}:1 id", "must be the name of the file"))
-    if faults:
-        raise MappingFaults(faults=faults)
-    return tuple(found)
+    return tuple(load_folder(folder, _read).values())
 
 
 def _read(file: Table) -> Hazard:
@@ -97,7 +86,7 @@ def _read(file: Table) -> Hazard:
     if bool(not_built) != (status in (HazardStatus.OPEN, HazardStatus.PARTLY_OPEN)):
         file.fault("must stand exactly where the hazard is open or partly open", "not_built")
     return Hazard(
-        id=file.text("id"),
+        id=file.file_name("id"),
         title=file.text("title"),
         status=status,
         before=_rating(file.table("before")),

@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from fhir_pmp.ehr.dialect import Dialect, codes_of, read_dialect
-from fhir_pmp.errors import Fault
 from fhir_pmp.fhir.systems import OBSERVATION_CATEGORY
 from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.instruments.definition import Instrument
-from fhir_pmp.mapping_file import MappingFaults, Table, read_mapping
+from fhir_pmp.mapping_file import Form, Table, load_folder
 
 MOST_ENTRIES = 500
 """Entries in one Bundle. Servers were seen to refuse more (fhir-server PR 807)."""
 LARGEST_BUNDLE = 8 * 1024 * 1024
 """Bytes of one Bundle, unless a single resource is larger."""
+
+_TYPE = Form(re.compile(r"[A-Z][A-Za-z]*"), "the name of a FHIR resource type")
+_ORIGIN = Form(re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?"), "https://HOST or https://HOST:PORT")
+_TEST_PATIENT = Form(re.compile(r"Patient/[A-Za-z0-9\-.]{1,64}"), "Patient/ID of a test patient at the EHR")
 
 
 class Patients(StrEnum):
@@ -100,18 +103,7 @@ def load_destinations(
     With `instruments`, the codes of ours that a file translates must be theirs.
     """
     known = None if instruments is None else codes_of(instruments)
-    faults: list[Fault] = []
-    found: dict[DestinationId, Destination] = {}
-    for path in sorted(folder.glob("*.yaml")):
-        destination = read_mapping(path, partial(_read, known=known), faults)
-        if destination is None:
-            continue
-        if destination.id != path.stem:
-            faults.append(Fault(f"{folder.name}/{path.name}:1 id", "must be the name of the file"))
-        found[destination.id] = destination
-    if faults:
-        raise MappingFaults(faults=faults)
-    return found
+    return {one.id: one for one in load_folder(folder, partial(_read, known=known)).values()}
 
 
 def _read(table: Table, known: Mapping[str, frozenset[str]] | None) -> Destination:
@@ -121,57 +113,29 @@ def _read(table: Table, known: Mapping[str, frozenset[str]] | None) -> Destinati
         table.fault("must name at least one system where patients are theirs", "identifier_systems")
     if patients is Patients.OURS and systems:
         table.fault("has no meaning where patients are ours", "identifier_systems")
-    types = _types(table)
+    types = frozenset(table.texts("types", _TYPE)) if table.has("types") else None
     if patients is Patients.THEIRS and types is not None and "Patient" in types:
         table.fault("must not hold Patient where patients are theirs", "types")
     strategy = table.one_of("strategy", WriteStrategy) if table.has("strategy") else None
     if strategy is WriteStrategy.NONE:
         table.fault("must be a way of writing", "strategy")
     return Destination(
-        id=DestinationId(table.text("id")),
+        id=DestinationId(table.file_name("id")),
         title=table.text("title"),
         patients=patients,
         identifier_systems=systems,
         types=types,
         strategy=strategy,
-        entries_per_bundle=_between(table, "entries_per_bundle", 1, MOST_ENTRIES, MOST_ENTRIES)
-        or MOST_ENTRIES,
-        connections=_between(table, "connections", 1, 16, None),
+        entries_per_bundle=table.whole_or_none("entries_per_bundle", 1, MOST_ENTRIES) or MOST_ENTRIES,
+        connections=table.whole_or_none("connections", 1, 16),
         dialect=read_dialect(table, known),
         sign_in=_sign_in(table.table_or_none("sign_in")),
-        probe_subject=_subject(table),
+        probe_subject=table.text_or_none("probe_subject", _TEST_PATIENT),
     )
 
 
 def _sign_in(table: Table | None) -> SignIn | None:
     if table is None:
         return None
-    origins = tuple(table.texts_or_none("token_origins"))
-    if not all(re.fullmatch(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?", origin) for origin in origins):
-        table.fault("must be https://HOST or https://HOST:PORT", "token_origins")
+    origins = tuple(table.texts_or_none("token_origins", _ORIGIN))
     return SignIn(table.text("client_id"), table.text("scope"), table.one_of("algorithm", Algorithm), origins)
-
-
-def _subject(table: Table) -> str | None:
-    subject = table.text_or_none("probe_subject")
-    if subject is not None and not re.fullmatch(r"Patient/[A-Za-z0-9\-.]{1,64}", subject):
-        table.fault("must be Patient/ID of a test patient there", "probe_subject")
-    return subject
-
-
-def _types(table: Table) -> frozenset[str] | None:
-    if not table.has("types"):
-        return None
-    types = table.texts("types")
-    if not all(kind.isascii() and kind.isalpha() and kind[:1].isupper() for kind in types):
-        table.fault("must be names of FHIR resource types", "types")
-    return frozenset(types)
-
-
-def _between(table: Table, key: str, lowest: int, highest: int, otherwise: int | None) -> int | None:
-    number = table.whole_or_none(key)
-    if number is None:
-        return otherwise
-    if not lowest <= number <= highest:
-        table.fault(f"must be from {lowest} to {highest}", key)
-    return number

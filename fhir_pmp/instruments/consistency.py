@@ -11,15 +11,12 @@ from fhir_pmp.instruments.definition import Coding, Instrument, Method, Rule, Sc
 from fhir_pmp.mapping_file import Table
 
 _ID = re.compile(r"[a-z][a-z0-9_]*")
-_RECALL = re.compile(r"[1-9][0-9]*[hdw]")
 
 
 def check_instrument(table: Table, instrument: Instrument) -> None:
     """Note in the table whatever does not fit together. The instrument was read from it without a fault."""
     if not _ID.fullmatch(instrument.id):
         table.fault("must be small letters, digits and underscores, a letter first", "id")
-    if instrument.recall is not None and not _RECALL.fullmatch(instrument.recall):
-        table.fault("must be a number and h, d or w", "recall")
     _check_items(table, instrument)
     _check_wording(table, instrument)
     _check_notices(table, instrument)

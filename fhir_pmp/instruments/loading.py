@@ -1,6 +1,6 @@
 """The folder of instrument mappings, and the operator's wording, into instruments: all of it, or every fault."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from fhir_pmp.identifiers import InstrumentId, LinkId
 from fhir_pmp.instruments.consistency import check_instrument, rules_of
 from fhir_pmp.instruments.definition import Instrument, Instruments
 from fhir_pmp.instruments.reading import read_instrument
-from fhir_pmp.mapping_file import MappingFaults, Table, read_mapping
+from fhir_pmp.mapping_file import MappingFaults, Table, read_folder, read_mapping
 
 Wording = Mapping[InstrumentId, Mapping[LinkId, str]]
 """The operator's item texts, for instruments whose wording may not be in the repository."""
@@ -34,34 +34,24 @@ def check_mappings(folder: Path, wording: Path | None = None) -> list[Fault]:
 
 def _read(folder: Path, wording: Path | None) -> tuple[Instruments, list[Fault]]:
     faults: list[Fault] = []
-    instruments: dict[InstrumentId, Instrument] = {}
-    paths = sorted(folder.glob("*.yaml"))
-    for path in paths:
-        instrument = read_mapping(path, _read_one(path), faults)
-        if instrument is not None:
-            instruments[instrument.id] = instrument
-    if not paths:
+    instruments = {one.id: one for one in read_folder(folder, _read_one, faults).values()}
+    named = {InstrumentId(path.stem) for path in folder.glob("*.yaml")}
+    if not named:
         faults.append(Fault(folder.name, "holds no instrument (*.yaml)"))
     faults.extend(_faults_of_shared_rule_ids(instruments))
     if wording is not None:
-        named = {InstrumentId(path.stem) for path in paths}
         texts = read_mapping(wording, lambda table: _read_wording(table, instruments, named), faults)
         instruments = {key: _reworded(each, (texts or {}).get(key, {})) for key, each in instruments.items()}
     return instruments, faults
 
 
-def _read_one(path: Path) -> Callable[[Table], Instrument]:
-    def read(table: Table) -> Instrument:
-        before = table.faults_so_far
-        instrument = read_instrument(table)
-        if table.has("id") and instrument.id != path.stem:
-            table.fault("must be the name of the file", "id")
-        # What is half read does not fit together anyhow; saying so as well would hide what is really wrong.
-        if table.faults_so_far == before:
-            check_instrument(table, instrument)
-        return instrument
-
-    return read
+def _read_one(table: Table) -> Instrument:
+    before = table.faults_so_far
+    instrument = read_instrument(table)
+    # With stand-ins for faulty fields nothing fits together; those faults would hide the real ones.
+    if table.faults_so_far == before:
+        check_instrument(table, instrument)
+    return instrument
 
 
 def _faults_of_shared_rule_ids(instruments: Instruments) -> list[Fault]:

@@ -1,5 +1,6 @@
 """One instrument's mapping file, section by section, into the frozen types; what is written wrong is noted."""
 
+import re
 from fractions import Fraction
 
 from fhir_pmp.identifiers import InstrumentId, LinkId, ScaleId
@@ -22,17 +23,18 @@ from fhir_pmp.instruments.definition import (
     Scale,
     Status,
 )
-from fhir_pmp.mapping_file import Table
+from fhir_pmp.mapping_file import Form, Table
 
 _TERMINOLOGIES = {"loinc": (LOINC, loinc_check_digit_holds), "snomed": (SNOMED, snomed_check_digit_holds)}
 _NO_STAND_IN = Fraction(0)
+_RECALL = Form(re.compile(r"[1-9][0-9]*[hdw]"), "a number and h, d or w")
 
 
 def read_instrument(table: Table) -> Instrument:
     """The instrument as its file states it. What does not fit together is for `consistency` to find."""
-    recall = table.text_or_none("recall")
+    recall = table.text_or_none("recall", _RECALL)
     return Instrument(
-        id=InstrumentId(table.text("id")),
+        id=InstrumentId(table.file_name("id")),
         version=table.text("version"),
         title=table.text("title"),
         recall=recall,
@@ -49,9 +51,7 @@ def read_instrument(table: Table) -> Instrument:
 
 def read_rule(table: Table) -> Rule:
     """The four marks that every rule carries: rule_id, version, status, source."""
-    version = table.whole("version")
-    if version < 1 and table.has("version"):
-        table.fault("must be 1 or more", "version")
+    version = table.whole("version", lowest=1)
     return Rule(table.text("rule_id"), version, table.one_of("status", Status), table.text("source"))
 
 
@@ -162,10 +162,10 @@ def _change_rule(table: Table) -> ChangeRule:
         rule=read_rule(table),
         title=table.text("title"),
         kind=kind,
-        points=_above_zero(table, "points") if "points" in takes else None,
-        percent=_above_zero(table, "percent") if "percent" in takes else None,
+        points=table.number("points", above=0) if "points" in takes else None,
+        percent=table.number("percent", above=0) if "percent" in takes else None,
         grades=_grades(table) if "grades" in takes else (),
-        sem=_above_zero(table, "sem") if "sem" in takes else None,
+        sem=table.number("sem", above=0) if "sem" in takes else None,
         bands=table.text("bands") if "bands" in takes else None,
     )
 
@@ -180,15 +180,10 @@ _TAKES = {
 }
 
 
-def _above_zero(table: Table, key: str) -> Fraction:
-    number = table.number(key)
-    if table.has(key) and number <= 0:
-        table.fault("must be greater than 0", key)
-    return number
-
-
 def _grades(table: Table) -> tuple[tuple[str, Fraction], ...]:
-    grades = tuple((grade.text("label"), _above_zero(grade, "percent")) for grade in table.tables("grades"))
+    grades = tuple(
+        (grade.text("label"), grade.number("percent", above=0)) for grade in table.tables("grades")
+    )
     least = [percent for _, percent in grades]
     if not grades or least != sorted(set(least)):
         table.fault("must be a list of grades whose percent rises", "grades")

@@ -1,14 +1,13 @@
 """Reads mappings/sources/*.yaml: every fault of every file in one run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from fhir_pmp.errors import Fault
 from fhir_pmp.identifiers import SourceId, TimepointId
 from fhir_pmp.intake.arrivals import Ending
 from fhir_pmp.intake.sources import Precision, Shape, Source
-from fhir_pmp.mapping_file import MappingFaults, Table, read_mapping
+from fhir_pmp.mapping_file import Table, load_folder
 from fhir_pmp.pathway.facts import Sex
 from fhir_pmp.pathway.programme import Programme
 
@@ -20,34 +19,18 @@ _YES_OR_NO = {"yes": True, "no": False}
 
 def load_sources(folder: Path, programme: Programme) -> Mapping[SourceId, Source]:
     """Every source of the folder by its id. Raises MappingFaults with every fault of every file."""
-    sources, faults = read_sources(folder, programme)
-    if faults:
-        raise MappingFaults(faults=faults)
-    return sources
+    names = {path.stem for path in folder.glob("*.yaml")}
+    sources = load_folder(folder, lambda table: _read_source(table, programme, names))
+    return {source.id: source for source in sources.values()}
 
 
-def read_sources(folder: Path, programme: Programme) -> tuple[Mapping[SourceId, Source], list[Fault]]:
-    """Every source that could be read, and what is wrong with the files."""
-    faults: list[Fault] = []
-    found: dict[SourceId, Source] = {}
-    for path in sorted(folder.glob("*.yaml")):
-        source = read_mapping(path, lambda table: _read_source(table, programme), faults)
-        if source is not None:
-            if source.id != path.stem:
-                faults.append(Fault(f"{path.parent.name}/{path.name} id", "is not the file's name"))
-            found[source.id] = source
-    faults += [
-        Fault(f"{folder.name}/{source.id}.yaml enrolments_of", "names no source")
-        for source in found.values()
-        if source.enrolments_of not in found
-    ]
-    return found, faults
-
-
-def _read_source(table: Table, programme: Programme) -> Source:
+def _read_source(table: Table, programme: Programme, names: Set[str]) -> Source:
     shape = table.one_of("shape", Shape)
     answers = table.table("answers")
-    own = table.text("id")
+    own = table.file_name("id")
+    enrolments_of = table.text_or_none("enrolments_of") or own
+    if table.has("enrolments_of") and enrolments_of not in names:
+        table.fault("names no source", "enrolments_of")
     return Source(
         id=SourceId(own),
         version=table.text("version"),
@@ -55,7 +38,7 @@ def _read_source(table: Table, programme: Programme) -> Source:
         shape=shape,
         zone=_read_zone(table),
         precision=table.one_of("precision", Precision),
-        enrolments_of=SourceId(table.text_or_none("enrolments_of") or own),
+        enrolments_of=SourceId(enrolments_of),
         columns=_read_columns(table, shape),
         lesson_columns=_read_lessons(table, shape, programme),
         identifiers=table.texts_by_name("identifiers") if table.has("identifiers") else {},

@@ -7,7 +7,7 @@ from fhir_pmp.errors import Fault
 from fhir_pmp.identifiers import Identifier, InstrumentId, TimepointId
 from fhir_pmp.instruments.definition import Instruments, Status
 from fhir_pmp.instruments.reading import read_rule
-from fhir_pmp.mapping_file import MappingFaults, Table, read_mapping
+from fhir_pmp.mapping_file import Form, MappingFaults, Table, read_mapping
 from fhir_pmp.pathway.programme import (
     Address,
     BaselineRule,
@@ -22,9 +22,9 @@ from fhir_pmp.pathway.programme import (
     Timepoint,
 )
 
-_ID = re.compile(r"[a-z][a-z0-9_]*")
-_COUNTRY = re.compile(r"[A-Z]{2}")
-_URI = re.compile(r"[a-z][a-z0-9+.-]*:\S+")
+_ID = Form(re.compile(r"[a-z][a-z0-9_]*"), "a lower-case word")
+_COUNTRY = Form(re.compile(r"[A-Z]{2}"), "two capital letters")
+_URI = Form(re.compile(r"[a-z][a-z0-9+.-]*:\S+"), "a URI")
 _ONCE = (Role.SCREENING, Role.START, Role.POST)
 _LATER = (Role.POST, Role.FOLLOW_UP)
 
@@ -84,13 +84,13 @@ def _provider(table: Table) -> Provider:
             table.fault(f"the text of {name} stands in every letter, so it must not be unconfirmed", "crisis")
     return Provider(
         name=table.text("name"),
-        identifier=Identifier(_matching(identifier, "system", _URI, "a URI"), identifier.text("value")),
+        identifier=Identifier(identifier.text("system", _URI), identifier.text("value")),
         address=Address(
             lines=tuple(address.texts("lines")),
             city=address.text("city"),
             state=address.text_or_none("state"),
             postal_code=address.text("postal_code"),
-            country=_matching(address, "country", _COUNTRY, "two capital letters"),
+            country=address.text("country", _COUNTRY),
         ),
         phone=table.text("phone"),
         email=table.text("email"),
@@ -103,7 +103,7 @@ def _timepoints(table: Table, instruments: Instruments) -> tuple[Timepoint, ...]
     before = table.faults_so_far
     entries = table.tables("timepoints")
     timepoints = tuple(_timepoint(entry, instruments) for entry in entries)
-    # What is half read does not fit together anyhow; saying so as well would hide what is really wrong.
+    # With stand-ins for faulty fields nothing fits together; those faults would hide the real ones.
     if table.faults_so_far == before:
         _check_together(table, entries, timepoints, instruments)
     return timepoints
@@ -112,7 +112,7 @@ def _timepoints(table: Table, instruments: Instruments) -> tuple[Timepoint, ...]
 def _timepoint(table: Table, instruments: Instruments) -> Timepoint:
     span = table.table("window")
     timepoint = Timepoint(
-        id=TimepointId(_matching(table, "id", _ID, "a lower-case word")),
+        id=TimepointId(table.text("id", _ID)),
         title=table.text("title"),
         role=table.one_of("role", Role),
         opens_day=span.whole("from"),
@@ -166,28 +166,14 @@ def _known(table: Table, key: str, names: list[str], instruments: Instruments) -
 
 
 def _baseline(table: Table) -> BaselineRule:
-    return BaselineRule(read_rule(table), _within(table, "within_days", 0, None))
+    return BaselineRule(read_rule(table), table.whole("within_days", lowest=0))
 
 
 def _commenced(table: Table, lessons: int) -> Commenced:
     by = table.one_of("by", CommencedBy)
-    needed = _within(table, "lessons", 1, lessons) if by is CommencedBy.LESSONS else 1
+    needed = table.whole("lessons", 1, lessons) if by is CommencedBy.LESSONS else 1
     return Commenced(read_rule(table), by, needed)
 
 
 def _completed(table: Table, lowest: int, highest: int) -> Completed:
-    return Completed(read_rule(table), _within(table, "lessons", lowest, highest))
-
-
-def _within(table: Table, key: str, lowest: int, highest: int | None) -> int:
-    number = table.whole(key)
-    if table.has(key) and (number < lowest or (highest is not None and number > highest)):
-        table.fault(f"must be {lowest} or more" if highest is None else f"must be {lowest} to {highest}", key)
-    return number
-
-
-def _matching(table: Table, key: str, pattern: re.Pattern[str], what: str) -> str:
-    text = table.text(key)
-    if text and not pattern.fullmatch(text):
-        table.fault(f"must be {what}", key)
-    return text
+    return Completed(read_rule(table), table.whole("lessons", lowest, highest))

@@ -1,5 +1,6 @@
 """The one reader of mapping YAML: each fault names file, line and field, and all of them come in one run."""
 
+import re
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from fhir_pmp.errors import Fault, NotUnderstood
-from fhir_pmp.mapping_file import LARGEST_FILE, MappingFaults, Table, load_mapping, read_mapping
+from fhir_pmp.mapping_file import Form, MappingFaults, Table, load_folder, load_mapping, read_mapping
+from fhir_pmp.yaml_document import LARGEST_FILE
 
 
 class Kind(StrEnum):
@@ -126,7 +128,7 @@ spare: 1
         "folder/file.yaml:5 g: must be a whole number",
         "folder/file.yaml:6 h: must be one of left, right",
         "folder/file.yaml:7 i[1]: must be text",
-        "folder/file.yaml:7 i[2]: stands there twice",
+        "folder/file.yaml:7 i[2]: appears twice",
         "folder/file.yaml:8 j: must be a list",
         "folder/file.yaml:9 k: must not be empty",
         "folder/file.yaml:10 l: must be a number in plain digits",
@@ -137,6 +139,72 @@ spare: 1
         "folder/file.yaml:8 j: must be a table (key: value)",
         "folder/file.yaml:11 spare: is not a key we know",
     ]
+
+
+def test_bounds_and_forms_are_checked_where_they_are_given(tmp_path: Path) -> None:
+    text = """low: 0
+high: 17
+exact: 4
+above: 0.0
+word: Two Words
+words: [one, TWO, three]
+within: {low: 1, high: 16, above: 0.5, word: word, words: [one]}
+id: other
+"""
+    lower_case = Form(re.compile("[a-z]+"), "a lower-case word")
+
+    def read(table: Table) -> None:
+        for part in (table, table.table("within")):
+            part.whole("low", lowest=1)
+            part.whole_or_none("high", 1, 16)
+            part.number("above", above=0)
+            part.text("word", lower_case)
+            part.texts("words", lower_case)
+        table.whole("exact", 5, 5)
+        table.file_name("id")
+
+    assert faults_of(tmp_path, text, read) == [
+        "folder/file.yaml:1 low: must be 1 or more",
+        "folder/file.yaml:2 high: must be from 1 to 16",
+        "folder/file.yaml:4 above: must be greater than 0",
+        "folder/file.yaml:5 word: must be a lower-case word",
+        "folder/file.yaml:6 words[1]: must be a lower-case word",
+        "folder/file.yaml:3 exact: must be 5",
+        "folder/file.yaml:8 id: must be the name of the file",
+    ]
+
+
+def test_a_missing_value_gets_no_second_fault_for_its_bounds_or_form(tmp_path: Path) -> None:
+    form = Form(re.compile("[a-z]+"), "a lower-case word")
+
+    def read(table: Table) -> None:
+        table.whole("a", lowest=1)
+        table.number("b", above=0)
+        table.text("c", form)
+        table.file_name("d")
+        table.text_or_none("e", form)
+        table.whole_or_none("f", 1, 2)
+
+    assert faults_of(tmp_path, "a: x\nb: x\nc: ''\n", read) == [
+        "folder/file.yaml:1 a: must be a whole number",
+        "folder/file.yaml:2 b: must be a number",
+        "folder/file.yaml:3 c: must not be empty",
+        "folder/file.yaml:1 d: is missing",
+    ]
+
+
+def test_a_folder_is_loaded_by_file_name_or_every_fault_of_every_file_is_told(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        (tmp_path / f"{name}.yaml").write_text(f"id: {name}\n")
+    assert list(load_folder(tmp_path, lambda table: table.file_name("id")).items()) == [
+        ("a", "a"),
+        ("b", "b"),
+    ]
+    for name in ("b", "c"):
+        (tmp_path / f"{name}.yaml").write_text("\nid: x\n")
+    with pytest.raises(MappingFaults) as raised:
+        load_folder(tmp_path, lambda table: table.file_name("id"))
+    assert [fault.field.rpartition("/")[2] for fault in raised.value.faults] == ["b.yaml:2 id", "c.yaml:2 id"]
 
 
 def test_a_misspelt_key_is_noted_at_every_depth(tmp_path: Path) -> None:
@@ -159,7 +227,7 @@ FILES = {  # what stands in the file, the fault
     "a list": ("- a\n", ":1: must be a table (key: value)"),
     "an alias": ("a: &x b\nc: *x\n", ":1: has an anchor (&): write the lines out, or use a named list"),
     "a foreign tag": ("a: !!python/object b\n", ":1: has a tag (!) we do not know"),
-    "a key twice": ("a: b\na: c\n", ":2 a: stands there twice"),
+    "a key twice": ("a: b\na: c\n", ":2 a: appears twice"),
     "a key that is a number": ("a: b\n1: c\n", ":2: has a key that is not text (quote it)"),
     "two documents": ("a: b\n---\na: c\n", ":2: is not YAML: but found another document"),
     "a NUL": ("a: b\x00\n", ":1: is not YAML: it holds a character that YAML does not allow"),

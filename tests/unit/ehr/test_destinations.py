@@ -47,7 +47,7 @@ def test_the_files_shipped_say_what_they_mean() -> None:
         ("id: clinic\ntitle: x\npatients: mine\n", "patients: must be one of ours, theirs"),
         (
             "id: clinic\ntitle: x\npatients: ours\ntypes: [observation]\n",
-            "types: must be names of FHIR resource types",
+            "types[0]: must be the name of a FHIR resource type",
         ),
         (
             "id: clinic\ntitle: x\npatients: theirs\nidentifier_systems: [urn:a]\ntypes: [Patient]\n",
@@ -78,11 +78,11 @@ def test_the_files_shipped_say_what_they_mean() -> None:
         (
             "id: clinic\ntitle: x\npatients: ours\n"
             'sign_in: {client_id: a, scope: b, algorithm: ES384, token_origins: ["http://x"]}\n',
-            "sign_in.token_origins: must be https://HOST",
+            "sign_in.token_origins[0]: must be https://HOST",
         ),
         (
             "id: clinic\ntitle: x\npatients: ours\nprobe_subject: somebody\n",
-            "probe_subject: must be Patient/ID of a test patient there",
+            "probe_subject: must be Patient/ID of a test patient at the EHR",
         ),
         ("id: clinic\ntitle: x\npatients: ours\nstrategy: none\n", "strategy: must be a way of writing"),
         (

@@ -102,7 +102,7 @@ FAULTS = {
     "a scale of an item that is not there": ("items: [ex-1, ex-2]", "items: [ex-1, ex-9]", "ex-9", "scales[0].items",
                                              "names an item that is not there: ex-9"),
     "an item twice in a scale": ("items: [ex-1, ex-2]", "items: [ex-1, ex-1]", "[ex-1, ex-1]", "scales[0].items[1]",
-                                 "stands there twice"),
+                                 "appears twice"),
     "a reversed item that is not in the scale": ("reversed: [ex-2]", "reversed: [ex-3]", "reversed",
                                                  "scales[0].scoring.reversed",
                                                  "names an item that the scale does not have: ex-3"),

@@ -1,14 +1,16 @@
 """The sources shipped are right, and whatever is wrong with one is named by file, line and field."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from fhir_pmp.errors import Fault
 from fhir_pmp.identifiers import SourceId, TimepointId
 from fhir_pmp.instruments.loading import load_instruments
-from fhir_pmp.intake.source_files import load_sources, read_sources
+from fhir_pmp.intake.source_files import load_sources
 from fhir_pmp.intake.sources import Precision, Shape
 from fhir_pmp.mapping_file import MappingFaults
 from fhir_pmp.pathway.loading import load_programme
@@ -35,6 +37,12 @@ def test_the_two_sources_shipped_say_whose_ids_they_use_and_how_exactly_they_kno
     assert wide.values["share_with_ehr"] == {"1": True, "0": False, "": False}
 
 
+def faults(folder: Path, programme: Programme) -> Sequence[Fault]:
+    with pytest.raises(MappingFaults) as raised:
+        load_sources(folder, programme)
+    return raised.value.faults
+
+
 WRONG = {
     "a timepoint of nobody": ("screening_arm_1: screening", "screening_arm_1: weekly", "timepoints"),
     "a lesson too few": (", lesson_5_on", "", "lesson_columns"),
@@ -59,11 +67,8 @@ def test_what_is_wrong_with_a_source_is_named_by_file_and_field(
     text = file.read_text()
     assert found in text
     file.write_text(text.replace(found, put, 1))
-    _, faults = read_sources(folder, programme)
-    named = [fault.field for fault in faults]
-    assert any(one.startswith("sources/redcap-wide.yaml") and field in one for one in named), named
-    with pytest.raises(MappingFaults):
-        load_sources(folder, programme)
+    named = [fault.field for fault in faults(folder, programme)]
+    assert any(one.startswith("sources/redcap-wide.yaml:") and field in one for one in named), named
 
 
 def test_every_fault_of_every_file_is_found_in_one_run(tmp_path: Path, programme: Programme) -> None:
@@ -74,8 +79,7 @@ def test_every_fault_of_every_file_is_found_in_one_run(tmp_path: Path, programme
         file.write_text(
             file.read_text().replace("Australia/Sydney", "Nowhere").replace("screening: s", "screening: x")
         )
-    _, faults = read_sources(folder, programme)
-    assert {fault.field.split(":")[0].split(" ")[0] for fault in faults} == {
+    assert {fault.field.split(":")[0] for fault in faults(folder, programme)} == {
         "sources/redcap-wide.yaml",
         "sources/answers-long.yaml",
     }
@@ -85,5 +89,11 @@ def test_a_source_that_repeats_the_ids_of_nobody_is_wrong(tmp_path: Path, progra
     folder = tmp_path / "sources"
     shutil.copytree(MAPPINGS / "sources", folder)
     (folder / "redcap-wide.yaml").unlink()
-    _, faults = read_sources(folder, programme)
-    assert [fault.what for fault in faults] == ["names no source"]
+    line = next(
+        number
+        for number, text in enumerate((folder / "answers-long.yaml").read_text().splitlines(), 1)
+        if text.startswith("enrolments_of:")
+    )
+    assert [str(fault) for fault in faults(folder, programme)] == [
+        f"sources/answers-long.yaml:{line} enrolments_of: names no source"
+    ]

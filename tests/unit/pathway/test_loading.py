@@ -117,17 +117,17 @@ FAULTS = {
     "a majority above the whole": (
         "completed_majority:\n  lessons: 4",
         "completed_majority:\n  lessons: 6",
-        "completed_majority.lessons: must be 1 to 5",
+        "completed_majority.lessons: must be from 1 to 5",
     ),
     "a whole that is not all": (
         "completed_all:\n  lessons: 5",
         "completed_all:\n  lessons: 4",
-        "completed_all.lessons: must be 5 to 5",
+        "completed_all.lessons: must be 5",
     ),
     "commenced by too many lessons": (
         "by: start_date  # or lessons, with how many",
         "by: lessons\n  lessons: 6",
-        "commenced.lessons: must be 1 to 5",
+        "commenced.lessons: must be from 1 to 5",
     ),
     "a region without its crisis text": ("region: au", "region: nz", "provider.region: names no region"),
     "an unconfirmed crisis text": (
