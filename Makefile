@@ -14,7 +14,7 @@ N ?= 10000
 LOCKED := --require-hashes --no-deps --only-binary :all:
 PATHS := $(wildcard fhir_pmp tests demo bench docs)
 
-.PHONY: help setup neighbours check lint fix test test-spec test-unit test-integration test-contract test-faults \
+.PHONY: help setup backing-services check lint fix test test-spec test-unit test-integration test-contract test-faults \
 	test-e2e soak demo screenshots demo-clean bench hapi lock docs clean
 
 help: ## list the commands
@@ -35,8 +35,8 @@ $(READY): requirements/dev.lock pyproject.toml
 	@$(BIN)/python -m pip check --disable-pip-version-check
 	@touch $@
 
-neighbours: $(READY) ## find or install PostgreSQL, Chromium and poppler, and build the EHR and veraPDF for the tests
-	@$(BIN)/python -m tests.neighbours
+backing-services: $(READY) ## find or install PostgreSQL, Chromium and poppler, and build the EHR and veraPDF for the tests
+	@$(BIN)/python -m tests.backing_services
 
 check: lint ## lint, and the structure tests: what to run before a commit
 	@$(BIN)/pytest tests/structure -q -m "not slow"
@@ -52,14 +52,14 @@ fix: $(READY) ## format and mend what ruff can mend
 	@$(BIN)/ruff format $(PATHS)
 	@$(BIN)/ruff check --fix $(PATHS)
 
-test: neighbours ## lint, and every test, with the EHR, databases and browser they need
-	@untidy=0; $(MAKE) lint || untidy=1; \
+test: backing-services ## lint, and every test, with the EHR, databases and browser they need
+	@lint_failed=0; $(MAKE) lint || lint_failed=1; \
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS); \
-	if [ $$untidy = 1 ]; then echo "make lint found something: it stands above the tests" >&2; exit 1; fi
+	if [ $$lint_failed = 1 ]; then echo "make lint found something: it stands above the tests" >&2; exit 1; fi
 
 test-spec: $(READY) ## scoring and outcome rules
 	@$(BIN)/pytest tests/spec $(ARGS)
-test-unit: $(READY) ## logic without neighbours
+test-unit: $(READY) ## logic that needs nothing else
 	@$(BIN)/pytest tests/unit $(ARGS)
 test-integration: $(READY) ## store, intake, push and pages together, over SQLite and PostgreSQL
 	@$(BIN)/pytest tests/integration $(ARGS)
@@ -97,4 +97,4 @@ docs: $(READY) ## write the generated pages of docs/reference anew
 	@$(BIN)/python -m docs.generate $(ARGS)
 
 clean: ## remove what was built
-	@rm -rf $(VENV) build dist tests/hapi/target tests/neighbours/target .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf $(VENV) build dist tests/hapi/target tests/backing_services/verapdf_jars/target .mypy_cache .ruff_cache .pytest_cache

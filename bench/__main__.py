@@ -5,14 +5,14 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 
-from bench.delivering.lines import deliver_lines
+from bench.delivery.lines import deliver_lines
 from bench.importing.lines import import_lines
 from bench.pushing.lines import push_lines
 from bench.rendering.lines import render_lines
-from bench.report import Line, machine, print_table
+from bench.report import ReportLine, machine, print_table
 from fhir_pmp.logs import start_logging
 
-BENCHES: dict[str, Callable[[argparse.Namespace], Iterable[Line]]] = {
+BENCHES: dict[str, Callable[[argparse.Namespace], Iterable[ReportLine]]] = {
     "render": lambda asked: render_lines(asked.rounds or 9, 0.05),
     "import": lambda asked: import_lines(asked.rounds or 3, asked.responses),
     "push": lambda asked: push_lines(asked.rounds or 2, asked.people),
@@ -29,7 +29,7 @@ def main() -> int:
         print(json.dumps({"machine": machine(), "lines": [line.as_json() for line in lines]}, indent=2))
     else:
         print_table(lines)
-    return int(any(line.reached is False for line in lines))
+    return int(any(line.is_reached is False for line in lines))
 
 
 def _arguments() -> argparse.Namespace:

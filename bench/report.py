@@ -9,11 +9,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.measuring import Spread
+from bench.measurement import Spread
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ReportLine:
     """One ratio, what it must reach, and what stood behind it."""
 
     bench: str
@@ -24,14 +24,14 @@ class Line:
     sides: dict[str, str] = field(default_factory=dict)  # what each side took, in words
 
     @property
-    def reached(self) -> bool | None:
+    def is_reached(self) -> bool | None:
         """Whether the median reaches the target; None where there is none."""
         if self.target is not None:
             return self.ratio.median >= self.target
         return None if self.at_most is None else self.ratio.median <= self.at_most
 
     @property
-    def asked(self) -> str:
+    def target_text(self) -> str:
         """The target in words."""
         if self.target is not None:
             return f"≥ {self.target:g}"
@@ -43,8 +43,8 @@ class Line:
             "bench": self.bench,
             "what": self.what,
             "ratio": self.ratio.as_json(),
-            "target": self.asked or None,
-            "reached": self.reached,
+            "target": self.target_text or None,
+            "reached": self.is_reached,
             "sides": self.sides,
         }
 
@@ -59,7 +59,7 @@ def machine() -> dict[str, Any]:
     }
 
 
-def print_table(lines: Sequence[Line]) -> None:
+def print_table(lines: Sequence[ReportLine]) -> None:
     """The lines as a table for people."""
     on = machine()
     title = f"{on['processors']} processors, Python {on['python']}, load {on['load'][0]}"
@@ -68,14 +68,14 @@ def print_table(lines: Sequence[Line]) -> None:
         table.add_column(name, justify="right" if name in ("ratio", "least to most", "target") else "left")
     for line in lines:
         r = line.ratio
-        told = {True: "reached", False: "MISSED", None: ""}[line.reached]
+        told = {True: "reached", False: "MISSED", None: ""}[line.is_reached]
         behind = ", ".join(f"{name} {value}" for name, value in line.sides.items())
         table.add_row(
             line.bench,
             line.what,
             _short(r.median),
             f"{_short(r.least)} to {_short(r.most)}",
-            line.asked,
+            line.target_text,
             told,
             behind,
         )

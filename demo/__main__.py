@@ -9,34 +9,34 @@ from types import FrameType
 
 import requests
 
-from demo.clinician import PageRefused
-from demo.ehr import Ehr, NoFhirServer, choose_ehr
-from demo.house import CommandFailed, House
+from demo.ehr import Ehr, NoFhirServer, open_ehr
+from demo.page_client import PageRefused
 from demo.progress import CONSOLE
 from demo.report import print_report, write_summary
-from demo.story import tell
-from demo.workplace import DATA, Workplace, open_workplace
+from demo.run_folder import DATA, RunFolder, open_run_folder
+from demo.scenario import run_scenario
+from demo.service import CommandFailed, DemoService
+from tests.backing_services.dependency_missing import DependencyMissing
 from tests.hapi.server import HapiDidNotStart
-from tests.neighbours.missing import PartMissing
 
 PEOPLE = 200
-PEOPLE_ELSEWHERE = 5
+PEOPLE_AT_EXTERNAL_EHR = 5
 """Somebody else's server is not ours to fill."""
-ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+END_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STUB_INSTEAD = 'Without it: make demo ARGS="--ehr stub" uses the small FHIR server of our tests, and says so.'
 
 
 def main() -> int:
     """Runs the demo; its exit status is 1 where something is missing or is not as it should be."""
-    asked = _arguments()
-    for ending in ENDINGS:
+    arguments = _arguments()
+    for ending in END_SIGNALS:
         signal.signal(ending, _end_once)
-    workplace = open_workplace(asked.ehr, asked.folder)
+    run_folder = open_run_folder(arguments.ehr, arguments.folder)
     try:
         with ExitStack() as stack:
-            ehr = stack.enter_context(choose_ehr(asked.ehr, workplace))
-            return _run(stack, workplace, ehr, asked.people, once=asked.once)
-    except PartMissing as missing:
+            ehr = stack.enter_context(open_ehr(arguments.ehr, run_folder))
+            return _run(stack, run_folder, ehr, arguments.people, once=arguments.once)
+    except DependencyMissing as missing:
         print(f"{missing}\n{STUB_INSTEAD}", file=sys.stderr)
     except (
         HapiDidNotStart,
@@ -46,23 +46,23 @@ def main() -> int:
         requests.RequestException,
         RuntimeError,
     ) as f:
-        print(f"{f}\nThe logs are in {workplace.folder}.", file=sys.stderr)
+        print(f"{f}\nThe logs are in {run_folder.folder}.", file=sys.stderr)
     return 1
 
 
-def _run(stack: ExitStack, workplace: Workplace, ehr: Ehr, people: int | None, *, once: bool) -> int:
-    house = stack.enter_context(House(workplace, ehr))
-    facts = tell(house, ehr, people or (PEOPLE_ELSEWHERE if ehr.is_elsewhere else PEOPLE))
-    write_summary(workplace, facts)
-    print_report(facts, serves=not once)
+def _run(stack: ExitStack, run_folder: RunFolder, ehr: Ehr, people: int | None, *, once: bool) -> int:
+    service = stack.enter_context(DemoService(run_folder, ehr))
+    result = run_scenario(service, ehr, people or (PEOPLE_AT_EXTERNAL_EHR if ehr.is_external else PEOPLE))
+    write_summary(run_folder, result)
+    print_report(result, serves=not once)
     if not once:
-        house.wait_for_interrupt()
-    return 0 if facts.all_went_well else 1
+        service.wait_for_interrupt()
+    return 0 if result.is_successful else 1
 
 
 def _end_once(number: int, frame: FrameType | None) -> None:
     """The first Ctrl-C ends everything in an orderly way; a second one does not leave half of it running."""
-    for ending in ENDINGS:
+    for ending in END_SIGNALS:
         signal.signal(ending, signal.SIG_IGN)
     raise KeyboardInterrupt
 
@@ -76,7 +76,7 @@ def _arguments() -> argparse.Namespace:
         "--ehr", default="hapi", help="hapi (built and started here), stub, or the address of a server"
     )
     parser.add_argument(
-        "--people", type=_people, help=f"how many; {PEOPLE}, or {PEOPLE_ELSEWHERE} for another server"
+        "--people", type=_people, help=f"how many; {PEOPLE}, or {PEOPLE_AT_EXTERNAL_EHR} for another server"
     )
     parser.add_argument("--folder", type=Path, default=DATA, help="where everything is kept; demo/data")
     return parser.parse_args()

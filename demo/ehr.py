@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from demo.progress import step
-from demo.workplace import Workplace
+from demo.progress import timed_step
+from demo.run_folder import RunFolder
 from tests.hapi.server import HapiServer
 from tests.stub_ehr.process import stub_ehr
 
@@ -29,12 +29,12 @@ class Ehr:
     name: str
     base: str
     destination: str  # what fhir_pmp calls it
-    is_elsewhere: bool = False
-    takes_our_ids: bool = True
+    is_external: bool = False
+    accepts_our_ids: bool = True
 
     def count(self, kind: str, ids: Collection[str]) -> int:
         """How many resources of a type it says it holds, asked anew; elsewhere, how many of those with our ids."""
-        if not self.is_elsewhere:
+        if not self.is_external:
             return self._total(kind, "")
         listed = sorted(ids)
         chunks = (listed[at : at + IDS_AT_ONCE] for at in range(0, len(listed), IDS_AT_ONCE))
@@ -46,33 +46,33 @@ class Ehr:
 
 
 @contextmanager
-def choose_ehr(asked: str, workplace: Workplace) -> Iterator[Ehr]:
+def open_ehr(asked: str, run_folder: RunFolder) -> Iterator[Ehr]:
     """The EHR for as long as the block runs. Raises PartMissing where Java or Maven is not there, NoFhirServer."""
     if asked == "stub":
-        with stub_ehr("--file", str(workplace.folder / "stub.journal")) as process:
+        with stub_ehr("--file", str(run_folder.folder / "stub.journal")) as process:
             yield Ehr("the stub EHR of our tests (not a real one)", process.address, "stub")
     elif asked == "hapi":
-        server = HapiServer(workplace.folder / "hapi")
+        server = HapiServer(run_folder.folder / "hapi")
         try:
-            with step("starting HAPI FHIR (the first time it is built, which fetches some 300 MB)"):
+            with timed_step("starting HAPI FHIR (the first time it is built, which fetches some 300 MB)"):
                 server.start()
             yield Ehr("HAPI FHIR", server.base_url, "hapi")
         finally:
             server.stop()
     else:
-        yield _elsewhere(asked.rstrip("/"))
+        yield _external_ehr(asked.rstrip("/"))
 
 
-def _elsewhere(base: str) -> Ehr:
+def _external_ehr(base: str) -> Ehr:
     try:
         statement = _read(f"{base}/metadata")
-        takes_our_ids = _takes_our_ids(statement)
+        accepts_our_ids = _accepts_our_ids(statement)
     except (OSError, ValueError, LookupError, AttributeError, TypeError) as failure:
         raise NoFhirServer(f"{base} does not answer as a FHIR server: {failure}") from None
-    return Ehr(base, base, "elsewhere", is_elsewhere=True, takes_our_ids=takes_our_ids)
+    return Ehr(base, base, "elsewhere", is_external=True, accepts_our_ids=accepts_our_ids)
 
 
-def _takes_our_ids(statement: dict[str, Any]) -> bool:
+def _accepts_our_ids(statement: dict[str, Any]) -> bool:
     if statement["resourceType"] != "CapabilityStatement":
         raise ValueError("no CapabilityStatement stands under /metadata")
     # HAPI takes them and does not say so.

@@ -12,7 +12,7 @@ CONSOLE = Console(stderr=False, highlight=False, width=None if sys.stdout.isatty
 
 
 @contextmanager
-def step(what: str) -> Iterator[None]:
+def timed_step(what: str) -> Iterator[None]:
     """A step without a count: said when it begins and when it is done."""
     began = time.monotonic()
     with CONSOLE.status(what):
@@ -21,17 +21,17 @@ def step(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def counted(what: str, total: int) -> Iterator["Counter"]:
+def counted_step(what: str, total: int) -> Iterator["ProgressCounter"]:
     """A long step with a progress bar."""
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     began = time.monotonic()
     with Progress(*columns, console=CONSOLE, transient=True, disable=not CONSOLE.is_terminal) as progress:
-        counter = Counter(progress, total)
+        counter = ProgressCounter(progress, total)
         yield counter
     CONSOLE.print(f"[green]done[/green]  {what}: {counter.total} ({time.monotonic() - began:.1f} s)")
 
 
-class Counter:
+class ProgressCounter:
     """Counts on one bar."""
 
     def __init__(self, progress: Progress, total: int) -> None:

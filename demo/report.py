@@ -6,15 +6,15 @@ from typing import Any
 
 from rich.table import Table
 
+from demo.letter_signing import SignedLetter
 from demo.progress import CONSOLE
-from demo.signing import SignedLetter
-from demo.workplace import Workplace, write_private
+from demo.run_folder import RunFolder, write_private
 
-UNSENT = ("pending", "in_flight", "waiting", "dead")
+UNSENT_STATES = ("pending", "in_flight", "waiting", "dead")
 
 
 @dataclass
-class Facts:
+class DemoResult:
     """Everything that is worth telling, as it was read back."""
 
     ehr: str
@@ -39,69 +39,73 @@ class Facts:
     seconds: float = 0.0
 
     @property
-    def everything_there(self) -> bool:
+    def is_everything_delivered(self) -> bool:
         """Whether nothing waits, nothing died, and the EHR holds as many of each as were sent."""
-        unsent = sum(self.deliveries.get(state, 0) for state in UNSENT)
+        unsent = sum(self.deliveries.get(state, 0) for state in UNSENT_STATES)
         return unsent == 0 and (not self.counted_there or self.sent == self.read_back)
 
     @property
-    def all_went_well(self) -> bool:
+    def is_successful(self) -> bool:
         """Everything is there, and whoever was referred and ended has their letter at their practice alone."""
-        return self.everything_there and all(letter.is_as_promised for letter in self.letters)
+        return self.is_everything_delivered and all(letter.is_as_promised for letter in self.letters)
 
 
-def write_summary(workplace: Workplace, facts: Facts) -> None:
+def write_summary(run_folder: RunFolder, result: DemoResult) -> None:
     """Leaves the facts in demo/data/summary.json, for whoever reads them by machine."""
-    told = {**asdict(facts), "everything_there": facts.everything_there, "all_went_well": facts.all_went_well}
-    write_private(workplace.summary, json.dumps(told, indent=2, ensure_ascii=False, default=str) + "\n")
+    document = {
+        **asdict(result),
+        "everything_there": result.is_everything_delivered,
+        "all_went_well": result.is_successful,
+    }
+    write_private(run_folder.summary, json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
-def print_report(facts: Facts, *, serves: bool) -> None:
+def print_report(result: DemoResult, *, serves: bool) -> None:
     """Prints where to look."""
     CONSOLE.print()
-    CONSOLE.print(_counts(facts))
+    CONSOLE.print(_counts(result))
     states = ", ".join(
-        f"{count} {state.replace('_', ' ')}" for state, count in sorted(facts.deliveries.items())
+        f"{count} {state.replace('_', ' ')}" for state, count in sorted(result.deliveries.items())
     )
-    _say(f"Deliveries to {facts.ehr} in all: {states}. Sent in this run: {facts.newly_sent}.")
-    if facts.summary_text:
-        _say(
-            f"\nOne person's outcomes: fhir-pmp summary {facts.summary_of}\n\n{facts.summary_text.rstrip()}\n"
+    _print_plain(f"Deliveries to {result.ehr} in all: {states}. Sent in this run: {result.newly_sent}.")
+    if result.summary_text:
+        _print_plain(
+            f"\nOne person's outcomes: fhir-pmp summary {result.summary_of}\n\n{result.summary_text.rstrip()}\n"
         )
-    for letter in facts.letters:
-        _say(letter.line)
-    for letter in facts.letters[:1]:
-        _say(f"That person's letter (PDF): {letter.pdf}")
-    _say(
-        f"\n{facts.people} people, {facts.referrals} of them referred, {facts.accepted} accepted, "
-        f"all the way to {facts.ehr} in {facts.seconds:.0f} s."
+    for letter in result.letters:
+        _print_plain(letter.line)
+    for letter in result.letters[:1]:
+        _print_plain(f"That person's letter (PDF): {letter.pdf}")
+    _print_plain(
+        f"\n{result.people} people, {result.referrals} of them referred, {result.accepted} accepted, "
+        f"all the way to {result.ehr} in {result.seconds:.0f} s."
     )
-    if not facts.all_went_well:
+    if not result.is_successful:
         CONSOLE.print("[red]Not everything is as it should be[/red]: see above, and the logs in demo/data.")
     if serves:
-        _say(f"\nPages:  {facts.address}   login: {facts.login}   password: {facts.password}")
-        if facts.letters:
-            _say(f"        {facts.address}/people/{facts.summary_of} is that person")
-        _say(f"EHR:    {_place(facts)}")
+        _print_plain(f"\nPages:  {result.address}   login: {result.login}   password: {result.password}")
+        if result.letters:
+            _print_plain(f"        {result.address}/people/{result.summary_of} is that person")
+        _print_plain(f"EHR:    {_place(result)}")
 
 
-def _counts(facts: Facts) -> Table:
+def _counts(result: DemoResult) -> Table:
     counted = (
-        f"read back from {facts.ehr}"
-        if facts.counted_there
-        else f"{facts.ehr} (names them itself: not counted)"
+        f"read back from {result.ehr}"
+        if result.counted_there
+        else f"{result.ehr} (names them itself: not counted)"
     )
-    table = Table("resource", "sent", counted, title=_place(facts))
-    for kind, count in sorted(facts.sent.items()):
-        table.add_row(kind, str(count), str(facts.read_back.get(kind, "")))
-    total = str(sum(facts.read_back.values())) if facts.counted_there else ""
-    table.add_row("all", str(sum(facts.sent.values())), total, style="bold")
+    table = Table("resource", "sent", counted, title=_place(result))
+    for kind, count in sorted(result.sent.items()):
+        table.add_row(kind, str(count), str(result.read_back.get(kind, "")))
+    total = str(sum(result.read_back.values())) if result.counted_there else ""
+    table.add_row("all", str(sum(result.sent.values())), total, style="bold")
     return table
 
 
-def _place(facts: Facts) -> str:
-    return facts.ehr if facts.ehr == facts.ehr_address else f"{facts.ehr} at {facts.ehr_address}"
+def _place(result: DemoResult) -> str:
+    return result.ehr if result.ehr == result.ehr_address else f"{result.ehr} at {result.ehr_address}"
 
 
-def _say(text: str) -> None:
+def _print_plain(text: str) -> None:
     CONSOLE.print(text, markup=False, soft_wrap=True)

@@ -7,35 +7,35 @@ import argparse
 import sys
 from pathlib import Path
 
-from docs.generating.capability import served_table, statement_excerpt
-from docs.generating.commands import commands_page
-from docs.generating.errors import errors_page
-from docs.generating.example_score import example_score
-from docs.generating.fault_matrix import fault_matrix
-from docs.generating.hazards import hazard_log, load_hazards
-from docs.generating.instruments import instruments_page
-from docs.generating.markdown import replaced
-from docs.generating.metrics import metrics_page
-from docs.generating.programme_api import programme_api
-from docs.generating.settings import settings_page
+from docs.generated_pages.capability import served_table, statement_excerpt
+from docs.generated_pages.commands import commands_page
+from docs.generated_pages.errors import errors_page
+from docs.generated_pages.example_score import example_score
+from docs.generated_pages.fault_matrix import fault_matrix
+from docs.generated_pages.hazards import hazard_log, load_hazards
+from docs.generated_pages.instruments import instruments_page
+from docs.generated_pages.markdown import replace_generated_part
+from docs.generated_pages.metrics import metrics_page
+from docs.generated_pages.programme_api import programme_api
+from docs.generated_pages.settings import settings_page
 
 ROOT = Path(__file__).parents[1]
 
 
-def pages(root: Path = ROOT) -> dict[Path, str]:
+def build_pages(root: Path = ROOT) -> dict[Path, str]:
     """Every generated page by its path, as it should be. Raises MappingFaults."""
     mappings, reference = root / "mappings", root / "docs" / "reference"
-    shapes = (reference / "fhir-shapes.md").read_text(encoding="utf-8")
-    shapes = replaced(shapes, "served", served_table())
-    shapes = replaced(shapes, "statement", statement_excerpt(mappings))
-    shapes = replaced(shapes, "example", example_score(mappings))
+    shapes = (reference / "fhir-mapping.md").read_text(encoding="utf-8")
+    shapes = replace_generated_part(shapes, "served", served_table())
+    shapes = replace_generated_part(shapes, "statement", statement_excerpt(mappings))
+    shapes = replace_generated_part(shapes, "example", example_score(mappings))
     return {
         reference / "settings.md": settings_page(),
         reference / "commands.md": commands_page(),
         reference / "instruments.md": instruments_page(mappings),
         reference / "errors.md": errors_page(),
         reference / "fault-matrix.md": fault_matrix(root),
-        reference / "fhir-shapes.md": shapes,
+        reference / "fhir-mapping.md": shapes,
         reference / "metrics.md": metrics_page(),
         reference / "programme-openapi.json": programme_api(),
         root / "docs" / "safety" / "hazard-log.md": hazard_log(
@@ -44,11 +44,11 @@ def pages(root: Path = ROOT) -> dict[Path, str]:
     }
 
 
-def outdated(root: Path = ROOT) -> list[Path]:
+def list_outdated_pages(root: Path = ROOT) -> list[Path]:
     """The pages that are not what they should be."""
     return [
         path
-        for path, text in pages(root).items()
+        for path, text in build_pages(root).items()
         if not path.is_file() or path.read_text(encoding="utf-8") != text
     ]
 
@@ -58,9 +58,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make docs", description="Write the generated pages anew.")
     parser.add_argument("--check", action="store_true", help="only say which pages are not current")
     checking = parser.parse_args().check
-    old = outdated()
+    old = list_outdated_pages()
     if not checking:
-        for path, text in pages().items():
+        for path, text in build_pages().items():
             path.write_text(text, encoding="utf-8")
     for path in old:
         sys.stdout.write(f"{'not current' if checking else 'written'}: {path.relative_to(ROOT)}\n")

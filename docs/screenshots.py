@@ -9,8 +9,8 @@ from typing import Any
 
 from playwright.sync_api import Error, FloatRect, Page, sync_playwright
 
-from tests.neighbours.chromium import launch_options
-from tests.neighbours.missing import PartMissing
+from tests.backing_services.chromium import launch_options
+from tests.backing_services.dependency_missing import DependencyMissing
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
@@ -34,7 +34,7 @@ def person_pictures(page: Page, facts: dict[str, Any], images: Path) -> None:
 
 def letter_page(pdf: Path, file: Path) -> None:
     """Page one of the signed letter."""
-    asked = [
+    options = [
         "-png",
         "-f",
         "1",
@@ -46,7 +46,7 @@ def letter_page(pdf: Path, file: Path) -> None:
         "-scale-to-y",
         "-1",
     ]
-    subprocess.run(["pdftoppm", *asked, str(pdf), str(file.with_suffix(""))], check=True)
+    subprocess.run(["pdftoppm", *options, str(pdf), str(file.with_suffix(""))], check=True)
 
 
 def main() -> None:
@@ -54,19 +54,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make screenshots", description=__doc__)
     parser.add_argument("--summary", type=Path, default=SUMMARY, help="the facts that the demo left")
     parser.add_argument("--images", type=Path, default=IMAGES, help="where the pictures go")
-    asked = parser.parse_args()
-    if not asked.summary.exists():
+    options = parser.parse_args()
+    if not options.summary.exists():
         sys.exit("No demo has run yet: make demo")
-    facts = json.loads(asked.summary.read_text(encoding="utf-8"))
+    facts = json.loads(options.summary.read_text(encoding="utf-8"))
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(**launch_options())  # type: ignore[arg-type]
             page = browser.new_page(viewport={"width": PAGE_WIDTH, "height": 900}, locale="en-AU")
-            person_pictures(page, facts, asked.images)
+            person_pictures(page, facts, options.images)
             browser.close()
-    except (Error, PartMissing) as failure:
+    except (Error, DependencyMissing) as failure:
         sys.exit(f"{failure}\nIs the demo still serving? make demo")
-    letter_page(Path(facts["letters"][0]["pdf"]), asked.images / "discharge-letter.png")
+    letter_page(Path(facts["letters"][0]["pdf"]), options.images / "discharge-letter.png")
 
 
 if __name__ == "__main__":

@@ -12,26 +12,26 @@ from granian.server import Server
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from fhir_pmp.ehr.sign_in import public_keys
-from fhir_pmp.letters.press import Press
+from fhir_pmp.letters.context import LetterContext
 from fhir_pmp.logs import start_logging
-from fhir_pmp.opening import open_house
+from fhir_pmp.runtime import build_runtime
 from fhir_pmp.settings import Settings
 from fhir_pmp.store.audit_writer import AuditWriter
-from fhir_pmp.web.access.gate import install_access
-from fhir_pmp.web.access.policy import LARGEST_BODY
-from fhir_pmp.web.desk import Desk, set_desk
-from fhir_pmp.web.errors import install_errors
+from fhir_pmp.web.access.access_control import install_access
+from fhir_pmp.web.access.policy import MAX_BODY_BYTES
+from fhir_pmp.web.context import WebContext, set_web_context
+from fhir_pmp.web.error_responses import install_errors
 from fhir_pmp.web.fhir_api.routes import install_fhir_api
-from fhir_pmp.web.hooks.ringing import hooks
+from fhir_pmp.web.hooks.receive_webhook import hooks
 from fhir_pmp.web.jwks import jwks
-from fhir_pmp.web.pages.error_pages import error_page
+from fhir_pmp.web.monitoring.routes import install_monitoring
+from fhir_pmp.web.pages.error_pages import render_error_page
 from fhir_pmp.web.pages.routes import install_pages
 from fhir_pmp.web.programme_api.routes import install_programme_api
-from fhir_pmp.web.watching.routes import install_watching
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-MOST_FORM_PARTS = 500
-SECONDS_TO_STOP = 30
+MAX_FORM_PARTS = 500
+SHUTDOWN_SECONDS = 30
 """Requests that still run this long after SIGTERM are given up."""
 
 
@@ -40,53 +40,53 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def desk_from(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Desk:
+def build_web_context(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> WebContext:
     """The desk that the settings describe, its database checked and the definitions published.
 
     Raises MappingFaults, SettingsWrong, NotDurable, NotMigrated, AnotherIdSecret, StoreBusy.
     """
-    house = open_house(settings, clock())
-    return Desk(
-        store=house.store,
-        clinic=house.clinic,
-        sources=house.sources,
-        publisher=house.publisher,
-        press=Press.open(house.mappings / "letters", house.clinic, house.publisher),
-        audit=AuditWriter(house.store),
+    runtime = build_runtime(settings, clock())
+    return WebContext(
+        store=runtime.store,
+        clinic=runtime.clinic,
+        sources=runtime.sources,
+        publisher=runtime.publisher,
+        letter_context=LetterContext.open(runtime.mappings / "letters", runtime.clinic, runtime.publisher),
+        audit=AuditWriter(runtime.store),
         clock=clock,
         public_url=settings.public_url,
         secret_key=settings.secret_key,
         idle_minutes=settings.idle_minutes,
         proxy_hops=settings.proxy_hops,
         hook_secrets=settings.hook_secrets,
-        jwks=public_keys(key for keys in house.signing_keys.values() for key in keys),
-        destinations=tuple(house.destinations),
+        jwks=public_keys(key for keys in runtime.signing_keys.values() for key in keys),
+        destinations=tuple(runtime.destinations),
     )
 
 
-def create_app(desk: Desk) -> Flask:
+def create_app(web_context: WebContext) -> Flask:
     """The app over a desk: the gate first, then the doors, the translator of errors last."""
     app = Flask("fhir_pmp.web", static_folder=None)
     app.config.update(
-        MAX_CONTENT_LENGTH=LARGEST_BODY,
-        MAX_FORM_MEMORY_SIZE=LARGEST_BODY,
-        MAX_FORM_PARTS=MOST_FORM_PARTS,
-        TRUSTED_HOSTS=list(_trusted_hosts(desk.public_url)),
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,
+        MAX_FORM_PARTS=MAX_FORM_PARTS,
+        TRUSTED_HOSTS=list(_trusted_hosts(web_context.public_url)),
         PROVIDE_AUTOMATIC_OPTIONS=False,  # a route answers the methods it has a policy for
     )
     app.url_map.strict_slashes = False
-    set_desk(app, desk)
+    set_web_context(app, web_context)
     install_access(app)
-    install_watching(app)
+    install_monitoring(app)
     app.register_blueprint(jwks)
     install_fhir_api(app)
     install_programme_api(app)
     app.register_blueprint(hooks)
     install_pages(app)
-    install_errors(app, error_page)
-    if desk.proxy_hops:
+    install_errors(app, render_error_page)
+    if web_context.proxy_hops:
         # Exactly as many as stand in front: one more, and a caller could name its own address.
-        hops = desk.proxy_hops
+        hops = web_context.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     return app
 
@@ -95,15 +95,15 @@ def application() -> Flask:
     """The app of the environment's settings. A server's worker calls this, so that no connection is shared."""
     settings = Settings.from_environment()
     start_logging(settings.log_level)
-    return create_app(desk_from(settings))
+    return create_app(build_web_context(settings))
 
 
 def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT; requests that run then are finished first.
 
-    Everything that would keep the worker from starting is found here first, and raised as `open_house` says.
+    Everything that would keep the worker from starting is found here first, and raised as `build_runtime` says.
     """
-    open_house(settings, utc_now()).store.close()
+    build_runtime(settings, utc_now()).store.close()
     host, port = settings.listen
     # It advises fewer threads than ours wherever cores are few: ours wait for the database and for the audit's commit.
     logging.getLogger("_granian").addFilter(lambda record: "seems quite high" not in record.getMessage())
@@ -118,7 +118,7 @@ def serve(settings: Settings) -> None:
         blocking_threads=settings.threads,
         websockets=False,
         log_level=LogLevels(settings.log_level),
-        workers_kill_timeout=SECONDS_TO_STOP,
+        workers_kill_timeout=SHUTDOWN_SECONDS,
     ).serve()
 
 

@@ -21,7 +21,7 @@ ScaleId = NewType("ScaleId", str)
 LinkId = NewType("LinkId", str)
 TimepointId = NewType("TimepointId", str)
 
-SHORTEST_SECRET = 32
+MIN_SECRET_BYTES = 32
 """Bytes. A shorter secret could be guessed, and a guessed one turns our ids back into record numbers."""
 
 _BLOCK = 64  # bytes of SHA-256's block
@@ -44,8 +44,8 @@ class KeyedIds:
     __slots__ = ("_inner", "_outer")
 
     def __init__(self, secret: bytes) -> None:
-        if len(secret) < SHORTEST_SECRET:
-            raise ValueError(f"the id secret has fewer than {SHORTEST_SECRET} bytes")
+        if len(secret) < MIN_SECRET_BYTES:
+            raise ValueError(f"the id secret has fewer than {MIN_SECRET_BYTES} bytes")
         # HMAC-SHA-256 (RFC 2104) with its two keyed blocks hashed once: an import computes several ids for each
         # response, and setting the key up again costs three quarters of one.
         key = (hashlib.sha256(secret).digest() if len(secret) > _BLOCK else secret).ljust(_BLOCK, b"\0")
@@ -58,19 +58,19 @@ class KeyedIds:
     def compute(self, kind: str, *key: str) -> str:
         """The id of the thing of this kind (a short lower-case word) with this business key: `kind-` + 32 hex."""
         inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(_message(kind, key))
+        inner.update(_hash_message(kind, key))
         outer.update(inner.digest())
         return kind + "-" + outer.hexdigest()[:32]
 
     def compile(self, kind: str, *rest: str) -> Callable[[str], str]:
         """`compute` as a function of the key's first part, for ids that are computed by the thousand."""
-        opened = self._inner.copy()
-        opened.update(_message(kind, ()))
-        closing, prefix, outer = _parts(rest).encode(), kind + "-", self._outer
+        keyed_prefix = self._inner.copy()
+        keyed_prefix.update(_hash_message(kind, ()))
+        key_suffix, prefix, outer = _parts(rest).encode(), kind + "-", self._outer
 
         def compute(first: str) -> str:
-            hashed, keyed = opened.copy(), outer.copy()
-            hashed.update(b"%d:%b%b" % (len(first), first.encode(), closing))
+            hashed, keyed = keyed_prefix.copy(), outer.copy()
+            hashed.update(b"%d:%b%b" % (len(first), first.encode(), key_suffix))
             keyed.update(hashed.digest())
             return prefix + keyed.hexdigest()[:32]
 
@@ -79,10 +79,10 @@ class KeyedIds:
 
 def definition_id(kind: str, url: str, version: str) -> ResourceId:
     """The id of a published definition: without the secret, so that every installation gives the same one."""
-    return ResourceId(f"{kind}-{hashlib.sha256(_message(kind, (url, version))).digest()[:16].hex()}")
+    return ResourceId(f"{kind}-{hashlib.sha256(_hash_message(kind, (url, version))).digest()[:16].hex()}")
 
 
-def _message(kind: str, key: tuple[str, ...]) -> bytes:
+def _hash_message(kind: str, key: tuple[str, ...]) -> bytes:
     return f"{kind}|{_parts(key)}".encode()
 
 

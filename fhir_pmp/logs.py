@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-ALLOWED = frozenset(
+ALLOWED_FIELDS = frozenset(
     {
         "event", "level", "timestamp", "request_id", "reference", "route", "method", "status", "milliseconds",
         "destination", "delivery", "resource_type", "resource_id", "version", "attempt", "count", "kind", "job",
@@ -24,7 +24,7 @@ def start_logging(level: str) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _only_allowed,
+            _drop_unlisted_fields,
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
@@ -33,16 +33,16 @@ def start_logging(level: str) -> None:
     )
 
 
-def place_of(error: BaseException) -> str:
+def error_location(error: BaseException) -> str:
     """Where an unexpected error was raised: its type, file and line, without its text."""
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
-    spot = (
+    file_and_line = (
         f"{frame.tb_frame.f_code.co_filename.rpartition('fhir_pmp/')[2]}:{frame.tb_lineno}" if frame else "?"
     )
-    return f"{type(error).__name__} at {spot}"
+    return f"{type(error).__name__} at {file_and_line}"
 
 
-def _only_allowed(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {key: value for key, value in line.items() if key in ALLOWED}
+def _drop_unlisted_fields(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {key: value for key, value in line.items() if key in ALLOWED_FIELDS}

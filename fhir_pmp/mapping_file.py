@@ -10,7 +10,15 @@ from typing import NamedTuple, TypeVar
 from ruamel.yaml.nodes import Node, ScalarNode, SequenceNode
 
 from fhir_pmp.errors import Fault, NotUnderstood
-from fhir_pmp.yaml_document import TAG, TEXT_TAGS, Document, Keyed, line_of, nodes_by_key, root_node
+from fhir_pmp.yaml_document import (
+    TAG,
+    TEXT_TAGS,
+    KeyedNode,
+    MappingDocument,
+    line_of,
+    nodes_by_key,
+    root_node,
+)
 
 Built = TypeVar("Built")
 Member = TypeVar("Member", bound=StrEnum)
@@ -30,7 +38,7 @@ class MappingFaults(NotUnderstood):
     """A mapping does not say what it must. Whoever keeps the mappings corrects the named lines."""
 
 
-def load_mapping(path: Path, read: Callable[["Table"], Built]) -> Built:
+def load_mapping(path: Path, read: Callable[["MappingTable"], Built]) -> Built:
     """What `read` makes of the file. Raises MappingFaults with every fault of the file."""
     faults: list[Fault] = []
     built = read_mapping(path, read, faults)
@@ -39,25 +47,27 @@ def load_mapping(path: Path, read: Callable[["Table"], Built]) -> Built:
     return built
 
 
-def read_mapping(path: Path, read: Callable[["Table"], Built], faults: list[Fault]) -> Built | None:
+def read_mapping(path: Path, read: Callable[["MappingTable"], Built], faults: list[Fault]) -> Built | None:
     """What `read` makes of the file, or None with the file's faults appended to `faults`.
 
     `read` asks the table for its keys; a key of the file that it never asks for is a fault, so a misspelt key is
     never passed over. What is missing or of the wrong kind is a fault, and reading goes on with an empty stand-in.
     """
-    document = Document(path)
+    document = MappingDocument(path)
     node = root_node(path, document)
     nodes = None if node is None else nodes_by_key(document, "", line_of(node), node)
     built = None
     if node is not None and nodes is not None:
-        root = Table(document, "", line_of(node), nodes)
+        root = MappingTable(document, "", line_of(node), nodes)
         built = read(root)
-        root.refuse_keys_not_asked_for()
+        root.report_unknown_keys()
     faults.extend(document.faults)
     return None if document.faults else built
 
 
-def read_folder(folder: Path, read: Callable[["Table"], Built], faults: list[Fault]) -> dict[str, Built]:
+def read_folder(
+    folder: Path, read: Callable[["MappingTable"], Built], faults: list[Fault]
+) -> dict[str, Built]:
     """What `read` makes of each `*.yaml` of the folder, by file name without `.yaml`, sorted.
 
     A file with a fault is left out, and its faults are appended to `faults`.
@@ -66,7 +76,7 @@ def read_folder(folder: Path, read: Callable[["Table"], Built], faults: list[Fau
     return {name: one for name, one in built if one is not None}
 
 
-def load_folder(folder: Path, read: Callable[["Table"], Built]) -> dict[str, Built]:
+def load_folder(folder: Path, read: Callable[["MappingTable"], Built]) -> dict[str, Built]:
     """What `read` makes of each file of the folder. Raises MappingFaults with every fault of every file."""
     faults: list[Fault] = []
     built = read_folder(folder, read, faults)
@@ -75,19 +85,21 @@ def load_folder(folder: Path, read: Callable[["Table"], Built]) -> dict[str, Bui
     return built
 
 
-class Table:
+class MappingTable:
     """A YAML mapping whose keys are asked for one by one. Asking for what is not there notes a fault."""
 
-    __slots__ = ("_asked", "_children", "_document", "_line", "_nodes", "_path")
+    __slots__ = ("_children", "_document", "_line", "_nodes", "_path", "_requested_keys")
 
-    def __init__(self, document: Document, path: str, line: int, nodes: Mapping[str, Keyed] | None) -> None:
+    def __init__(
+        self, document: MappingDocument, path: str, line: int, nodes: Mapping[str, KeyedNode] | None
+    ) -> None:
         self._document = document
         self._path = path
         self._line = line
         self._nodes = nodes or {}
         # None: a stand-in for a missing table. That fault is noted, so its fields are not reported as missing.
-        self._asked: set[str] | None = set() if nodes is not None else None
-        self._children: dict[str, Table] = {}
+        self._requested_keys: set[str] | None = set() if nodes is not None else None
+        self._children: dict[str, MappingTable] = {}
 
     # -- what is wrong
 
@@ -99,22 +111,22 @@ class Table:
     def fault(self, what: str, key: str | None = None) -> None:
         """Note that this table, or the value of the key, is wrong."""
         line = self._nodes[key][0] if key is not None and key in self._nodes else self._line
-        self._document.fault(line, self._at(key), what)
+        self._document.fault(line, self._path_of(key), what)
 
-    def refuse_keys_not_asked_for(self) -> None:
+    def report_unknown_keys(self) -> None:
         """Note every key, here and below, that nobody asked for."""
         for key in self._nodes:
-            if key not in (self._asked or ()):
+            if key not in (self._requested_keys or ()):
                 self.fault("is not a key we know", key)
         for child in self._children.values():
-            child.refuse_keys_not_asked_for()
+            child.report_unknown_keys()
 
     # -- single values
 
     def has(self, key: str) -> bool:
         """Whether the key is there and not null. It counts as asked for."""
-        if self._asked is not None:
-            self._asked.add(key)
+        if self._requested_keys is not None:
+            self._requested_keys.add(key)
         return key in self._nodes and self._nodes[key][1].tag != TAG + "null"
 
     def text(self, key: str, form: Form | None = None) -> str:
@@ -187,22 +199,22 @@ class Table:
 
     # -- tables and lists
 
-    def table(self, key: str) -> "Table":
+    def table(self, key: str) -> "MappingTable":
         """The table under the key."""
-        node = self._wanted(key)
+        node = self._required_node(key)
         if node is None:
-            return Table(self._document, self._at(key), self._line, None)
-        return self._child(self._at(key), self._nodes[key][0], node)
+            return MappingTable(self._document, self._path_of(key), self._line, None)
+        return self._child(self._path_of(key), self._nodes[key][0], node)
 
-    def table_or_none(self, key: str) -> "Table | None":
+    def table_or_none(self, key: str) -> "MappingTable | None":
         """The table under the key, or None where the key is absent or null."""
         return self.table(key) if self.has(key) else None
 
-    def tables(self, key: str) -> list["Table"]:
+    def tables(self, key: str) -> list["MappingTable"]:
         """The list of tables under the key; it must be there, and may be empty."""
         return [self._child(path, line_of(node), node) for path, node in self._listed(key)]
 
-    def tables_or_none(self, key: str) -> list["Table"]:
+    def tables_or_none(self, key: str) -> list["MappingTable"]:
         """The list of tables under the key; none where the key is absent or null."""
         return self.tables(key) if self.has(key) else []
 
@@ -224,7 +236,7 @@ class Table:
         """The list of texts under the key; none where the key is absent or null."""
         return self.texts(key, form) if self.has(key) else []
 
-    def tables_by_name(self, key: str) -> dict[str, "Table"]:
+    def tables_by_name(self, key: str) -> dict[str, "MappingTable"]:
         """A table of tables whose names are free."""
         named = self.table(key)
         return {name: named.table(name) for name in named.names()}
@@ -240,11 +252,11 @@ class Table:
 
     # -- private
 
-    def _at(self, key: str | None) -> str:
+    def _path_of(self, key: str | None) -> str:
         return ".".join(part for part in (self._path, key) if part)
 
     def _is_stated(self, key: str) -> bool:
-        if key not in self._nodes and self._asked is not None:
+        if key not in self._nodes and self._requested_keys is not None:
             self.fault("is missing (null says that there is none)", key)
         return key in self._nodes
 
@@ -253,15 +265,15 @@ class Table:
             bounds = f"{lowest} or more" if highest is None else f"from {lowest} to {highest}"
             self.fault(f"must be {lowest if lowest == highest else bounds}", key)
 
-    def _wanted(self, key: str) -> Node | None:
+    def _required_node(self, key: str) -> Node | None:
         if self.has(key):
             return self._nodes[key][1]
-        if self._asked is not None:
+        if self._requested_keys is not None:
             self.fault("is missing", key)
         return None
 
     def _scalar(self, key: str, tags: frozenset[str] | set[str], what: str) -> str | None:
-        node = self._wanted(key)
+        node = self._required_node(key)
         if node is None:
             return None
         if not isinstance(node, ScalarNode) or node.tag not in tags:
@@ -270,15 +282,15 @@ class Table:
         return str(node.value)
 
     def _listed(self, key: str) -> Iterator[tuple[str, Node]]:
-        node = self._wanted(key)
+        node = self._required_node(key)
         if isinstance(node, SequenceNode):
             for index, item in enumerate(node.value):
-                yield f"{self._at(key)}[{index}]", item
+                yield f"{self._path_of(key)}[{index}]", item
         elif node is not None:
             self.fault("must be a list", key)
 
-    def _child(self, path: str, line: int, node: Node) -> "Table":
+    def _child(self, path: str, line: int, node: Node) -> "MappingTable":
         if path not in self._children:
             nodes = nodes_by_key(self._document, path, line, node)
-            self._children[path] = Table(self._document, path, line, nodes)
+            self._children[path] = MappingTable(self._document, path, line, nodes)
         return self._children[path]

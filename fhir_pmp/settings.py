@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fhir_pmp.errors import Fault, FhirPmpError
-from fhir_pmp.identifiers import SHORTEST_SECRET, DestinationId
+from fhir_pmp.identifiers import MIN_SECRET_BYTES, DestinationId
 
 PREFIX = "FHIR_PMP_"
 PACKAGED_MAPPINGS = Path(__file__).parent / "_mappings"
@@ -19,7 +19,7 @@ class SettingsWrong(FhirPmpError):
     """The environment does not hold what the program needs. The operator corrects the named variables."""
 
 
-class _Wrong(ValueError):
+class _InvalidValue(ValueError):
     """What is wrong with one value, in words that do not repeat the value."""
 
 
@@ -40,7 +40,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class SettingLine:
     """One line of `fhir-pmp settings`."""
 
     name: str
@@ -52,20 +52,20 @@ class Shown:
 def _url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise _Wrong("is not an http or https address without query")
+        raise _InvalidValue("is not an http or https address without query")
     return text.rstrip("/")
 
 
 def _database(text: str) -> str:
     scheme = text.partition(":")[0]
     if scheme not in ("sqlite", "postgresql", "postgresql+psycopg"):
-        raise _Wrong("is neither sqlite:///FILE nor postgresql://…")
+        raise _InvalidValue("is neither sqlite:///FILE nor postgresql://…")
     return text.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
 def _secret(text: str) -> bytes:
-    if len(text.encode()) < SHORTEST_SECRET:
-        raise _Wrong(f"has fewer than {SHORTEST_SECRET} bytes")
+    if len(text.encode()) < MIN_SECRET_BYTES:
+        raise _InvalidValue(f"has fewer than {MIN_SECRET_BYTES} bytes")
     return text.encode()
 
 
@@ -73,27 +73,27 @@ def _zone(text: str) -> ZoneInfo:
     try:
         return ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError):
-        raise _Wrong("is not a zone of the IANA database, such as Australia/Sydney") from None
+        raise _InvalidValue("is not a zone of the IANA database, such as Australia/Sydney") from None
 
 
 def _folder(text: str) -> Path:
     if text:
         if not Path(text).is_dir():
-            raise _Wrong("is not a folder")
+            raise _InvalidValue("is not a folder")
         return Path(text)
     return PACKAGED_MAPPINGS if PACKAGED_MAPPINGS.is_dir() else SOURCE_TREE_MAPPINGS
 
 
 def _optional_file(text: str) -> Path | None:
     if text and not Path(text).is_file():
-        raise _Wrong("is not a file")
+        raise _InvalidValue("is not a file")
     return Path(text) if text else None
 
 
 def _number(lowest: int, highest: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if not text.isascii() or not text.isdigit() or not lowest <= int(text) <= highest:
-            raise _Wrong(f"is not a whole number from {lowest} to {highest}")
+            raise _InvalidValue(f"is not a whole number from {lowest} to {highest}")
         return int(text)
 
     return read
@@ -102,7 +102,7 @@ def _number(lowest: int, highest: int) -> Callable[[str], int]:
 def _listen(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise _Wrong("is not HOST:PORT")
+        raise _InvalidValue("is not HOST:PORT")
     return host, int(port)
 
 
@@ -111,7 +111,7 @@ def _destinations(text: str) -> Mapping[str, str]:
     for entry in filter(None, (part.strip() for part in text.split(","))):
         name, _, address = entry.partition("=")
         if not name or name in found:
-            raise _Wrong("is not NAME=URL,NAME=URL with each name once")
+            raise _InvalidValue("is not NAME=URL,NAME=URL with each name once")
         found[name] = _url(address)
     return found
 
@@ -122,7 +122,9 @@ def _signing_keys(text: str) -> Mapping[str, tuple[Path, ...]]:
         name, _, files = entry.partition("=")
         paths = tuple(Path(file) for file in files.split("+"))
         if not name or name in found or not all(path.is_file() for path in paths):
-            raise _Wrong("is not NAME=FILE or NAME=FILE+FILE,… with each name once and files that are there")
+            raise _InvalidValue(
+                "is not NAME=FILE or NAME=FILE+FILE,… with each name once and files that are there"
+            )
         found[name] = paths
     return found
 
@@ -131,15 +133,17 @@ def _hook_secrets(text: str) -> Mapping[DestinationId, bytes]:
     found: dict[DestinationId, bytes] = {}
     for entry in filter(None, (part.strip() for part in text.replace("\n", ",").split(","))):
         name, _, secret = entry.partition("=")
-        if not name or DestinationId(name) in found or len(secret.encode()) < SHORTEST_SECRET:
-            raise _Wrong(f"is not NAME=SECRET,… with each name once and {SHORTEST_SECRET} bytes or more each")
+        if not name or DestinationId(name) in found or len(secret.encode()) < MIN_SECRET_BYTES:
+            raise _InvalidValue(
+                f"is not NAME=SECRET,… with each name once and {MIN_SECRET_BYTES} bytes or more each"
+            )
         found[DestinationId(name)] = secret.encode()
     return found
 
 
 def _level(text: str) -> str:
     if text not in ("debug", "info", "warning", "error"):
-        raise _Wrong("is not one of debug, info, warning, error")
+        raise _InvalidValue("is not one of debug, info, warning, error")
     return text
 
 
@@ -236,27 +240,27 @@ class Settings:
         return cls(**{field.name: found[field.name] for field in fields(cls)})  # type: ignore[arg-type]
 
 
-def show_settings(environment: Mapping[str, str] | None = None) -> tuple[list[Shown], list[Fault]]:
+def show_settings(environment: Mapping[str, str] | None = None) -> tuple[list[SettingLine], list[Fault]]:
     """Every setting with its value (secrets hidden) and where it came from, and what is wrong with any."""
     _, shown, faults = _read_all(os.environ if environment is None else environment)
     return shown, faults
 
 
-def _read_all(environment: Mapping[str, str]) -> tuple[dict[str, object], list[Shown], list[Fault]]:
+def _read_all(environment: Mapping[str, str]) -> tuple[dict[str, object], list[SettingLine], list[Fault]]:
     found: dict[str, object] = {}
-    shown: list[Shown] = []
+    shown: list[SettingLine] = []
     faults = _unknown(environment)
     for setting in SETTINGS:
         text, came_from, fault = _text_of(setting, environment)
         if fault is None and text is not None:
             try:
                 found[setting.field] = setting.read(text)
-            except _Wrong as wrong:
+            except _InvalidValue as wrong:
                 fault = Fault(setting.name, str(wrong))
         if fault is not None:
             faults.append(fault)
         value = "(hidden)" if setting.secret and text is not None else (text or "")
-        shown.append(Shown(setting.name, value, came_from, setting.about))
+        shown.append(SettingLine(setting.name, value, came_from, setting.about))
     return found, shown, faults
 
 

@@ -8,10 +8,10 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from fhir_pmp.errors import Fault
 
-LARGEST_FILE = 256 * 1024
+MAX_FILE_BYTES = 256 * 1024
 """Bytes. The longest mapping we know has a tenth of this; a larger one is a mistake or an attack."""
 
-Keyed = tuple[int, Node]
+KeyedNode = tuple[int, Node]
 """The line of a key, and the value of the key. Faults name the line of the key, because people look for the key."""
 
 TAG = "tag:yaml.org,2002:"
@@ -19,7 +19,7 @@ TEXT_TAGS = frozenset({TAG + "str", TAG + "timestamp"})  # a date stays the text
 _KNOWN_TAGS = TEXT_TAGS | {TAG + kind for kind in ("int", "float", "bool", "null", "map", "seq")}
 
 
-class Document:
+class MappingDocument:
     """One mapping file while it is read: its names and its faults so far."""
 
     __slots__ = ("faults", "name", "stem")
@@ -34,22 +34,22 @@ class Document:
         self.faults.append(Fault(f"{self.name}:{line} {field}".rstrip(), what))
 
 
-def root_node(path: Path, document: Document) -> Node | None:
+def root_node(path: Path, document: MappingDocument) -> Node | None:
     """The node of the whole file. None, with a fault noted, where the file is not plain YAML of a sensible size."""
     try:
         with path.open("rb") as file:
-            data = file.read(LARGEST_FILE + 1)
+            data = file.read(MAX_FILE_BYTES + 1)
     except OSError:
         document.fault(1, "", "cannot be read")
         return None
-    if len(data) > LARGEST_FILE:
-        document.fault(1, "", f"is larger than {LARGEST_FILE} bytes")
+    if len(data) > MAX_FILE_BYTES:
+        document.fault(1, "", f"is larger than {MAX_FILE_BYTES} bytes")
         return None
     node = _compose(data, document)
     return node if node is not None and _is_plain(node, document) else None
 
 
-def _compose(data: bytes, document: Document) -> Node | None:
+def _compose(data: bytes, document: MappingDocument) -> Node | None:
     try:
         node: Node | None = YAML(typ="safe", pure=True).compose(data.decode("utf-8"))
     except UnicodeDecodeError:
@@ -70,7 +70,7 @@ def _problem(error: YAMLError) -> str:
     return getattr(error, "problem", None) or "it holds a character that YAML does not allow"
 
 
-def _is_plain(root: Node, document: Document) -> bool:
+def _is_plain(root: Node, document: MappingDocument) -> bool:
     """Whether it has no alias (one line would mean two things, and a small file could grow) and no foreign tag."""
     before = len(document.faults)
     waiting = [root]
@@ -91,12 +91,12 @@ def _is_plain(root: Node, document: Document) -> bool:
     return len(document.faults) == before
 
 
-def nodes_by_key(document: Document, path: str, line: int, node: Node) -> dict[str, Keyed] | None:
+def nodes_by_key(document: MappingDocument, path: str, line: int, node: Node) -> dict[str, KeyedNode] | None:
     """The values of a table by key. None, with a fault noted, where the node is not a table."""
     if not isinstance(node, MappingNode):
         document.fault(line, path, "must be a table (key: value)")
         return None
-    nodes: dict[str, Keyed] = {}
+    nodes: dict[str, KeyedNode] = {}
     for key, value in node.value:
         if not isinstance(key, ScalarNode) or key.tag not in TEXT_TAGS:
             document.fault(line_of(key), path, "has a key that is not text (quote it)")

@@ -10,13 +10,13 @@ from _pytest.nodeid import coerce_node_id
 from hypothesis import settings
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.backing_services.chromium import find_chromium, launch_options
+from tests.backing_services.dependency_missing import DependencyMissing, in_ci
+from tests.backing_services.postgres import PostgresServer
 from tests.hapi.server import HapiServer
-from tests.neighbours.chromium import find_chromium, launch_options
-from tests.neighbours.missing import PartMissing, in_ci
-from tests.neighbours.postgres import PostgresServer
 
-pytest_plugins = ["tests.neighbours.parts"]
-Found = TypeVar("Found")
+pytest_plugins = ["tests.backing_services.skip_report"]
+Part = TypeVar("Part")
 
 # Ten or eleven hours from UTC, with a change of clocks: a time that forgets its zone is seen here.
 os.environ["TZ"] = "Australia/Sydney"
@@ -40,11 +40,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item._id = coerce_node_id(f"{item.nodeid}@hapi")
 
 
-def found_or_counted(find: Callable[[], Found]) -> Found:
+def require_part(find: Callable[[], Part]) -> Part:
     """What `find` gives. A PartMissing skips the test and is counted by name; under CI=true it fails the test."""
     try:
         return find()
-    except PartMissing as missing:
+    except DependencyMissing as missing:
         if in_ci():
             pytest.fail(f"part missing: {missing}", pytrace=False)
         pytest.skip(f"part missing: {missing}")
@@ -54,7 +54,7 @@ def found_or_counted(find: Callable[[], Found]) -> Found:
 def hapi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HapiServer]:
     """The real EHR, in memory, one for the session: make people of your own, others use it too, and leave it running."""
     server = HapiServer(tmp_path_factory.mktemp("hapi"), in_memory=True)
-    found_or_counted(server.start)
+    require_part(server.start)
     yield server
     server.stop()
 
@@ -62,7 +62,7 @@ def hapi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HapiServer]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """A PostgreSQL of our own, one for the session."""
-    server = found_or_counted(PostgresServer().start)
+    server = require_part(PostgresServer().start)
     yield server
     server.stop()
 
@@ -90,13 +90,13 @@ def database_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of the browser."""
-    return found_or_counted(find_chromium)
+    return require_part(find_chromium)
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium, started once."""
-    options = found_or_counted(launch_options)
+    options = require_part(launch_options)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(**options)  # type: ignore[arg-type]
         yield browser

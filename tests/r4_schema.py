@@ -11,7 +11,7 @@ import jsonschema_rs
 SCHEMA = Path(__file__).parent / "data" / "fhir-r4" / "fhir.schema.json"
 
 
-def schema_faults(resource: Mapping[str, Any] | bytes) -> list[str]:
+def find_schema_faults(resource: Mapping[str, Any] | bytes) -> list[str]:
     """
     What the R4 schema finds wrong with a resource (bytes, or as read from JSON), resources inside it included.
 
@@ -31,11 +31,11 @@ def _faults(resource: dict[str, Any], path: str) -> Iterator[str]:
     for error in _validator(kind).iter_errors(resource):
         where = ".".join(str(step) for step in error.instance_path)
         yield f"{path}{kind}.{where}: {error.message}"
-    for step, inner in _inner(resource):
-        yield from _faults(inner, f"{path}{kind}.{step}/")
+    for step, nested in _nested_resources(resource):
+        yield from _faults(nested, f"{path}{kind}.{step}/")
 
 
-def _inner(value: Any, step: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+def _nested_resources(value: Any, step: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     """The outermost resources inside a value: contained, a Bundle's entries, Parameters' parts."""
     members = (
         value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -45,7 +45,7 @@ def _inner(value: Any, step: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
         if isinstance(member, dict) and "resourceType" in member:
             yield here, member
         else:
-            yield from _inner(member, here)
+            yield from _nested_resources(member, here)
 
 
 @cache

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.house import SEED, TODAY
+from bench.service import SEED, TODAY
 from demo.people import Person, cohort, write_wide_csv
 
 EVERYBODY = 1_000_000

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.importing.export import write_export
-from bench.measuring import in_turns, ratios, spread
-from bench.report import Line
+from bench.measurement import ratios, run_interleaved, spread
+from bench.report import ReportLine
 
 OF_THE_BARE_RATE = 0.25
 FEWER = 10_000
@@ -20,21 +20,21 @@ LONGEST_LOCK = 0.25
 THE_SAME = 1.15
 """How much more memory ten times as many responses may take, for both to count as the same."""
 
-Took = dict[str, Any]
+Timing = dict[str, Any]
 
 
-def import_lines(rounds: int, responses: int) -> Iterator[Line]:
+def import_lines(rounds: int, responses: int) -> Iterator[ReportLine]:
     """Every side in a process of its own, into a database of its own."""
     with TemporaryDirectory(prefix="bench-import-") as named:
         folder = Path(named)
         export, marks = folder / "export.csv", folder / "marks.json"
         written = folder / "written.sqlite"
         many = write_export(export, responses)
-        _run(folder, "take_in", export, written, marks)
-        took = in_turns(
+        _run(folder, "import_run", export, written, marks)
+        took = run_interleaved(
             {
-                "ours": lambda: _run(folder, "take_in", export, folder / "ours.sqlite"),
-                "bare": lambda: _run(folder, "pour_in", written, marks, folder / "bare.sqlite"),
+                "ours": lambda: _run(folder, "import_run", export, folder / "ours.sqlite"),
+                "bare": lambda: _run(folder, "bare_insertion", written, marks, folder / "bare.sqlite"),
             },
             rounds,
         )
@@ -43,37 +43,39 @@ def import_lines(rounds: int, responses: int) -> Iterator[Line]:
         yield _ratio("the same by processor time", took, "worked", many)
         locks = f"{took['ours'][0]['locks']:,} transactions"
         longest = spread([one["longest_lock"] for one in took["ours"]])
-        yield Line("import", "longest write lock, s", longest, at_most=LONGEST_LOCK, sides={"of": locks})
+        yield ReportLine(
+            "import", "longest write lock, s", longest, at_most=LONGEST_LOCK, sides={"of": locks}
+        )
         fewer = folder / "fewer.csv"
         few = write_export(fewer, min(FEWER, responses))
-        of_few = _run(folder, "take_in", fewer, folder / "few.sqlite")
+        of_few = _run(folder, "import_run", fewer, folder / "few.sqlite")
         yield from _memory(many, took["ours"], few, of_few)
 
 
-def _ratio(what: str, took: dict[str, list[Took]], of: str, responses: int) -> Line:
+def _ratio(what: str, took: dict[str, list[Timing]], of: str, responses: int) -> ReportLine:
     ours, bare = ([one[of] for one in took[side]] for side in ("ours", "bare"))
     sides = {"ours": ours, "bare": bare}
     told = {side: f"{responses / spread(values).median:,.0f} responses/s" for side, values in sides.items()}
     target = OF_THE_BARE_RATE if of == "seconds" else None
-    return Line("import", what, ratios(bare, ours), target, sides=told)
+    return ReportLine("import", what, ratios(bare, ours), target, sides=told)
 
 
-def _memory(many: int, of_many: list[Took], few: int, of_few: Took) -> Iterator[Line]:
+def _memory(many: int, of_many: list[Timing], few: int, of_few: Timing) -> Iterator[ReportLine]:
     peaks = [one["peak_kib"] / 1024 for one in of_many]
     told = {f"{many:,} responses": f"{max(peaks):.0f} MiB"}
-    yield Line("import", "peak memory, MiB", spread(peaks), at_most=MOST_MIB, sides=told)
+    yield ReportLine("import", "peak memory, MiB", spread(peaks), at_most=MOST_MIB, sides=told)
     told[f"{few:,} responses"] = f"{of_few['peak_kib'] / 1024:.0f} MiB"
     alike = spread([one["peak_kib"] / of_few["peak_kib"] for one in of_many])
-    yield Line("import", f"peak memory of {many:,} beside {few:,}", alike, at_most=THE_SAME, sides=told)
+    yield ReportLine("import", f"peak memory of {many:,} beside {few:,}", alike, at_most=THE_SAME, sides=told)
 
 
-def _run(folder: Path, what: str, *arguments: Path) -> Took:
+def _run(folder: Path, what: str, *arguments: Path) -> Timing:
     """One side in a new process; its database is its last argument, or the one before the marks, and is new."""
     for old in (*folder.glob("ours.*"), *folder.glob("bare.*"), *folder.glob("few.sqlite*")):
         old.unlink()
     command = [sys.executable, "-m", f"bench.importing.{what}", *map(str, arguments)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=_REPOSITORY)
-    took: Took = json.loads(done.stdout)
+    took: Timing = json.loads(done.stdout)
     return took
 
 

@@ -6,11 +6,11 @@ from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.house import SEED
-from bench.measuring import in_turns, ratios, spread
-from bench.pushing.cohort import Bundles, bundles_of, copy_of, prepare
-from bench.pushing.sides import Took, into_hapi, pour, push
-from bench.report import Line
+from bench.measurement import ratios, run_interleaved, spread
+from bench.pushing.prepared_cohort import Bundles, capture_bundles, copy_database, prepare_database
+from bench.pushing.push_and_baseline import Timing, post_bundles, push, time_against_hapi
+from bench.report import ReportLine
+from bench.service import SEED
 
 WARM_UP_PEOPLE = 20
 OURS = "ours"
@@ -20,45 +20,47 @@ BARE_CONNECTIONS = (4, 8)
 OF_THE_BARE_LOOP = 0.7
 
 
-def push_lines(rounds: int, people: int) -> Iterator[Line]:
+def push_lines(rounds: int, people: int) -> Iterator[ReportLine]:
     """Each round starts a HAPI for every side."""
     with TemporaryDirectory(prefix="bench-push-") as named:
         folder = Path(named)
-        warm_up = bundles_of(prepare(folder, "warm-up", WARM_UP_PEOPLE, seed=SEED + 1))
-        database = prepare(folder, "cohort", people)
-        bundles = bundles_of(database)
+        warm_up = capture_bundles(prepare_database(folder, "warm-up", WARM_UP_PEOPLE, seed=SEED + 1))
+        database = prepare_database(folder, "cohort", people)
+        bundles = capture_bundles(database)
         sides = {OURS: partial(_ours, warm_up, database)}
         sides |= {
             f"bare, {count} connections": partial(_bare, warm_up, bundles, count)
             for count in BARE_CONNECTIONS
         }
-        took = in_turns(sides, rounds)
+        took = run_interleaved(sides, rounds)
     resources = sum(body.count(b'"fullUrl"') for body in (*bundles.definitions, *bundles.of_people))
     best = min(
         took, key=lambda side: spread([one.seconds for one in took[side]]).median if side != OURS else inf
     )
     what = f"{resources:,} resources of {people} people to HAPI: of the bare loop"
     yield _ratio(what, took, best, lambda one: one.seconds, resources, OF_THE_BARE_LOOP)
-    yield _ratio("the same by processor time, HAPI's included", took, best, lambda one: one.worked, resources)
+    yield _ratio(
+        "the same by processor time, HAPI's included", took, best, lambda one: one.cpu_seconds, resources
+    )
 
 
 def _ratio(
     what: str,
-    took: Mapping[str, list[Took]],
+    took: Mapping[str, list[Timing]],
     best: str,
-    of: Callable[[Took], float],
+    of: Callable[[Timing], float],
     resources: int,
     target: float | None = None,
-) -> Line:
+) -> ReportLine:
     values = {side: [of(one) for one in ones] for side, ones in took.items()}
     told = {side: f"{resources / spread(ones).median:,.0f}/s" for side, ones in values.items()}
-    return Line("push", what, ratios(values[best], values[OURS]), target, sides=told)
+    return ReportLine("push", what, ratios(values[best], values[OURS]), target, sides=told)
 
 
-def _ours(warm_up: Bundles, database: Path) -> Took:
-    unsent = copy_of(database, database.with_suffix(".ours.sqlite"))
-    return into_hapi(warm_up, lambda base: push(base, unsent, CONNECTIONS))
+def _ours(warm_up: Bundles, database: Path) -> Timing:
+    unsent = copy_database(database, database.with_suffix(".ours.sqlite"))
+    return time_against_hapi(warm_up, lambda base: push(base, unsent, CONNECTIONS))
 
 
-def _bare(warm_up: Bundles, bundles: Bundles, connections: int) -> Took:
-    return into_hapi(warm_up, lambda base: pour(base, bundles, connections))
+def _bare(warm_up: Bundles, bundles: Bundles, connections: int) -> Timing:
+    return time_against_hapi(warm_up, lambda base: post_bundles(base, bundles, connections))

@@ -4,13 +4,13 @@ import json
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from bench.house import clinic_of
-from bench.measuring import in_turns, ratios, seconds_each, spread
-from bench.rendering.arrivals import bodies
-from bench.rendering.floor import floor_way
-from bench.rendering.models import models_way
-from bench.rendering.ours import Way, our_way
-from bench.report import Line
+from bench.measurement import ratios, run_interleaved, seconds_each, spread
+from bench.rendering.floor_renderer import build_floor_renderer
+from bench.rendering.models_renderer import build_models_renderer
+from bench.rendering.our_renderer import RenderFunction, build_our_renderer
+from bench.rendering.sample_bodies import bodies
+from bench.report import ReportLine
+from bench.service import load_bench_clinic
 from fhir_pmp.identifiers import InstrumentId
 from fhir_pmp.pathway.clinic import Clinic
 
@@ -24,18 +24,18 @@ HEADLINE = InstrumentId("phq9")
 Seconds = dict[str, list[float]]
 
 
-def render_lines(rounds: int, at_least: float) -> Iterator[Line]:
+def render_lines(rounds: int, at_least: float) -> Iterator[ReportLine]:
     """Measures every shipped instrument. `at_least`: seconds of each side in each round."""
-    clinic = clinic_of()
+    clinic = load_bench_clinic()
     arrived = bodies(dict(clinic.instruments))
     measured = {name: _measure(clinic, name, arrived[name], rounds, at_least) for name in clinic.instruments}
     for name in sorted(measured, key=lambda one: (one != HEADLINE, one)):
-        resources = len(our_way(clinic, name)(arrived[name][0]))
+        resources = len(build_our_renderer(clinic, name)(arrived[name][0]))
         yield from _lines_of(name, measured[name], has_observation=resources > 1)
     of_headline = ratios(measured[HEADLINE]["floor"], measured[HEADLINE]["ours"]).median
     of_others = {name: ratios(took["floor"], took["ours"]).median for name, took in measured.items()}
     furthest = min(of_others, key=lambda name: of_others[name])
-    yield Line(
+    yield ReportLine(
         "render",
         f"{furthest}, the furthest from its floor, beside {HEADLINE}",
         spread([of_others[furthest] / of_headline]),
@@ -46,10 +46,13 @@ def render_lines(rounds: int, at_least: float) -> Iterator[Line]:
 def _measure(
     clinic: Clinic, name: InstrumentId, arrived: list[bytes], rounds: int, at_least: float
 ) -> Seconds:
-    ours, few = our_way(clinic, name), arrived[:FEW]
-    models, floor = models_way(clinic, name, few, ours), floor_way(clinic, name, arrived, ours)
+    ours, few = build_our_renderer(clinic, name), arrived[:FEW]
+    models, floor = (
+        build_models_renderer(clinic, name, few, ours),
+        build_floor_renderer(clinic, name, arrived, ours),
+    )
     _agree(name, ours, models, floor, few)
-    return in_turns(
+    return run_interleaved(
         {
             "ours": _of_each(ours, arrived, at_least),
             "floor": _of_each(floor, arrived, at_least),
@@ -59,15 +62,21 @@ def _measure(
     )
 
 
-def _of_each(way: Way, arrived: list[bytes], at_least: float) -> Callable[[], float]:
+def _of_each(render: RenderFunction, arrived: list[bytes], at_least: float) -> Callable[[], float]:
     def work() -> None:
         for body in arrived:
-            way(body)
+            render(body)
 
     return partial(seconds_each, work, len(arrived), at_least)
 
 
-def _agree(name: InstrumentId, ours: Way, models: Way, floor: Way, arrived: list[bytes]) -> None:
+def _agree(
+    name: InstrumentId,
+    ours: RenderFunction,
+    models: RenderFunction,
+    floor: RenderFunction,
+    arrived: list[bytes],
+) -> None:
     """What is compared does the same: the floor to the byte, the models to the value."""
     for body in arrived:
         made = ours(body)
@@ -77,11 +86,11 @@ def _agree(name: InstrumentId, ours: Way, models: Way, floor: Way, arrived: list
             raise AssertionError(f"{name}: fhir.resources makes other values")
 
 
-def _lines_of(name: InstrumentId, took: Seconds, *, has_observation: bool) -> Iterator[Line]:
-    sides = {way: f"{spread(seconds).median * 1e6:,.1f} µs" for way, seconds in took.items()}
+def _lines_of(name: InstrumentId, took: Seconds, *, has_observation: bool) -> Iterator[ReportLine]:
+    sides = {render: f"{spread(seconds).median * 1e6:,.1f} µs" for render, seconds in took.items()}
     models, floor = ratios(took["models"], took["ours"]), ratios(took["floor"], took["ours"])
     # A response alone is too little work for fhir.resources: the floor itself would not be a hundred times as fast.
     target = FASTER_THAN_MODELS if has_observation else None
     alone = "" if has_observation else " (no Observation)"
-    yield Line("render", f"{name}: times fhir.resources{alone}", models, target, sides=sides)
-    yield Line("render", f"{name}: of the floor", floor, OF_THE_FLOOR if name == HEADLINE else None)
+    yield ReportLine("render", f"{name}: times fhir.resources{alone}", models, target, sides=sides)
+    yield ReportLine("render", f"{name}: of the floor", floor, OF_THE_FLOOR if name == HEADLINE else None)

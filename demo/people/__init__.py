@@ -6,9 +6,9 @@ from the service: what these people answered is scored by whoever receives it.
 
 from demo.people.cohort import cohort
 from demo.people.exports import write_long_csv, write_wide_csv
+from demo.people.gp_referral import gp_bundle
 from demo.people.person import Person, Practice, Practitioner, Response
 from demo.people.practices import PRACTICES
-from demo.people.referral import gp_bundle
 
 __all__ = [
     "PRACTICES",

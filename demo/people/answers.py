@@ -64,7 +64,7 @@ def _leave_blanks(answers: Answers, scored: tuple[str, ...], rng: Random) -> Non
         answers[item] = None
 
 
-def fill_in(instrument: Instrument, timepoint: Timepoint, levels: Levels, rng: Random) -> Answers:
+def answer_instrument(instrument: Instrument, timepoint: Timepoint, levels: Levels, rng: Random) -> Answers:
     """Answers to every item of a questionnaire that measures; a blank is None."""
     items = ITEMS[instrument]
     if instrument == "bpi_sf":
@@ -93,7 +93,7 @@ def rate_change(progress: float, rng: Random) -> Answers:
     return {"pgic": min(7, max(1, round(3.0 - 0.9 * progress + rng.gauss(0, 0.7))))}
 
 
-def correct(response: Response, rng: Random) -> Response:
+def correct_response(response: Response, rng: Random) -> Response:
     """The same response with one or two answers corrected, as a later export brings it."""
     items = ITEMS[response.instrument]
     answers = dict(response.answers)

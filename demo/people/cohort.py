@@ -6,11 +6,11 @@ from datetime import date, timedelta
 from random import Random
 
 from demo.people.course import Course, as_known_on, draw_course
-from demo.people.even_spread import EvenSpread, mirrored_pair
 from demo.people.identity import draw_birth_date, draw_medicare_number, draw_name, draw_sex
+from demo.people.low_discrepancy import LowDiscrepancyShares, antithetic_pair
 from demo.people.person import Person, Response
 from demo.people.practices import PRACTICES
-from demo.people.responses import Answering, draw_amended, draw_responses
+from demo.people.responses import AnsweringBehaviour, draw_amended, draw_responses
 from demo.people.traits import draw_traits
 
 _REFERRED = 0.26
@@ -24,22 +24,22 @@ def cohort(size: int, *, seed: int, today: date) -> Iterator[Person]:
     Nothing lies on `today` or after it: the export was made that morning. People who enrolled lately are still under way.
     The same seed and day give the same people, and a larger cohort begins with the smaller one.
     """
-    even = EvenSpread(seed)
+    shares = LowDiscrepancyShares(seed)
     for number in range(size):
-        pair, side = mirrored_pair(number)
+        pair, sign = antithetic_pair(number)
         rng = Random(f"{seed}/person/{number}")
-        answering = Answering(
-            traits=draw_traits(Random(f"{seed}/pair/{pair}"), side, rng),
-            answers_post=even.share("answers_post", pair),
-            satisfied=even.share("satisfied", number),
+        behaviour = AnsweringBehaviour(
+            traits=draw_traits(Random(f"{seed}/pair/{pair}"), sign, rng),
+            answers_post=shares.share("answers_post", pair),
+            satisfied=shares.share("satisfied", number),
         )
-        course = draw_course(even, pair, rng, today=today)
-        referred = even.share("referred", number) < _REFERRED
-        yield _person(number, rng, answering, course, referred=referred, last_day=today - timedelta(days=1))
+        course = draw_course(shares, pair, rng, today=today)
+        referred = shares.share("referred", number) < _REFERRED
+        yield _person(number, rng, behaviour, course, referred=referred, last_day=today - timedelta(days=1))
 
 
 def _person(
-    number: int, rng: Random, answering: Answering, course: Course, *, referred: bool, last_day: date
+    number: int, rng: Random, behaviour: AnsweringBehaviour, course: Course, *, referred: bool, last_day: date
 ) -> Person:
     record_id = f"PMP-{number + 1:06d}"
     sex = draw_sex(rng)
@@ -49,7 +49,7 @@ def _person(
     practice = rng.choice(PRACTICES)
     practitioner = rng.choice(practice.practitioners)
     consent = rng.random()
-    responses = draw_responses(answering, rng, record_id=record_id, course=course, last_day=last_day)
+    responses = draw_responses(behaviour, rng, record_id=record_id, course=course, last_day=last_day)
     known = as_known_on(_ended_by_post(course, responses), last_day)
     return Person(
         referred=referred,

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from random import Random
 
-from demo.people.even_spread import EvenSpread
+from demo.people.low_discrepancy import LowDiscrepancyShares
 from demo.people.person import EndedHow
 from demo.people.questionnaires import LESSONS, MAJORITY, WINDOWS
 
@@ -44,15 +44,15 @@ class Course:
         return len(self.lessons_on) >= MAJORITY
 
 
-def draw_course(even: EvenSpread, pair: int, rng: Random, *, today: date) -> Course:
+def draw_course(shares: LowDiscrepancyShares, pair: int, rng: Random, *, today: date) -> Course:
     """The whole course of someone of this pair, the part that lies in the future included."""
-    enrolled_on = today - timedelta(days=1 + int(even.share("enrolled", pair) * _ENROLLED_WITHIN))
+    enrolled_on = today - timedelta(days=1 + int(shares.share("enrolled", pair) * _ENROLLED_WITHIN))
     referred_on = enrolled_on - timedelta(days=rng.randint(18, 40))
-    if even.share("starts", pair) < _NEVER_START:
+    if shares.share("starts", pair) < _NEVER_START:
         given_up = enrolled_on + timedelta(days=rng.randint(28, 42))
         return Course(referred_on, enrolled_on, None, (), given_up, "never_started", None)
     started_on = enrolled_on + timedelta(days=rng.randint(0, 10))
-    drawn = even.share("lessons", pair)
+    drawn = shares.share("lessons", pair)
     lessons_on = _lesson_dates(started_on, next(done for done, up_to in _LESSONS_DONE if drawn < up_to), rng)
     if len(lessons_on) >= MAJORITY:
         # Until the post questionnaires are in, which ends it sooner, the programme waits for their window to close.

@@ -3,7 +3,7 @@
 A person has a standard-normal trait per measure and timepoint. An item is answered by rounding
 `centre + spread * trait + offset of the item + noise * chance` to the nearest value that is offered:
 an ordinal model with evenly spaced thresholds. `centre`, `spread` and `centre_after` are solved by
-`python -m demo.people.calibrate` for a baseline mean, a baseline standard deviation and a mean after the
+`python -m demo.people.calibration` for a baseline mean, a baseline standard deviation and a mean after the
 programme; everything else here is an assumption of this demonstration.
 """
 

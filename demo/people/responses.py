@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from random import Random
 
-from demo.people.answers import correct, fill_in, rate_change, rate_programme
+from demo.people.answers import answer_instrument, correct_response, rate_change, rate_programme
 from demo.people.course import Course
 from demo.people.person import Instrument, Response, Timepoint
 from demo.people.questionnaires import ASKED_AT, LESSONS
@@ -23,7 +23,7 @@ _SOMETHING_AMENDED = 0.06
 
 
 @dataclass(frozen=True, slots=True)
-class Answering:
+class AnsweringBehaviour:
     """What decides how one person answers: traits, and two numbers from 0 up to 1."""
 
     traits: Traits
@@ -31,11 +31,11 @@ class Answering:
     satisfied: float
 
 
-class _Diary:
+class _ResponseCollector:
     """One person's answering: collects their responses as it walks through the timepoints."""
 
-    def __init__(self, answering: Answering, rng: Random, *, record_id: str, last_day: date) -> None:
-        self._answering, self._rng = answering, rng
+    def __init__(self, behaviour: AnsweringBehaviour, rng: Random, *, record_id: str, last_day: date) -> None:
+        self._behaviour, self._rng = behaviour, rng
         self._record_id, self._last_day = record_id, last_day
         self.responses: list[Response] = []
 
@@ -51,38 +51,40 @@ class _Diary:
 
     def _response(self, timepoint: Timepoint, instrument: Instrument, moment: datetime) -> Response:
         if instrument == "satisfaction":
-            answers = rate_programme(self._answering.satisfied, self._rng)
+            answers = rate_programme(self._behaviour.satisfied, self._rng)
         elif instrument == "pgic":
-            answers = rate_change(self._answering.traits.progress, self._rng)
+            answers = rate_change(self._behaviour.traits.progress, self._rng)
         else:
-            answers = fill_in(instrument, timepoint, self._answering.traits.levels[timepoint], self._rng)
+            answers = answer_instrument(
+                instrument, timepoint, self._behaviour.traits.levels[timepoint], self._rng
+            )
         return Response(f"{self._record_id}-{timepoint}-{instrument}", timepoint, instrument, moment, answers)
 
 
 def draw_responses(
-    answering: Answering, rng: Random, *, record_id: str, course: Course, last_day: date
+    behaviour: AnsweringBehaviour, rng: Random, *, record_id: str, course: Course, last_day: date
 ) -> tuple[Response, ...]:
     """What one person has handed in by `last_day`, in order of time. `course` is the whole course, future included."""
-    diary = _Diary(answering, rng, record_id=record_id, last_day=last_day)
+    collector = _ResponseCollector(behaviour, rng, record_id=record_id, last_day=last_day)
     # Someone who never started has at least been screened; of those who did, a few came in without.
     if course.started_on is None or rng.random() < _ANSWER_SCREENING:
-        diary.answer("screening", course.enrolled_on - timedelta(days=rng.randint(1, 14)))
+        collector.answer("screening", course.enrolled_on - timedelta(days=rng.randint(1, 14)))
     if course.started_on is None:
-        return tuple(diary.responses)
+        return tuple(collector.responses)
     started_on = course.started_on
     if rng.random() < _ANSWER_START:
         # Not before they were enrolled, which may have been on the very day they started.
-        diary.answer("start", max(course.enrolled_on, started_on + timedelta(days=rng.randint(-2, 3))))
-    answered_post = answering.answers_post < _ANSWER_POST[min(LESSONS, len(course.lessons_on))]
+        collector.answer("start", max(course.enrolled_on, started_on + timedelta(days=rng.randint(-2, 3))))
+    answered_post = behaviour.answers_post < _ANSWER_POST[min(LESSONS, len(course.lessons_on))]
     if answered_post:
-        diary.answer("post", started_on + timedelta(days=round(rng.triangular(49, 74, 56))))
+        collector.answer("post", started_on + timedelta(days=round(rng.triangular(49, 74, 56))))
     if rng.random() < (_ANSWER_FOLLOW_UP if answered_post else _ANSWER_FOLLOW_UP_WITHOUT_POST):
-        diary.answer("follow_up", started_on + timedelta(days=round(rng.triangular(133, 179, 147))))
-    return tuple(diary.responses)
+        collector.answer("follow_up", started_on + timedelta(days=round(rng.triangular(133, 179, 147))))
+    return tuple(collector.responses)
 
 
 def draw_amended(responses: tuple[Response, ...], rng: Random) -> tuple[Response, ...]:
     """The corrected copy of one response for a few people, else nothing."""
     if not responses or rng.random() >= _SOMETHING_AMENDED:
         return ()
-    return (correct(rng.choice(responses), rng),)
+    return (correct_response(rng.choice(responses), rng),)

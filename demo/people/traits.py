@@ -23,16 +23,16 @@ def _blend(shared: float, own: float, loading: float) -> float:
     return loading * shared + sqrt(1 - loading * loading) * own
 
 
-def draw_traits(pair_rng: Random, side: int, rng: Random) -> Traits:
+def draw_traits(pair_rng: Random, sign: int, rng: Random) -> Traits:
     """The traits at each timepoint, each leaning on the one before.
 
     Where a person stands and how they move is their pair's, mirrored by `side`; the rest is drawn from `rng`.
     """
-    distress, progress = side * pair_rng.gauss(0, 1), side * pair_rng.gauss(0, 1)
+    distress, progress = sign * pair_rng.gauss(0, 1), sign * pair_rng.gauss(0, 1)
     levels: dict[Timepoint, Levels] = {"screening": {}, "start": {}, "post": {}, "follow_up": {}}
     for name, measure in MEASURES.items():
-        start = _blend(distress, side * pair_rng.gauss(0, 1), measure.distress)
-        moved = _blend(-progress, side * pair_rng.gauss(0, 1), measure.distress)
+        start = _blend(distress, sign * pair_rng.gauss(0, 1), measure.distress)
+        moved = _blend(-progress, sign * pair_rng.gauss(0, 1), measure.distress)
         post = _blend(start, moved, TRAIT_CORRELATION)
         levels["screening"][name] = _blend(start, rng.gauss(0, 1), SCREENING_CORRELATION)
         levels["start"][name] = start

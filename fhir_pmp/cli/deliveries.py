@@ -10,16 +10,16 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from fhir_pmp.cli.start import now, read_settings, start
-from fhir_pmp.ehr import deliveries as desk
-from fhir_pmp.ehr.destinations import Patients
-from fhir_pmp.ehr.linking import decide_link
+from fhir_pmp.cli.startup import now, read_settings, start_runtime
+from fhir_pmp.ehr.config.destinations import PatientOwnership
+from fhir_pmp.ehr.identity.patient_link import decide_link
+from fhir_pmp.ehr.push import delivery_commands
 from fhir_pmp.identifiers import DestinationId, PersonId
-from fhir_pmp.opening import House
-from fhir_pmp.schedule.work import find_work
-from fhir_pmp.store.deliveries import Delivery, DeliveryState
+from fhir_pmp.runtime import Runtime
+from fhir_pmp.schedule.sync_jobs import build_sync_jobs
+from fhir_pmp.store.delivery.deliveries import Delivery, DeliveryState
 
-WHO = "command:deliveries"
+ACTOR = "command:deliveries"
 
 
 @click.group()
@@ -27,7 +27,7 @@ def deliveries() -> None:
     """What was, is and will be sent to the EHRs."""
 
 
-def selecting(command: Callable[..., None]) -> Callable[..., None]:
+def selection_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options that say which deliveries are meant."""
     for option in (
         click.option("--delivery", type=int, help="One delivery, by its number."),
@@ -52,8 +52,8 @@ def _selection(
     resource: str | None,
     since: datetime | None,
     until: datetime | None,
-) -> desk.Selection:
-    return desk.Selection(
+) -> delivery_commands.DeliverySelection:
+    return delivery_commands.DeliverySelection(
         delivery=delivery,
         destination=DestinationId(destination) if destination else None,
         person=PersonId(person) if person else None,
@@ -70,34 +70,34 @@ def _selection(
 )
 def counts(as_json: bool, every: float | None) -> None:
     """How many deliveries of each destination stand where."""
-    house = start()
+    runtime = start_runtime()
     while True:
-        found = _counted(house)
+        found = _count_deliveries(runtime)
         if as_json:
             click.echo(json.dumps(found))
         for name, counted in {} if as_json else found.items():
             for title, numbers in counted.items():
-                told = ", ".join(f"{count} {what}" for what, count in numbers.items()) or "nothing"
-                click.echo(f"{name}, {title.replace('_', ' ')}: {told}")
+                text = ", ".join(f"{count} {what}" for what, count in numbers.items()) or "nothing"
+                click.echo(f"{name}, {title.replace('_', ' ')}: {text}")
         if every is None:
             return
         time.sleep(every)
 
 
-def _counted(house: House) -> dict[str, dict[str, dict[str, int]]]:
-    with house.store.read() as books:
-        states = books.deliveries.counts()
+def _count_deliveries(runtime: Runtime) -> dict[str, dict[str, dict[str, int]]]:
+    with runtime.store.read() as uow:
+        states = uow.deliveries.counts()
         return {
             str(name): {
                 "deliveries": {state.value: count for state, count in states.get(name, {}).items()},
-                "resources_sent": books.deliveries.sent_by_type(name),
+                "resources_sent": uow.deliveries.sent_by_type(name),
             }
-            for name in house.destinations
+            for name in runtime.destinations
         }
 
 
 @deliveries.command("list")
-@selecting
+@selection_options
 @click.option("--state", "states", multiple=True, type=click.Choice([s.value for s in DeliveryState]))
 @click.option("--after", type=int, help="Go on after this number.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
@@ -116,7 +116,7 @@ def list_deliveries(
 ) -> None:
     """List deliveries in the order they were queued."""
     selection = _selection(delivery, destination, person, resource, since, until)
-    narrowed = desk.Selection(
+    with_states = delivery_commands.DeliverySelection(
         delivery=selection.delivery,
         destination=selection.destination,
         person=selection.person,
@@ -125,9 +125,11 @@ def list_deliveries(
         until=selection.until,
         states=tuple(DeliveryState(state) for state in states) or None,
     )
-    found = desk.list_deliveries(start().store, narrowed, who=WHO, now=now(), after=after, limit=limit)
+    found = delivery_commands.list_deliveries(
+        start_runtime().store, with_states, who=ACTOR, now=now(), after=after, limit=limit
+    )
     if as_json:
-        click.echo(json.dumps([_values(one) for one in found]))
+        click.echo(json.dumps([_delivery_values(one) for one in found]))
     else:
         _print(found)
 
@@ -136,16 +138,18 @@ def list_deliveries(
 @click.argument("delivery", type=int)
 def show_delivery(delivery: int) -> None:
     """Show one delivery: where it stands and why, what a person must decide about it."""
-    shown = desk.show_delivery(start().store, delivery, who=WHO, now=now())
-    for name, value in _values(shown.delivery).items():
+    shown = delivery_commands.show_delivery(start_runtime().store, delivery, who=ACTOR, now=now())
+    for name, value in _delivery_values(shown.delivery).items():
         click.echo(f"{name}: {value}")
     for item in shown.work_items:
         click.echo(f"work item {item.id}: {item.what} (for the {item.role}, since {item.since.isoformat()})")
 
 
 @deliveries.command("replay")
-@selecting
-@click.option("--do-it", is_flag=True, help="Send them again; without it only what would be sent is listed.")
+@selection_options
+@click.option(
+    "--execute", is_flag=True, help="Send them again; without it only what would be sent is listed."
+)
 def replay(
     delivery: int | None,
     destination: str | None,
@@ -153,31 +157,35 @@ def replay(
     resource: str | None,
     since: datetime | None,
     until: datetime | None,
-    do_it: bool,
+    execute: bool,
 ) -> None:
-    """Send dead deliveries again. A dry run unless --do-it is given."""
+    """Send dead deliveries again. A dry run unless --execute is given."""
     selection = _selection(delivery, destination, person, resource, since, until)
-    came_to = desk.replay(start().store, selection, who=WHO, now=now(), dry_run=not do_it)
-    _print(came_to.chosen)
-    click.echo(f"{len(came_to.chosen)} {'will be sent again' if came_to.done else 'would be sent again'}")
-    if came_to.overtaken:
-        click.echo(f"{len(came_to.overtaken)} left alone: a newer version went instead")
+    replayed = delivery_commands.replay(
+        start_runtime().store, selection, who=ACTOR, now=now(), dry_run=not execute
+    )
+    _print(replayed.chosen)
+    click.echo(f"{len(replayed.chosen)} {'will be sent again' if replayed.done else 'would be sent again'}")
+    if replayed.overtaken:
+        click.echo(f"{len(replayed.overtaken)} left alone: a newer version went instead")
 
 
 @deliveries.command("backfill")
 @click.argument("destination")
 def backfill(destination: str) -> None:
     """Queue everything current that a destination was never told of."""
-    house = _house_with(destination)
-    click.echo(f"{desk.backfill(house.store, DestinationId(destination), who=WHO, now=now())} queued")
+    runtime = _runtime_with_destination(destination)
+    click.echo(
+        f"{delivery_commands.backfill(runtime.store, DestinationId(destination), who=ACTOR, now=now())} queued"
+    )
 
 
 @deliveries.command("resume")
 @click.argument("destination")
 def resume(destination: str) -> None:
     """Call a paused destination again: address, certificate or sign-in has been mended."""
-    house = _house_with(destination)
-    desk.unpause(house.store, DestinationId(destination), who=WHO, now=now())
+    runtime = _runtime_with_destination(destination)
+    delivery_commands.unpause(runtime.store, DestinationId(destination), who=ACTOR, now=now())
     click.echo(f"{destination} is called again")
 
 
@@ -187,38 +195,38 @@ def resume(destination: str) -> None:
 @click.option("--patient", required=True, help="The id of the Patient there.")
 def link(person: str, destination: str, patient: str) -> None:
     """Decide which Patient of an EHR a person is; what waits goes on, what was sent goes to that Patient."""
-    work = find_work(read_settings(), threading.Event())
+    work = build_sync_jobs(read_settings(), threading.Event())
     try:
-        chosen = [one for one in work.neighbours if one.id == destination]
+        chosen = [one for one in work.ehr_connections if one.id == destination]
         if not chosen:
-            known = ", ".join(one.id for one in work.neighbours) or "no destination"
+            known = ", ".join(one.id for one in work.ehr_connections) or "no destination"
             raise click.UsageError(f"FHIR_PMP_DESTINATIONS names {known}")
-        if chosen[0].destination.patients is not Patients.THEIRS:
+        if chosen[0].destination.patients is not PatientOwnership.THEIRS:
             raise click.UsageError(f"at {destination} the Patients are ours: there is nothing to link")
-        goes_on = decide_link(
-            work.house.store,
+        resumed = decide_link(
+            work.runtime.store,
             chosen[0].client,
             chosen[0].id,
             PersonId(person),
             f"Patient/{patient.removeprefix('Patient/')}",
-            who=WHO,
+            who=ACTOR,
             now=now(),
         )
     finally:
         work.close()
-    click.echo(f"linked; {goes_on} deliveries go on")
+    click.echo(f"linked; {resumed} deliveries go on")
 
 
-def _house_with(destination: str) -> House:
-    house = start()
-    if DestinationId(destination) not in house.destinations:
+def _runtime_with_destination(destination: str) -> Runtime:
+    runtime = start_runtime()
+    if DestinationId(destination) not in runtime.destinations:
         raise click.UsageError(
-            f"FHIR_PMP_DESTINATIONS names {', '.join(house.destinations) or 'no destination'}"
+            f"FHIR_PMP_DESTINATIONS names {', '.join(runtime.destinations) or 'no destination'}"
         )
-    return house
+    return runtime
 
 
-def _values(one: Delivery) -> dict[str, object]:
+def _delivery_values(one: Delivery) -> dict[str, object]:
     return {
         "delivery": one.seq,
         "destination": one.destination,
@@ -235,7 +243,7 @@ def _values(one: Delivery) -> dict[str, object]:
 def _print(found: Sequence[Delivery]) -> None:
     table = Table("delivery", "destination", "resource", "version", "state", "attempts", "reason", box=None)
     for one in found:
-        values = _values(one)
+        values = _delivery_values(one)
         table.add_row(
             *(
                 str(values[name] if values[name] is not None else "")

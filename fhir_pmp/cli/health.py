@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import click
 
-from fhir_pmp.cli.start import now, read_settings
-from fhir_pmp.opening import open_destinations
+from fhir_pmp.cli.startup import now, read_settings
+from fhir_pmp.runtime import load_configured_destinations
 from fhir_pmp.store import Store
 from fhir_pmp.store.delivery_health import DestinationHealth, Health, health_values
 
@@ -19,12 +19,12 @@ ATTENTION = 3
 def health(as_json: bool) -> None:
     """Say how delivery to each EHR is doing. Status 0: well; 3: a person should look; 1: the database is not usable."""
     settings = read_settings()
-    destinations = open_destinations(settings)
+    destinations = load_configured_destinations(settings)
     store = Store(settings.database_url)
     try:
         store.check_ready()
-        with store.read() as books:
-            found = books.delivery_health.look(list(destinations), now=now())
+        with store.read() as uow:
+            found = uow.delivery_health.assess(list(destinations), now=now())
     finally:
         store.close()
     if as_json:
@@ -36,7 +36,7 @@ def health(as_json: bool) -> None:
 
 
 def _print(found: Health) -> None:
-    click.echo(f"sync: {'at work' if found.is_led else 'no process is at work'}")
+    click.echo(f"sync: {'at work' if found.has_leader else 'no process is at work'}")
     for one in found.destinations:
         for line in _lines(one, found):
             click.echo(f"{one.destination}, {line}")

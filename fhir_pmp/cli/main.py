@@ -5,18 +5,18 @@ import sys
 
 import click
 
-from fhir_pmp.cli.checking import check_mappings, settings
+from fhir_pmp.cli.access import clients, users
+from fhir_pmp.cli.configuration import check_mappings, settings
 from fhir_pmp.cli.deliveries import deliveries
-from fhir_pmp.cli.handing_in import import_file, responses
 from fhir_pmp.cli.health import health
-from fhir_pmp.cli.people import clients, users
+from fhir_pmp.cli.intake_commands import import_file, responses
 from fhir_pmp.cli.probe import probe_server
+from fhir_pmp.cli.processes import migrate, serve, sync
 from fhir_pmp.cli.reconcile import reconcile
-from fhir_pmp.cli.running import migrate, serve, sync
 from fhir_pmp.cli.summary import summary
 from fhir_pmp.crash_points import arm_from
 from fhir_pmp.errors import FhirPmpError
-from fhir_pmp.logs import place_of
+from fhir_pmp.logs import error_location
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -49,5 +49,5 @@ def main() -> None:
             click.echo(str(fault), err=True)
         sys.exit(1)
     except Exception as unexpected:  # noqa: BLE001 - the last net: a person's words may stand in the traceback
-        click.echo(f"Something went wrong that we did not foresee: {place_of(unexpected)}", err=True)
+        click.echo(f"Something went wrong that we did not foresee: {error_location(unexpected)}", err=True)
         sys.exit(70)

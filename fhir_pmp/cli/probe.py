@@ -12,14 +12,14 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from fhir_pmp.cli.start import now
-from fhir_pmp.ehr.client import EhrClient, origin_of
-from fhir_pmp.ehr.outcomes import OffOrigin
-from fhir_pmp.ehr.probing import Honoured, Probed, probe
-from fhir_pmp.ehr.probing.ground import Ground
-from fhir_pmp.ehr.sign_in import GivenToken
+from fhir_pmp.cli.startup import now
+from fhir_pmp.ehr.capability.probing import Honoured, ProbeReport, probe
+from fhir_pmp.ehr.capability.probing.probe_session import ProbeSession
+from fhir_pmp.ehr.sign_in import FixedToken
+from fhir_pmp.ehr.transport.client import EhrClient, origin_of
+from fhir_pmp.ehr.transport.response_class import OffOrigin
 from fhir_pmp.errors import FhirPmpError
-from fhir_pmp.logs import place_of
+from fhir_pmp.logs import error_location
 
 COULD_NOT_PROBE = 3
 """Exit status: unreachable, not FHIR R4, or it does not let us look."""
@@ -38,7 +38,7 @@ LEFT_BEHIND = 4
     "--subject", help="Patient/ID there of a test patient, for a server that takes nothing without one."
 )
 @click.option(
-    "--patience",
+    "--search-timeout",
     type=click.FloatRange(0, 600),
     default=90,
     show_default=True,
@@ -55,7 +55,7 @@ def probe_server(
     read_only: bool,
     kind: str | None,
     subject: str | None,
-    patience: float,
+    search_timeout: float,
     token_file: Path | None,
 ) -> None:
     """Find out what the FHIR server at URL truly honours, beside what it claims.
@@ -67,36 +67,36 @@ def probe_server(
         origin_of(url)
     except OffOrigin:
         raise click.UsageError("URL is not an http or https address without a user name") from None
-    made: list[Ground] = []
+    sessions: list[ProbeSession] = []
     token = token_file.read_text(encoding="utf-8").strip() if token_file else None
     try:
-        with EhrClient(url, tokens=GivenToken(token) if token else None) as client, _ends_orderly():
-            probed = probe(
+        with EhrClient(url, tokens=FixedToken(token) if token else None) as client, _sigterm_as_interrupt():
+            report = probe(
                 client,
                 now(),
                 read_only=read_only,
                 kind=kind,
                 subject=subject,
-                patience=patience,
-                begun=made.append,
+                search_timeout=search_timeout,
+                on_session_start=sessions.append,
             )
     except FhirPmpError as wrong:
-        _give_up("; ".join(str(fault) for fault in wrong.faults), made)
+        _give_up("; ".join(str(fault) for fault in wrong.faults), sessions)
     except KeyboardInterrupt:
-        _give_up("broken off", made)
+        _give_up("broken off", sessions)
     except Exception as unexpected:  # noqa: BLE001 - what was left behind is told whatever went wrong
-        _give_up(f"broken off by {place_of(unexpected)}", made)
+        _give_up(f"broken off by {error_location(unexpected)}", sessions)
     if as_json:
-        click.echo(json.dumps(as_values(probed), indent=2))
+        click.echo(json.dumps(as_values(report), indent=2))
     else:
-        _print(probed)
-    if probed.left:
-        _tell_left(probed.left)
+        _print(report)
+    if report.remains:
+        _report_left_behind(report.remains)
         raise click.exceptions.Exit(LEFT_BEHIND)
 
 
 @contextmanager
-def _ends_orderly() -> Iterator[None]:
+def _sigterm_as_interrupt() -> Iterator[None]:
     """SIGTERM ends it as Ctrl-C does: what was made is removed first."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -105,61 +105,61 @@ def _ends_orderly() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _give_up(why: str, made: list[Ground]) -> NoReturn:
+def _give_up(why: str, sessions: list[ProbeSession]) -> NoReturn:
     click.echo(f"This server could not be probed: {why}", err=True)
-    left = [one for ground in made for one in ground.left]
-    _tell_left(left)
-    raise click.exceptions.Exit(LEFT_BEHIND if left else COULD_NOT_PROBE)
+    remains = [one for session in sessions for one in session.remains]
+    _report_left_behind(remains)
+    raise click.exceptions.Exit(LEFT_BEHIND if remains else COULD_NOT_PROBE)
 
 
-def _tell_left(left: object) -> None:
-    for one in left if isinstance(left, list) else []:
+def _report_left_behind(remains: object) -> None:
+    for one in remains if isinstance(remains, list) else []:
         click.echo(f"could not be removed: {one}", err=True)
 
 
-def as_values(probed: Probed) -> dict[str, object]:
+def as_values(report: ProbeReport) -> dict[str, object]:
     """The table as JSON values."""
-    choice = probed.choice
+    choice = report.choice
     return {
-        "address": probed.address,
-        "written_as": probed.kind,
+        "address": report.address,
+        "written_as": report.kind,
         "probes": [
             {
                 "name": one.name,
                 "title": one.title,
-                "honoured": one.found.honoured.value,
-                "seen": one.found.seen,
-                "seconds": one.found.seconds,
+                "honoured": one.result.honoured.value,
+                "seen": one.result.seen,
+                "seconds": one.result.seconds,
                 "claimed": one.claimed,
             }
-            for one in probed.findings
+            for one in report.findings
         ],
         "write_strategy": None
         if choice is None
         else {
-            "way": choice.way.value,
+            "way": choice.strategy.value,
             "why": choice.why,
-            "refused": {way.value: why for way, why in choice.ways.items() if why},
+            "refused": {strategy.value: why for strategy, why in choice.strategies.items() if why},
         },
-        "left_behind": list(probed.left),
+        "left_behind": list(report.remains),
     }
 
 
 _STYLES = {Honoured.YES: "green", Honoured.NO: "red", Honoured.PARTLY: "yellow", Honoured.UNKNOWN: "dim"}
 
 
-def _print(probed: Probed) -> None:
+def _print(report: ProbeReport) -> None:
     console = Console(width=None if sys.stdout.isatty() else 200)
     table = Table("probe", "honoured", "seen", "claimed", box=None, header_style="bold")
-    for one in probed.findings:
-        style = _STYLES[one.found.honoured]
-        table.add_row(one.title, f"[{style}]{one.found.honoured.value}[/]", one.found.seen, one.claimed)
-    console.print(f"{probed.address} written as {probed.kind}")
+    for one in report.findings:
+        style = _STYLES[one.result.honoured]
+        table.add_row(one.title, f"[{style}]{one.result.honoured.value}[/]", one.result.seen, one.claimed)
+    console.print(f"{report.address} written as {report.kind}")
     console.print(table)
-    if probed.choice is None:
+    if report.choice is None:
         console.print("Nothing was written, so no way of writing is proven.")
         return
-    console.print(f"We would write by: {probed.choice.way.value}, because {probed.choice.why}.")
-    for way, why in probed.choice.ways.items():
+    console.print(f"We would write by: {report.choice.strategy.value}, because {report.choice.why}.")
+    for strategy, why in report.choice.strategies.items():
         if why:
-            console.print(f"  not {way.value}: {why}")
+            console.print(f"  not {strategy.value}: {why}")

@@ -8,7 +8,7 @@ from fractions import Fraction
 from fhir_pmp.identifiers import InstrumentId, LinkId, ScaleId
 
 
-class Status(StrEnum):
+class RuleStatus(StrEnum):
     """How well a rule is founded (clinical.md section 0)."""
 
     VERIFIED = "verified"
@@ -49,7 +49,7 @@ class Rule:
 
     rule_id: str
     version: int
-    status: Status
+    status: RuleStatus
     source: str
 
 
@@ -95,7 +95,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Blanks:
+class BlanksRule:
     """How many of a scale's items may be blank, and on what authority."""
 
     rule: Rule
@@ -163,7 +163,7 @@ class Scale:
     lowest: Fraction
     highest: Fraction
     better: Better
-    blanks: Blanks
+    blanks: BlanksRule
     rule: Rule  # the scoring rule itself
     band_sets: tuple[BandSet, ...]  # the first is the one that is published and shown
     changes: tuple[ChangeRule, ...]

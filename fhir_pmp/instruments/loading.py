@@ -6,10 +6,10 @@ from pathlib import Path
 
 from fhir_pmp.errors import Fault
 from fhir_pmp.identifiers import InstrumentId, LinkId
-from fhir_pmp.instruments.consistency import check_instrument, rules_of
+from fhir_pmp.instruments.consistency_checks import check_instrument, rules_of
 from fhir_pmp.instruments.definition import Instrument, Instruments
-from fhir_pmp.instruments.reading import read_instrument
-from fhir_pmp.mapping_file import MappingFaults, Table, read_folder, read_mapping
+from fhir_pmp.instruments.mapping_reader import read_instrument
+from fhir_pmp.mapping_file import MappingFaults, MappingTable, read_folder, read_mapping
 
 Wording = Mapping[InstrumentId, Mapping[LinkId, str]]
 """The operator's item texts, for instruments whose wording may not be in the repository."""
@@ -41,11 +41,13 @@ def _read(folder: Path, wording: Path | None) -> tuple[Instruments, list[Fault]]
     faults.extend(_faults_of_shared_rule_ids(instruments))
     if wording is not None:
         texts = read_mapping(wording, lambda table: _read_wording(table, instruments, named), faults)
-        instruments = {key: _reworded(each, (texts or {}).get(key, {})) for key, each in instruments.items()}
+        instruments = {
+            key: _with_wording(each, (texts or {}).get(key, {})) for key, each in instruments.items()
+        }
     return instruments, faults
 
 
-def _read_one(table: Table) -> Instrument:
+def _read_one(table: MappingTable) -> Instrument:
     before = table.faults_so_far
     instrument = read_instrument(table)
     # With stand-ins for faulty fields nothing fits together; those faults would hide the real ones.
@@ -67,7 +69,7 @@ def _faults_of_shared_rule_ids(instruments: Instruments) -> list[Fault]:
     return faults
 
 
-def _read_wording(table: Table, instruments: Instruments, named: set[InstrumentId]) -> Wording:
+def _read_wording(table: MappingTable, instruments: Instruments, named: set[InstrumentId]) -> Wording:
     texts: dict[InstrumentId, dict[LinkId, str]] = {}
     for name in map(InstrumentId, table.names()):
         if name not in named:
@@ -76,14 +78,14 @@ def _read_wording(table: Table, instruments: Instruments, named: set[InstrumentI
     return texts
 
 
-def _read_texts(table: Table, instrument: Instrument | None) -> dict[LinkId, str]:
+def _read_texts(table: MappingTable, instrument: Instrument | None) -> dict[LinkId, str]:
     for link_id in table.names():
         if instrument is not None and link_id not in instrument.items_by_id:
             table.fault("is not an item of this instrument", link_id)
     return {LinkId(link_id): table.text(link_id) for link_id in table.names()}
 
 
-def _reworded(instrument: Instrument, texts: Mapping[LinkId, str]) -> Instrument:
+def _with_wording(instrument: Instrument, texts: Mapping[LinkId, str]) -> Instrument:
     items = tuple(
         replace(item, text=texts[item.link_id]) if item.link_id in texts else item
         for item in instrument.items

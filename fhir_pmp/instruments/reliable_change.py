@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import sqrt
 
-from fhir_pmp.instruments.change import Verdict
+from fhir_pmp.instruments.change_rules import Verdict
 from fhir_pmp.instruments.definition import Better
 
 Z95 = 1.96
 
 
-class Class(StrEnum):
+class ReliableChangeClass(StrEnum):
     """Jacobson and Truax's four classes (clinical.md 4.5)."""
 
     RECOVERED = "recovered"
@@ -40,7 +40,7 @@ class Cutoffs:
 class Classification:
     """One person's class. Not `in_range`: already on the healthy side at baseline, so left out of recovery rates."""
 
-    category: Class
+    category: ReliableChangeClass
     in_range: bool
     rci: float
 
@@ -65,17 +65,17 @@ def smallest_detectable_change(sem: float) -> float:
     return Z95 * difference_error(sem)
 
 
-def standard_error_of(mdc95: float) -> float:
+def standard_error_from_mdc95(mdc95: float) -> float:
     """The SEM behind a published MDC95."""
     return mdc95 / smallest_detectable_change(1)
 
 
 def reliable_verdict(before: float, after: float, sem: float, better: Better) -> Verdict:
     """Improved or worsened where |RCI| > 1.96 (strict), read with the scale's direction; else unchanged."""
-    gain = _gain(reliable_change_index(before, after, sem), better)
-    if abs(gain) <= Z95:
+    improvement_index = _improvement(reliable_change_index(before, after, sem), better)
+    if abs(improvement_index) <= Z95:
         return Verdict.UNCHANGED
-    return Verdict.IMPROVED if gain > 0 else Verdict.WORSENED
+    return Verdict.IMPROVED if improvement_index > 0 else Verdict.WORSENED
 
 
 def cutoffs(clinical: Distribution, normal: Distribution, better: Better) -> Cutoffs:
@@ -95,11 +95,11 @@ def classify(before: float, after: float, sem: float, cutoff: float, better: Bet
     verdict = reliable_verdict(before, after, sem, better)
     category = _CLASSES[verdict]
     if verdict is Verdict.IMPROVED and in_range and _is_healthy(after, cutoff, better):
-        category = Class.RECOVERED
+        category = ReliableChangeClass.RECOVERED
     return Classification(category, in_range, reliable_change_index(before, after, sem))
 
 
-def _gain(change: float, better: Better) -> float:
+def _improvement(change: float, better: Better) -> float:
     return change if better is Better.HIGHER else -change
 
 
@@ -108,7 +108,7 @@ def _is_healthy(score: float, cutoff: float, better: Better) -> bool:
 
 
 _CLASSES = {
-    Verdict.IMPROVED: Class.IMPROVED,
-    Verdict.UNCHANGED: Class.UNCHANGED,
-    Verdict.WORSENED: Class.DETERIORATED,
+    Verdict.IMPROVED: ReliableChangeClass.IMPROVED,
+    Verdict.UNCHANGED: ReliableChangeClass.UNCHANGED,
+    Verdict.WORSENED: ReliableChangeClass.DETERIORATED,
 }

@@ -8,7 +8,7 @@ from operator import itemgetter
 from fhir_pmp.errors import Fault, NotUnderstood
 from fhir_pmp.identifiers import LinkId
 from fhir_pmp.instruments.bands import published_band
-from fhir_pmp.instruments.definition import Answers, Instrument, Item, Method, Rule, Scale, Score, Status
+from fhir_pmp.instruments.definition import Answers, Instrument, Item, Method, Rule, RuleStatus, Scale, Score
 
 Scorer = Callable[[Answers], tuple[Score, ...]]
 Checker = Callable[[Mapping[str, object]], Answers]
@@ -47,7 +47,7 @@ def compile_checker(instrument: Instrument) -> Checker:
         # The types first: True and 1.0 are equal to 1, and neither is an answer.
         if _WHOLE_NUMBERS.issuperset(map(type, answers.values())) and pairs.issuperset(answers.items()):
             return dict(answers)  # type: ignore[arg-type]
-        raise _refusal(instrument, answers)
+        raise _answers_error(instrument, answers)
 
     return check
 
@@ -65,7 +65,7 @@ def compile_scorer(instrument: Instrument) -> Scorer:
     return lambda answers: tuple([score(answers) for score in scorers])
 
 
-def combined(scale: Scale, total: int, answered: int) -> Fraction:
+def exact_value(scale: Scale, total: int, answered: int) -> Fraction:
     """The scale's exact value, before rounding and multiplier, from the sum of its answered items.
 
     The person's own mean stands in for each blank, which leaves a complete scale as it was (clinical.md 2.2).
@@ -75,7 +75,7 @@ def combined(scale: Scale, total: int, answered: int) -> Fraction:
     return Fraction(total * len(scale.items), answered)
 
 
-def counted_from_zero(scale: Scale, value: Fraction) -> Fraction:
+def zero_based_score(scale: Scale, value: Fraction) -> Fraction:
     """The score in a coding that starts at 0: the United States write the K10 as 0-40, ten less than Australia."""
     return value - scale.lowest
 
@@ -101,7 +101,7 @@ def published_text(scale: Scale, value: Fraction) -> str:
     return decimal_text(value, 0 if scale.whole else 2)
 
 
-class _Finished(dict[int, Score]):
+class _ScoreCache(dict[int, Score]):
     """The scores of one scale with so many items answered, by the sum of the answers; each made when first asked."""
 
     __slots__ = ("_answered", "_scale")
@@ -112,54 +112,57 @@ class _Finished(dict[int, Score]):
         self._answered = answered
 
     def __missing__(self, total: int) -> Score:
-        score = self[total] = _finish(self._scale, total, self._answered)
+        score = self[total] = _build_score(self._scale, total, self._answered)
         return score
 
 
 def _compile_scale(instrument: Instrument, scale: Scale) -> Callable[[Answers], Score]:
     link_ids = scale.items
-    finished = tuple(_Finished(scale, answered) for answered in range(len(link_ids) + 1))
+    score_caches = tuple(_ScoreCache(scale, answered) for answered in range(len(link_ids) + 1))
 
     def score_any(answers: Answers) -> Score:
         points = [answers[link_id] for link_id in link_ids if link_id in answers]
-        return finished[len(points)][sum(points)]
+        return score_caches[len(points)][sum(points)]
 
     if scale.reversed:
-        return _turned(instrument, scale, score_any)
+        return _with_reversed_items(instrument, scale, score_any)
     if len(link_ids) < 2:
         return score_any
-    take, complete = itemgetter(*link_ids), finished[-1]
+    pick_answers, complete_scores = itemgetter(*link_ids), score_caches[-1]
 
     def score(answers: Answers) -> Score:
         try:
-            given = take(answers)
+            given = pick_answers(answers)
         except KeyError:
             return score_any(answers)
-        return complete[sum(given)]
+        return complete_scores[sum(given)]
 
     return score
 
 
-def _turned(
+def _with_reversed_items(
     instrument: Instrument, scale: Scale, score: Callable[[Answers], Score]
 ) -> Callable[[Answers], Score]:
     """Scores the answers with the reversed items' answers turned round: the highest becomes the lowest."""
-    turn = {link_id: item.lowest + item.highest for link_id, item in instrument.items_by_id.items()}
+    reversal_sums = {link_id: item.lowest + item.highest for link_id, item in instrument.items_by_id.items()}
 
-    def score_turned(answers: Answers) -> Score:
+    def score_reversed(answers: Answers) -> Score:
         return score(
-            {**answers, **{key: turn[key] - answers[key] for key in scale.reversed if key in answers}}
+            {
+                **answers,
+                **{key: reversal_sums[key] - answers[key] for key in scale.reversed if key in answers},
+            }
         )
 
-    return score_turned
+    return score_reversed
 
 
-def _finish(scale: Scale, total: int, answered: int) -> Score:
+def _build_score(scale: Scale, total: int, answered: int) -> Score:
     blanks = len(scale.items) - answered
     rules = [scale.rule, scale.blanks.rule] if blanks else [scale.rule]
     if not answered or blanks > scale.blanks.allowed:
         return Score(scale.id, None, None, None, answered, blanks, False, _unconfirmed(rules))
-    exact = combined(scale, total, answered)
+    exact = exact_value(scale, total, answered)
     # Rounded before it is doubled: a DASS-21 score is twice a whole number, and its bands know no others.
     value = (Fraction(round_half_up(exact)) if scale.whole else exact) * scale.multiplier
     band = published_band(scale, value)
@@ -178,17 +181,17 @@ def _finish(scale: Scale, total: int, answered: int) -> Score:
 
 
 def _unconfirmed(applied: list[Rule]) -> tuple[str, ...]:
-    return tuple(rule.rule_id for rule in applied if rule.status is Status.UNCONFIRMED)
+    return tuple(rule.rule_id for rule in applied if rule.status is RuleStatus.UNCONFIRMED)
 
 
-def _refusal(instrument: Instrument, answers: Mapping[str, object]) -> AnswersNotUnderstood:
+def _answers_error(instrument: Instrument, answers: Mapping[str, object]) -> AnswersNotUnderstood:
     unknown = [
         Fault(name if _LINK_ID.fullmatch(name) else "?", "is not an item of this instrument")
         for name in answers
         if name not in instrument.items_by_id
     ]
     wrong = [
-        Fault(name, _what_is_offered(item))
+        Fault(name, _offered_text(item))
         for name, item in ((name, instrument.items_by_id.get(LinkId(name))) for name in answers)
         if item is not None and not item.offers(answers[name])
     ]
@@ -196,5 +199,5 @@ def _refusal(instrument: Instrument, answers: Mapping[str, object]) -> AnswersNo
     return kind(faults=[*unknown, *wrong])
 
 
-def _what_is_offered(item: Item) -> str:
+def _offered_text(item: Item) -> str:
     return f"is not an answer that is offered (whole numbers {min(item.offered)} to {max(item.offered)})"

@@ -66,7 +66,7 @@ class ArrivedResponse:
     answers: Mapping[str, object]  # linkId -> value; blanks absent
 
 
-class Fate(StrEnum):
+class RecordingStatus(StrEnum):
     """What became of one arrival. A repeat is a normal answer."""
 
     ACCEPTED = "accepted"
@@ -76,10 +76,10 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class RecordingResult:
     """What became of one arrival; `id` is our resource id."""
 
-    fate: Fate
+    status: RecordingStatus
     id: str | None = None
     version: int | None = None
     refusal: FhirPmpError | None = None  # why: its faults name the fields, its class says who must act

@@ -25,8 +25,8 @@ from fhir_pmp.identifiers import (
 )
 from fhir_pmp.instruments.definition import Answers, Instrument, Score
 from fhir_pmp.instruments.scoring import Checker, Scorer, compile_checker, compile_scorer
-from fhir_pmp.pathway.movement import Compare, compile_comparison
-from fhir_pmp.pathway.programme import Programme
+from fhir_pmp.pathway.programme.definition import Programme
+from fhir_pmp.pathway.score_comparison import CompareScores, compile_comparison
 
 
 class Kind(StrEnum):
@@ -66,7 +66,9 @@ class Clinic:
     zone: ZoneInfo
     _checkers: Mapping[InstrumentId, Checker] = field(init=False, repr=False, compare=False)
     _scorers: Mapping[InstrumentId, Scorer] = field(init=False, repr=False, compare=False)
-    _comparisons: Mapping[InstrumentId, tuple[Compare, ...]] = field(init=False, repr=False, compare=False)
+    _comparisons: Mapping[InstrumentId, tuple[CompareScores, ...]] = field(
+        init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         # Compiled once: an import scores a hundred thousand responses.
@@ -90,7 +92,7 @@ class Clinic:
         """One score for every scale of the instrument, in its order. Raises KeyError."""
         return self._scorers[instrument](answers)
 
-    def compare(self, instrument: InstrumentId, position: int) -> Compare:
+    def compare(self, instrument: InstrumentId, position: int) -> CompareScores:
         """What compares two exact scores of the instrument's scale at that position. Raises KeyError, IndexError."""
         return self._comparisons[instrument][position]
 
@@ -150,7 +152,7 @@ class Clinic:
         """The id of another entry of the referral Bundle; `key` is what tells it from others of its type."""
         return ResourceId(self.ids.compute(Kind.ENTRY, referral, resource_type, key))
 
-    def sent_id(self, whose: str, resource_type: str, identifier: Identifier) -> ResourceId:
+    def entry_id_by_identifier(self, whose: str, resource_type: str, identifier: Identifier) -> ResourceId:
         """The id of another entry that bears an identifier; `whose`: the person's id, or the client's."""
         return ResourceId(
             self.ids.compute(Kind.ENTRY, whose, resource_type, identifier.system, identifier.value)

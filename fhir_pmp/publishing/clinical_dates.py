@@ -5,10 +5,10 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from fhir_pmp.store.columns import milliseconds
+from fhir_pmp.store.engine.columns import to_milliseconds
 
 _DAY = timedelta(days=1)  # of the calendar: the wall clock stays, whatever the clocks do
-_DAY_LONG = 24 * 60 * 60 * 1000
+_DAY_MILLISECONDS = 24 * 60 * 60 * 1000
 
 
 class ClinicalDates:
@@ -23,12 +23,14 @@ def _span(text: str, zone: ZoneInfo) -> tuple[int, int]:
     """First millisecond and the one after the last. Raises ValueError for what is no FHIR date."""
     if "T" in text:
         moment = datetime.fromisoformat(text)
-        start = milliseconds(moment)
+        start = to_milliseconds(moment)
         return start, start + (1 if "." in text else 1000)
     first, last = (datetime(day.year, day.month, day.day, tzinfo=zone) for day in _days(text))
     # The day after the calendar's last one has no name; others write 9999-12-31 for "no end".
-    after = milliseconds(last + _DAY) if last.date() < date.max else milliseconds(last) + _DAY_LONG
-    return milliseconds(first), after
+    after = (
+        to_milliseconds(last + _DAY) if last.date() < date.max else to_milliseconds(last) + _DAY_MILLISECONDS
+    )
+    return to_milliseconds(first), after
 
 
 def _days(text: str) -> tuple[date, date]:

@@ -1,6 +1,6 @@
 """The only SQL: what the house remembers, one repository per file, the same on SQLite and PostgreSQL."""
 
-from fhir_pmp.store.books import Books
-from fhir_pmp.store.store import Store
+from fhir_pmp.store.database import Store
+from fhir_pmp.store.unit_of_work import UnitOfWork
 
-__all__ = ["Books", "Store"]
+__all__ = ["UnitOfWork", "Store"]

@@ -10,16 +10,16 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from fhir_pmp.errors import FhirPmpError
-from fhir_pmp.store.audit import AuditRow
+from fhir_pmp.store.access.audit import AuditRow
+from fhir_pmp.store.database import Store
 from fhir_pmp.store.errors import StoreBusy
-from fhir_pmp.store.store import Store
 
-MOST_IN_ONE_COMMIT = 200
+MAX_ROWS_PER_COMMIT = 200
 """Rows. More would make the first of them wait for the last."""
-LONGEST_WAIT_SECONDS = 15.0
+MAX_WAIT_SECONDS = 15.0
 """A request whose row is not committed by then is refused its answer."""
 
-_Waiting = tuple[AuditRow, "Future[None]"]
+_QueuedRow = tuple[AuditRow, "Future[None]"]
 
 
 class AuditNotWritten(StoreBusy):
@@ -31,33 +31,33 @@ class AuditWriter:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
-        self._start = threading.Lock()
+        self._queue: queue.SimpleQueue[_QueuedRow | None] = queue.SimpleQueue()
+        self._start_lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
 
     def write(self, row: AuditRow) -> None:
         """Returns once the row is committed. Raises AuditNotWritten; the caller then gives nothing away."""
-        self._started()
+        self._ensure_started()
         done: Future[None] = Future()
-        self._waiting.put((row, done))
+        self._queue.put((row, done))
         try:
-            done.result(timeout=LONGEST_WAIT_SECONDS)
+            done.result(timeout=MAX_WAIT_SECONDS)
         except (FhirPmpError, TimeoutError):
             raise AuditNotWritten(after_seconds=1) from None
 
     def close(self) -> None:
         """Commits what waits and ends the thread; later rows are refused."""
-        with self._start:
+        with self._start_lock:
             self._closed = True
             thread = self._thread
         if thread is not None:
-            self._waiting.put(None)
+            self._queue.put(None)
             thread.join()
 
-    def _started(self) -> None:
+    def _ensure_started(self) -> None:
         # A server may fork after the app is built: the thread belongs to the process that first writes.
-        with self._start:
+        with self._start_lock:
             if self._closed:
                 raise AuditNotWritten("the service is stopping")
             if self._thread is None or not self._thread.is_alive():
@@ -65,34 +65,34 @@ class AuditWriter:
                 self._thread.start()
 
     def _run(self) -> None:
-        more = True
-        while more:
-            together, more = self._gather()
-            if together:
-                _settle(together, self._commit)
+        is_open = True
+        while is_open:
+            batch, is_open = self._next_batch()
+            if batch:
+                _commit_batch(batch, self._commit)
 
-    def _gather(self) -> tuple[list[_Waiting], bool]:
-        together: list[_Waiting] = []
-        waiting = self._waiting.get()
-        while waiting is not None:
-            together.append(waiting)
-            if len(together) == MOST_IN_ONE_COMMIT or self._waiting.empty():
-                return together, True
-            waiting = self._waiting.get()
-        return together, False
+    def _next_batch(self) -> tuple[list[_QueuedRow], bool]:
+        batch: list[_QueuedRow] = []
+        queued = self._queue.get()
+        while queued is not None:
+            batch.append(queued)
+            if len(batch) == MAX_ROWS_PER_COMMIT or self._queue.empty():
+                return batch, True
+            queued = self._queue.get()
+        return batch, False
 
     def _commit(self, rows: list[AuditRow]) -> None:
-        with self._store.begin_beside() as books:
-            books.audit.append(rows)
+        with self._store.begin_without_publishing() as uow:
+            uow.audit.append(rows)
 
 
-def _settle(together: list[_Waiting], commit: Callable[[list[AuditRow]], None]) -> None:
+def _commit_batch(batch: list[_QueuedRow], commit: Callable[[list[AuditRow]], None]) -> None:
     try:
-        commit([row for row, _ in together])
+        commit([row for row, _ in batch])
     except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is; the thread goes on
         failure = error if isinstance(error, FhirPmpError) else AuditNotWritten()
-        for _, done in together:
+        for _, done in batch:
             done.set_exception(failure)
     else:
-        for _, done in together:
+        for _, done in batch:
             done.set_result(None)

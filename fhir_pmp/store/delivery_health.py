@@ -7,16 +7,16 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from fhir_pmp.identifiers import DestinationId
-from fhir_pmp.store.deliveries import DeliveryState
-from fhir_pmp.store.delivery_book import DeliveryBook
+from fhir_pmp.store.delivery.deliveries import DeliveryState
+from fhir_pmp.store.delivery.delivery_queries import DeliveryQueries
 from fhir_pmp.store.leases import TIMERS, Leases
-from fhir_pmp.store.neighbours import Breaker, Breakers
+from fhir_pmp.store.remote_state.remote_ids import Breaker, Breakers
 from fhir_pmp.store.tables.delivery import outbox
-from fhir_pmp.store.tables.letters import STANDING, work_items
-from fhir_pmp.store.tables.pulling import pull_cursors, reconciles
+from fhir_pmp.store.tables.letters import IS_OPEN, work_items
+from fhir_pmp.store.tables.pulling import pull_cursors, reconciliations
 
 BREAKER_STATES = ("closed", "recovering", "open", "half_open", "paused")
-_ANSWERS = ("closed", "recovering")
+_CALLING_STATES = ("closed", "recovering")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class DestinationHealth:
     @property
     def attention(self) -> tuple[str, ...]:
         """Why a person should look, in our words; none where nobody need."""
-        reasons = [] if self.breaker.state in _ANSWERS else [f"the breaker is {self.breaker.state}"]
+        reasons = [] if self.breaker.state in _CALLING_STATES else [f"the breaker is {self.breaker.state}"]
         reasons += [f"{count} open: {kind}" for kind, count in sorted(self.work_items.items())]
         return tuple(reasons)
 
@@ -52,20 +52,22 @@ class Health:
     """How delivery is doing, whoever asks and of whichever process."""
 
     at: datetime
-    leads_until: datetime | None  # until when some sync process leads; absent: none does
+    leader_until: datetime | None  # until when some sync process leads; absent: none does
     destinations: tuple[DestinationHealth, ...]
     work_items: Mapping[tuple[str, str], int]  # all that are open, by kind and role
 
     @property
-    def is_led(self) -> bool:
+    def has_leader(self) -> bool:
         """Whether a sync process is at work."""
-        return self.leads_until is not None and self.leads_until > self.at
+        return self.leader_until is not None and self.leader_until > self.at
 
     @property
     def attention(self) -> tuple[str, ...]:
         """Why a person should look; none where nobody need."""
-        own = () if self.is_led else ("no sync process is at work",)
-        return own + tuple(f"{one.destination}: {why}" for one in self.destinations for why in one.attention)
+        own = () if self.has_leader else ("no sync process is at work",)
+        return own + tuple(
+            f"{entry.destination}: {why}" for entry in self.destinations for why in entry.attention
+        )
 
 
 class DeliveryHealth:
@@ -74,26 +76,26 @@ class DeliveryHealth:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def look(self, destinations: Collection[DestinationId], *, now: datetime) -> Health:
+    def assess(self, destinations: Collection[DestinationId], *, now: datetime) -> Health:
         """How these destinations are doing."""
-        lead = Leases(self._connection).find(TIMERS)
-        counts = DeliveryBook(self._connection).counts()
+        lease = Leases(self._connection).find(TIMERS)
+        counts = DeliveryQueries(self._connection).counts()
         return Health(
             now,
-            None if lead is None else lead.until,
-            tuple(self._destination(one, counts.get(one, {})) for one in sorted(destinations)),
+            None if lease is None else lease.until,
+            tuple(self._destination(entry, counts.get(entry, {})) for entry in sorted(destinations)),
             self._open_items(),
         )
 
     def _destination(
         self, destination: DestinationId, counts: Mapping[DeliveryState, int]
     ) -> DestinationHealth:
-        book = DeliveryBook(self._connection)
+        queries = DeliveryQueries(self._connection)
         return DestinationHealth(
             destination,
             {state: counts.get(state, 0) for state in DeliveryState},
-            book.last_success_at(destination),
-            book.oldest_unsent_at(destination),
+            queries.last_success_at(destination),
+            queries.oldest_unsent_at(destination),
             self._oldest_waiting(destination),
             self._pulled(destination),
             self._reconciled(destination),
@@ -115,24 +117,24 @@ class DeliveryHealth:
         return {row.type: row.completed_at for row in sorted(rows, key=lambda row: str(row.type))}
 
     def _reconciled(self, destination: DestinationId) -> datetime | None:
-        query = sa.select(sa.func.max(reconciles.c.completed_at))
+        query = sa.select(sa.func.max(reconciliations.c.completed_at))
         found: datetime | None = self._connection.execute(
-            query.where(reconciles.c.destination == destination)
+            query.where(reconciliations.c.destination == destination)
         ).scalar()
         return found
 
     def _items_about(self, destination: DestinationId) -> dict[str, int]:
         about = work_items.c.about
-        theirs = sa.or_(
+        about_destination = sa.or_(
             about == f"destination/{destination}",
             about.startswith(f"destination/{destination}/", autoescape=True),
             about.startswith(f"delivery/{destination}/", autoescape=True),
         )
-        query = sa.select(work_items.c.kind, sa.func.count()).where(sa.text(STANDING), theirs)
+        query = sa.select(work_items.c.kind, sa.func.count()).where(sa.text(IS_OPEN), about_destination)
         return {row[0]: row[1] for row in self._connection.execute(query.group_by(work_items.c.kind))}
 
     def _open_items(self) -> dict[tuple[str, str], int]:
-        query = sa.select(work_items.c.kind, work_items.c.role, sa.func.count()).where(sa.text(STANDING))
+        query = sa.select(work_items.c.kind, work_items.c.role, sa.func.count()).where(sa.text(IS_OPEN))
         rows = self._connection.execute(query.group_by(work_items.c.kind, work_items.c.role))
         return {(kind, role): count for kind, role, count in rows}
 
@@ -142,9 +144,11 @@ def health_values(health: Health) -> dict[str, object]:
     return {
         "status": "attention" if health.attention else "ok",
         "attention": list(health.attention),
-        "sync_at_work": health.is_led,
+        "sync_at_work": health.has_leader,
         "work_items": _by_kind(health),
-        "destinations": {one.destination: _destination_values(one, health.at) for one in health.destinations},
+        "destinations": {
+            entry.destination: _destination_values(entry, health.at) for entry in health.destinations
+        },
     }
 
 
@@ -152,17 +156,17 @@ def _by_kind(health: Health) -> dict[str, int]:
     return {f"{kind} ({role})": count for (kind, role), count in sorted(health.work_items.items())}
 
 
-def _destination_values(one: DestinationHealth, now: datetime) -> dict[str, object]:
+def _destination_values(entry: DestinationHealth, now: datetime) -> dict[str, object]:
     return {
-        "attention": list(one.attention),
-        "seconds_since_last_delivery": _age(one.last_sent_at, now),
-        "seconds_since_oldest_unsent": _age(one.oldest_unsent_at, now),
-        "seconds_since_oldest_waiting": _age(one.oldest_waiting_at, now),
-        "seconds_since_last_complete_pull": _age(one.last_pull_at, now),
-        "seconds_since_last_complete_reconcile": _age(one.reconciled_at, now),
-        "breaker": one.breaker.state,
-        "deliveries": {state.value: count for state, count in one.counts.items()},
-        "work_items": dict(one.work_items),
+        "attention": list(entry.attention),
+        "seconds_since_last_delivery": _age(entry.last_sent_at, now),
+        "seconds_since_oldest_unsent": _age(entry.oldest_unsent_at, now),
+        "seconds_since_oldest_waiting": _age(entry.oldest_waiting_at, now),
+        "seconds_since_last_complete_pull": _age(entry.last_pull_at, now),
+        "seconds_since_last_complete_reconcile": _age(entry.reconciled_at, now),
+        "breaker": entry.breaker.state,
+        "deliveries": {state.value: count for state, count in entry.counts.items()},
+        "work_items": dict(entry.work_items),
     }
 
 

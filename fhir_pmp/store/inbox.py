@@ -9,18 +9,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fhir_pmp.store.among import among
-from fhir_pmp.store.batches import BulkInsert, handfuls
-from fhir_pmp.store.columns import milliseconds
+from fhir_pmp.store.engine.array_params import in_array
+from fhir_pmp.store.engine.bulk import BulkInsert, chunked
+from fhir_pmp.store.engine.columns import to_milliseconds
 from fhir_pmp.store.errors import NotStored
-from fhir_pmp.store.tables.arrivals import RECEIVED, inbox, programme_answers
+from fhir_pmp.store.tables.inbox import IS_RECEIVED, inbox, programme_replies
 
-_ANSWER = ("client", "key", "sha256", "status", "body", "at")
-_KEEP = BulkInsert(programme_answers, *_ANSWER)
-_KEEP_NEWEST = BulkInsert(
-    programme_answers,
-    *_ANSWER,
-    otherwise="ON CONFLICT (client, key) DO UPDATE SET sha256 = excluded.sha256, status = excluded.status, "
+_REPLY_COLUMNS = ("client", "key", "sha256", "status", "body", "at")
+_ADD = BulkInsert(programme_replies, *_REPLY_COLUMNS)
+_PUT = BulkInsert(
+    programme_replies,
+    *_REPLY_COLUMNS,
+    on_conflict="ON CONFLICT (client, key) DO UPDATE SET sha256 = excluded.sha256, status = excluded.status, "
     "body = excluded.body, at = excluded.at",
 )
 
@@ -38,15 +38,15 @@ class Arrival:
     """One body as it came in."""
 
     id: int
-    door: str  # "referral", ...
+    channel: str  # "referral", ...
     sender: str  # client id
     sha256: str
     body: bytes
     received_at: datetime
     state: ArrivalState
     key: str | None
-    answer_status: int | None
-    answer_body: bytes | None
+    reply_status: int | None
+    reply_body: bytes | None
 
 
 class Inbox:
@@ -55,18 +55,18 @@ class Inbox:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def keep(self, door: str, sender: str, body: bytes, *, now: datetime) -> Arrival:
+    def add(self, channel: str, sender: str, body: bytes, *, now: datetime) -> Arrival:
         """The arrival as kept: a new one, or the earlier one of the same bytes with its first answer."""
         digest = hashlib.sha256(body).hexdigest()
         query = sa.select(inbox).where(
-            inbox.c.door == door, inbox.c.sender == sender, inbox.c.sha256 == digest
+            inbox.c.channel == channel, inbox.c.sender == sender, inbox.c.sha256 == digest
         )
         if (row := self._connection.execute(query).one_or_none()) is not None:
             return _arrival(row)
         added = self._connection.execute(
             sa.insert(inbox)
             .values(
-                door=door,
+                channel=channel,
                 sender=sender,
                 sha256=digest,
                 body=body,
@@ -84,19 +84,21 @@ class Inbox:
             raise NotStored("no such arrival", field="inbox")
         return _arrival(row)
 
-    def of_key(self, door: str, sender: str, key: str) -> list[Arrival]:
+    def list_by_key(self, channel: str, sender: str, key: str) -> list[Arrival]:
         """Everything this sender sent under one key of its own, oldest first."""
-        query = sa.select(inbox).where(inbox.c.door == door, inbox.c.sender == sender, inbox.c.key == key)
+        query = sa.select(inbox).where(
+            inbox.c.channel == channel, inbox.c.sender == sender, inbox.c.key == key
+        )
         return [_arrival(row) for row in self._connection.execute(query.order_by(inbox.c.id))]
 
-    def answered(
+    def record_reply(
         self, arrival: int, state: ArrivalState, *, key: str | None, status: int, body: bytes
     ) -> None:
         """Keeps what was answered; the first answer stands."""
         self._connection.execute(
             sa.update(inbox)
-            .where(inbox.c.id == arrival, inbox.c.answer_status.is_(None))
-            .values(state=state.value, key=key, answer_status=status, answer_body=body)
+            .where(inbox.c.id == arrival, inbox.c.reply_status.is_(None))
+            .values(state=state.value, key=key, reply_status=status, reply_body=body)
         )
 
     def close(self, arrival: int, state: ArrivalState, *, key: str | None = None) -> None:
@@ -110,20 +112,20 @@ class Inbox:
             sa.update(inbox).where(inbox.c.id == arrival).values(state=ArrivalState.RECEIVED.value)
         )
 
-    def waiting(
-        self, door: str, *, sender: str | None = None, after: int = 0, limit: int = 200
+    def list_unprocessed(
+        self, channel: str, *, sender: str | None = None, after: int = 0, limit: int = 200
     ) -> list[Arrival]:
         """What came by this door and is not understood yet, oldest first, the next `limit` after a number."""
-        query = sa.select(inbox).where(inbox.c.door == door, sa.text(RECEIVED), inbox.c.id > after)
+        query = sa.select(inbox).where(inbox.c.channel == channel, sa.text(IS_RECEIVED), inbox.c.id > after)
         if sender is not None:
             query = query.where(inbox.c.sender == sender)
         return [_arrival(row) for row in self._connection.execute(query.order_by(inbox.c.id).limit(limit))]
 
-    def list_by(
-        self, door: str, *, sender: str | None = None, after: int = 0, limit: int = 10_000
+    def list_by_channel(
+        self, channel: str, *, sender: str | None = None, after: int = 0, limit: int = 10_000
     ) -> list[Arrival]:
         """What came by this door, from this sender or from anybody, oldest first, the next `limit` after a number."""
-        query = sa.select(inbox).where(inbox.c.door == door, inbox.c.id > after)
+        query = sa.select(inbox).where(inbox.c.channel == channel, inbox.c.id > after)
         if sender is not None:
             query = query.where(inbox.c.sender == sender)
         return [_arrival(row) for row in self._connection.execute(query.order_by(inbox.c.id).limit(limit))]
@@ -135,7 +137,7 @@ class Inbox:
 
 
 @dataclass(frozen=True, slots=True)
-class ProgrammeAnswer:
+class ProgrammeReply:
     """How a platform's request was first answered."""
 
     sha256: str  # of the request's content
@@ -143,51 +145,51 @@ class ProgrammeAnswer:
     body: bytes
 
 
-class ProgrammeAnswers:
+class ProgrammeReplies:
     """First answers by the platform's own ids, so that a repeat is answered as the first time."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def find(self, client: str, key: str) -> ProgrammeAnswer | None:
+    def find(self, client: str, key: str) -> ProgrammeReply | None:
         """The answer under this key of the client, if there was one."""
         return self.find_many(client, [key]).get(key)
 
-    def find_many(self, client: str, keys: Iterable[str]) -> dict[str, ProgrammeAnswer]:
+    def find_many(self, client: str, keys: Iterable[str]) -> dict[str, ProgrammeReply]:
         """The answers under these keys of the client; keys without one are absent."""
-        columns = programme_answers.c
-        found: dict[str, ProgrammeAnswer] = {}
-        for some in handfuls(list(dict.fromkeys(keys))):
+        columns = programme_replies.c
+        found: dict[str, ProgrammeReply] = {}
+        for chunk in chunked(list(dict.fromkeys(keys))):
             query = sa.select(columns.key, columns.sha256, columns.status, columns.body)
-            query = query.where(columns.client == client, among(columns.key, some))
+            query = query.where(columns.client == client, in_array(columns.key, chunk))
             for row in self._connection.execute(query):
-                found[row.key] = ProgrammeAnswer(row.sha256, row.status, row.body)
+                found[row.key] = ProgrammeReply(row.sha256, row.status, row.body)
         return found
 
-    def keep(self, client: str, key: str, answer: ProgrammeAnswer, *, now: datetime) -> None:
+    def add(self, client: str, key: str, reply: ProgrammeReply, *, now: datetime) -> None:
         """Keeps a first answer. Raises AlreadyStored for a key that has one."""
-        _KEEP(self._connection, _answer_rows(client, {key: answer}, now))
+        _ADD(self._connection, _reply_rows(client, {key: reply}, now))
 
-    def keep_newest(self, client: str, answers: Mapping[str, ProgrammeAnswer], *, now: datetime) -> None:
+    def put_many(self, client: str, replies: Mapping[str, ProgrammeReply], *, now: datetime) -> None:
         """Keeps answers, each in the place of an earlier one under its key."""
-        _KEEP_NEWEST(self._connection, _answer_rows(client, answers, now))
+        _PUT(self._connection, _reply_rows(client, replies, now))
 
 
-def _answer_rows(client: str, answers: Mapping[str, ProgrammeAnswer], now: datetime) -> list[tuple[Any, ...]]:
-    at = milliseconds(now)
-    return [(client, key, a.sha256, a.status, a.body, at) for key, a in answers.items()]
+def _reply_rows(client: str, replies: Mapping[str, ProgrammeReply], now: datetime) -> list[tuple[Any, ...]]:
+    at = to_milliseconds(now)
+    return [(client, key, a.sha256, a.status, a.body, at) for key, a in replies.items()]
 
 
 def _arrival(row: sa.Row[Any]) -> Arrival:
     return Arrival(
         id=row.id,
-        door=row.door,
+        channel=row.channel,
         sender=row.sender,
         sha256=row.sha256,
         body=row.body,
         received_at=row.received_at,
         state=ArrivalState(row.state),
         key=row.key,
-        answer_status=row.answer_status,
-        answer_body=row.answer_body,
+        reply_status=row.reply_status,
+        reply_body=row.reply_body,
     )

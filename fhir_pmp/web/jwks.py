@@ -2,19 +2,19 @@
 
 from flask import Blueprint, Response
 
-from fhir_pmp.web.access.policy import Visitor, may
-from fhir_pmp.web.desk import desk
+from fhir_pmp.web.access.policy import CallerKind, allow
+from fhir_pmp.web.context import web_context
 
 jwks = Blueprint("jwks", __name__)
 
-KEPT_FOR = 300
+CACHE_SECONDS = 300
 """Seconds that an EHR may keep the set: a new key is known everywhere after this."""
 
 
 @jwks.get("/.well-known/jwks.json")
-@may(Visitor.ANYONE, audited=False)
+@allow(CallerKind.ANYONE, audited=False)
 def public_keys() -> Response:
     """A JWK set (RFC 7517). Nobody's data is in it."""
-    response = Response(desk().jwks, content_type="application/json")
-    response.headers["Cache-Control"] = f"public, max-age={KEPT_FOR}"
+    response = Response(web_context().jwks, content_type="application/json")
+    response.headers["Cache-Control"] = f"public, max-age={CACHE_SECONDS}"
     return response

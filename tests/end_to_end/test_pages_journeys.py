@@ -7,23 +7,23 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from fhir_pmp.store.letters import LetterKind, LetterState
-from tests.end_to_end.pages_served import Served, served
-from tests.integration.web.pages.day import Day
+from fhir_pmp.store.clinical.letters import LetterKind, LetterState
+from tests.end_to_end.served_pages import ServedClinic, serve_clinic
+from tests.integration.web.pages.clinic_harness import ClinicHarness
 
 pytestmark = pytest.mark.browser
 
 
-def _people(day: Day) -> None:
-    day.finish("Kofi", "never_started")
-    day.take_part("Nadia", until="start")
-    day.refer("Willa")
-    day.refer("Otto")
+def _people(harness: ClinicHarness) -> None:
+    harness.finish("Kofi", "never_started")
+    harness.enrol_from_export("Nadia", until="start")
+    harness.refer("Willa")
+    harness.refer("Otto")
 
 
 @pytest.fixture
-def clinic(tmp_path: Path) -> Iterator[Served]:
-    with served(tmp_path, _people) as found:
+def clinic(tmp_path: Path) -> Iterator[ServedClinic]:
+    with serve_clinic(tmp_path, _people) as found:
         yield found
 
 
@@ -36,8 +36,8 @@ def either(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-def test_a_clinician_works_through_the_worklist(clinic: Served, either: Page) -> None:
-    page, day = either, clinic.day
+def test_a_clinician_works_through_the_worklist(clinic: ServedClinic, either: Page) -> None:
+    page, harness = either, clinic.harness
 
     # 1. She logs in and sees the flag first.
     clinic.log_in(page)
@@ -52,8 +52,8 @@ def test_a_clinician_works_through_the_worklist(clinic: Served, either: Page) ->
     page.get_by_role("button", name="Acknowledge").click()
     safety = page.get_by_role("region", name="Safety", exact=True)
     expect(safety).to_contain_text("Telephoned, safety plan agreed.")
-    with day.store.read() as books:
-        assert books.flags.list_open() == []
+    with harness.store.read() as uow:
+        assert uow.flags.list_open() == []
 
     # 3. She accepts one referral.
     page.get_by_role("link", name="Worklist").click()
@@ -71,8 +71,8 @@ def test_a_clinician_works_through_the_worklist(clinic: Served, either: Page) ->
     page.get_by_role("button", name="Preview, then sign").click()
     page.get_by_role("button", name="Sign and send").click()
     expect(page.locator("main")).to_contain_text("signed by Dr Ada Sample")
-    with day.store.read() as books:
-        states = {name: books.episodes.get(day.episodes[name]).state.value for name in ("Willa", "Otto")}
+    with harness.store.read() as uow:
+        states = {name: uow.episodes.get(harness.episodes[name]).state.value for name in ("Willa", "Otto")}
     assert states == {"Willa": "accepted", "Otto": "declined"}
 
     # 5. She reads a discharge letter as it will leave, and signs exactly that.
@@ -84,10 +84,10 @@ def test_a_clinician_works_through_the_worklist(clinic: Served, either: Page) ->
     read = page.request.get(f"{clinic.address}{address}").body()
     page.get_by_role("button", name="Sign and send").click()
     expect(page.locator("main")).to_contain_text("signed by Dr Ada Sample on 30 July 2026")
-    with day.store.read() as books:
-        (letter,) = books.letters.of_episode(day.episodes["Kofi"], LetterKind.DISCHARGE)
+    with harness.store.read() as uow:
+        (letter,) = uow.letters.of_episode(harness.episodes["Kofi"], LetterKind.DISCHARGE)
         assert (letter.state, letter.pdf_hash) == (LetterState.SIGNED, sha256(read).hexdigest())
-        assert books.letters.pdf(letter.id) == read
+        assert uow.letters.pdf(letter.id) == read
 
     # 6. She leaves, and nothing opens any more.
     page.get_by_role("button", name="Log out").click()
@@ -96,7 +96,7 @@ def test_a_clinician_works_through_the_worklist(clinic: Served, either: Page) ->
     expect(page.get_by_role("heading", level=1)).to_have_text("Log in")
 
 
-def test_the_same_by_keys_alone_with_the_focus_in_sight(clinic: Served, page: Page) -> None:
+def test_the_same_by_keys_alone_with_the_focus_in_sight(clinic: ServedClinic, page: Page) -> None:
     page.goto(f"{clinic.address}/login")
     page.keyboard.press("Tab")
     assert _focused(page) == "Skip to main content"
@@ -132,9 +132,9 @@ def test_the_same_by_keys_alone_with_the_focus_in_sight(clinic: Served, page: Pa
     expect(page.locator("main")).to_contain_text("referral accepted")
 
 
-def test_an_error_summary_takes_the_focus_and_leads_to_the_field(clinic: Served, page: Page) -> None:
+def test_an_error_summary_takes_the_focus_and_leads_to_the_field(clinic: ServedClinic, page: Page) -> None:
     clinic.log_in(page)
-    page.goto(f"{clinic.address}/episodes/{clinic.day.episodes['Nadia']}/end")
+    page.goto(f"{clinic.address}/episodes/{clinic.harness.episodes['Nadia']}/end")
     page.get_by_label("Reason").fill("Moved away")
     page.get_by_role("button", name="End the episode").click()
     expect(page.locator(".nhsuk-error-summary")).to_be_focused()
@@ -144,7 +144,7 @@ def test_an_error_summary_takes_the_focus_and_leads_to_the_field(clinic: Served,
     assert page.title().startswith("Error: ")
 
 
-def test_a_session_that_is_about_to_end_says_so_and_can_be_kept(clinic: Served, page: Page) -> None:
+def test_a_session_that_is_about_to_end_says_so_and_can_be_kept(clinic: ServedClinic, page: Page) -> None:
     page.clock.install()
     clinic.log_in(page)
     warning = page.get_by_role("alertdialog")
@@ -162,10 +162,10 @@ def test_a_session_that_is_about_to_end_says_so_and_can_be_kept(clinic: Served, 
     expect(page.locator("main")).to_contain_text("This window was left alone for 15 minutes")
 
 
-def test_typing_is_not_idling(clinic: Served, page: Page) -> None:
+def test_typing_is_not_idling(clinic: ServedClinic, page: Page) -> None:
     page.clock.install()
     clinic.log_in(page)
-    page.goto(f"{clinic.address}/episodes/{clinic.day.episodes['Nadia']}/end")
+    page.goto(f"{clinic.address}/episodes/{clinic.harness.episodes['Nadia']}/end")
     page.clock.run_for("12:00")
     with page.expect_response("**/stay"):
         page.get_by_label("Reason").press_sequentially("M")

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.scene import Scene, scene_before, someone, stub_in_this_process
-from tests.faults.sync_process import SyncProcesses
+from tests.faults.fault_scenario import FaultScenario, in_process_stub, scenario_against, unique_person_number
+from tests.faults.processes.push_processes import PushProcesses
 from tests.integration.conftest import migrated_copy, migrated_database, migrated_file, migrated_url, store
-from tests.integration.ehr.conftest import ehr, house, proxy, stub
+from tests.integration.ehr.conftest import ehr, harness, proxy, stub
 
-__all__ = ["ehr", "house", "migrated_database", "migrated_file", "migrated_url", "proxy", "store", "stub"]
+__all__ = ["ehr", "harness", "migrated_database", "migrated_file", "migrated_url", "proxy", "store", "stub"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -18,7 +18,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     on_hapi: dict[str, list[pytest.Item]] = {}
     for item in items:
         callspec = getattr(item, "callspec", None)
-        if callspec is not None and callspec.params.get("scene_also_on_hapi") == "hapi":
+        if callspec is not None and callspec.params.get("scenario_also_on_hapi") == "hapi":
             on_hapi.setdefault(item.nodeid.partition("[")[0], []).append(item)
     left_out = {id(item) for variants in on_hapi.values() for item in variants[1:-1]}
     config.hook.pytest_deselected(items=[item for item in items if id(item) in left_out])
@@ -26,38 +26,38 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture
-def syncs(migrated_url: str):  # type: ignore[no-untyped-def]
+def push_processes(migrated_url: str):  # type: ignore[no-untyped-def]
     """Starts sync processes on this test's database, and leaves none behind."""
-    processes = SyncProcesses(migrated_url)
+    processes = PushProcesses(migrated_url)
     yield processes
     processes.end()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
+def scenario(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FaultScenario]:
     """A scene before the stub EHR, on each database."""
     with (
         migrated_copy(request.param, request, tmp_path) as database,
-        stub_in_this_process() as address,
-        scene_before(address, database) as made,
+        in_process_stub() as address,
+        scenario_against(address, database) as made,
     ):
         yield made
 
 
 @pytest.fixture(params=["sqlite", "postgresql", pytest.param("hapi", marks=pytest.mark.hapi)])
-def scene_also_on_hapi(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
+def scenario_also_on_hapi(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FaultScenario]:
     """A scene before the stub EHR on each database, and one before HAPI."""
     if request.param != "hapi":
         with (
             migrated_copy(request.param, request, tmp_path) as database,
-            stub_in_this_process() as address,
-            scene_before(address, database) as made,
+            in_process_stub() as address,
+            scenario_against(address, database) as made,
         ):
             yield made
         return
     hapi = request.getfixturevalue("hapi")
     with (
         migrated_copy("sqlite", request, tmp_path) as database,
-        scene_before(hapi.base_url, database, first=someone(), connections=4) as made,
+        scenario_against(hapi.base_url, database, first=unique_person_number(), connections=4) as made,
     ):
         yield made

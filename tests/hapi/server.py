@@ -13,11 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.neighbours.java import build_once, find_java
-from tests.neighbours.missing import PartMissing
+from tests.backing_services.dependency_missing import DependencyMissing
+from tests.backing_services.java import build_maven_project, find_java
 
 PROJECT = Path(__file__).parent
-LONGEST_START_SECONDS = 180.0
+MAX_START_SECONDS = 180.0
 # A server that lives for minutes never earns back what Java's second compiler costs: half the work to start, and a
 # cohort of 7,000 resources was stored with 60 s of processor time instead of 106.
 SHORT_LIVED = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
@@ -58,12 +58,12 @@ class HapiServer:
         """Whether the process is there; it need not answer yet."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self, within: float = LONGEST_START_SECONDS) -> Self:
+    def start(self, within: float = MAX_START_SECONDS) -> Self:
         """Returns once /metadata answers. Raises PartMissing, HapiDidNotStart after `within` seconds, RuntimeError."""
         if self.running:
             return self
         java = find_java()
-        target = build_once(PROJECT)
+        target = build_maven_project(PROJECT)
         self.folder.mkdir(parents=True, exist_ok=True)
         deadline = time.monotonic() + within
         with self.log.open("ab") as log:
@@ -176,7 +176,7 @@ def main() -> int:
             time.sleep(0.5)
         print("HAPI ended by itself.", file=sys.stderr)
         return 1
-    except (PartMissing, HapiDidNotStart, RuntimeError) as failure:
+    except (DependencyMissing, HapiDidNotStart, RuntimeError) as failure:
         print(failure, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -12,8 +12,8 @@ import pytest
 from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.store import Store
-from fhir_pmp.store.migrating import migrate
-from tests.neighbours.postgres import PostgresServer
+from fhir_pmp.store.engine.migrating import migrate
+from tests.backing_services.postgres import PostgresServer
 
 
 @pytest.fixture(scope="session")

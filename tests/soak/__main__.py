@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.soak.batches import EACH, STEPS, Batch, run_batch
+from tests.soak.batches import SCHEDULES_PER_BATCH, STEPS_PER_SCHEDULE, Batch, run_batch
 
 
 def main() -> None:
@@ -17,30 +17,35 @@ def main() -> None:
     parser.add_argument("--seed", type=int, help="of the first batch; the others count on from it")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--no-shrink", action="store_true", help="leave a failing schedule as it was found")
-    asked = parser.parse_args()
-    first = int(time.time()) if asked.seed is None else asked.seed
-    keep_in = Path(tempfile.mkdtemp(prefix="soak-broken-"))
+    options = parser.parse_args()
+    first = int(time.time()) if options.seed is None else options.seed
+    failure_folder = Path(tempfile.mkdtemp(prefix="soak-broken-"))
     batches = [
-        Batch(first + n, min(EACH, asked.schedules - n * EACH), not asked.no_shrink, keep_in)
-        for n in range(-(-asked.schedules // EACH))
+        Batch(
+            first + n,
+            min(SCHEDULES_PER_BATCH, options.schedules - n * SCHEDULES_PER_BATCH),
+            not options.no_shrink,
+            failure_folder,
+        )
+        for n in range(-(-options.schedules // SCHEDULES_PER_BATCH))
     ]
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     done, broken = 0, 0
-    with multiprocessing.get_context("spawn").Pool(asked.workers) as pool:
-        for number, outcome in enumerate(pool.imap_unordered(run_batch, batches), start=1):
-            done += outcome.schedules
-            if outcome.broken:
+    with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
+        for number, result in enumerate(pool.imap_unordered(run_batch, batches), start=1):
+            done += result.schedules
+            if result.broken:
                 broken += 1
-                print(f"seed {outcome.seed}: {outcome.broken}", flush=True)
+                print(f"seed {result.seed}: {result.broken}", flush=True)
             elif sys.stdout.isatty() or number % 4 == 0:
-                print(f"{done} schedules, {time.perf_counter() - begun:.0f} s", flush=True)
-    seconds = time.perf_counter() - begun
+                print(f"{done} schedules, {time.perf_counter() - started_at:.0f} s", flush=True)
+    seconds = time.perf_counter() - started_at
     print(
-        f"{done} schedules of up to {STEPS} steps, seeds {first} to {batches[-1].seed}, "
-        f"{asked.workers} workers, {seconds:.0f} s: {broken} broken"
+        f"{done} schedules of up to {STEPS_PER_SCHEDULE} steps, seeds {first} to {batches[-1].seed}, "
+        f"{options.workers} workers, {seconds:.0f} s: {broken} broken"
     )
     if not broken:
-        keep_in.rmdir()
+        failure_folder.rmdir()
     sys.exit(broken > 0)
 
 

@@ -9,10 +9,10 @@ import structlog
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.soak.machine import Schedules
+from tests.soak.schedules.state_machine import ScheduleStateMachine
 
-STEPS = 25
-EACH = 50
+STEPS_PER_SCHEDULE = 25
+SCHEDULES_PER_BATCH = 50
 """Schedules of one seed: a seed alone makes the same ones again."""
 
 
@@ -23,11 +23,11 @@ class Batch:
     seed: int
     schedules: int
     shrink: bool
-    keep_in: Path
+    failure_folder: Path
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class BatchResult:
     """What they came to."""
 
     seed: int
@@ -36,27 +36,27 @@ class Outcome:
     broken: str | None
 
 
-def run_batch(batch: Batch) -> Outcome:
+def run_batch(batch: Batch) -> BatchResult:
     """Runs one batch; a schedule that breaks a promise is shrunk, and left as a file."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    file = batch.keep_in / f"seed-{batch.seed}.json"
+    file = batch.failure_folder / f"seed-{batch.seed}.json"
     done = 0
 
-    class Counted(Schedules):
-        kept_in = file
+    class CountedSchedules(ScheduleStateMachine):
+        failure_file = file
 
         def teardown(self) -> None:
             nonlocal done
             done += 1
             super().teardown()
 
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     try:
         run_state_machine_as_test(
-            seed(batch.seed)(Counted),
+            seed(batch.seed)(CountedSchedules),
             settings=settings(
                 max_examples=batch.schedules,
-                stateful_step_count=STEPS,
+                stateful_step_count=STEPS_PER_SCHEDULE,
                 deadline=None,
                 database=None,
                 suppress_health_check=list(HealthCheck),
@@ -67,5 +67,5 @@ def run_batch(batch: Batch) -> Outcome:
         what = (
             f"{type(broken).__name__}: {str(broken).splitlines()[0] if str(broken) else ''} (kept as {file})"
         )
-        return Outcome(batch.seed, done, time.perf_counter() - begun, what)
-    return Outcome(batch.seed, done, time.perf_counter() - begun, None)
+        return BatchResult(batch.seed, done, time.perf_counter() - started_at, what)
+    return BatchResult(batch.seed, done, time.perf_counter() - started_at, None)

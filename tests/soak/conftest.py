@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from tests.soak.databases import PostgresDatabases, SqliteFile
+from tests.soak.simulation.databases import PostgresDatabases, SqliteFile
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ Content = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Committed:
+class VersionCommitted:
     """We committed a version of a resource. What one transaction committed bears one `event`."""
 
     at: int
@@ -19,21 +19,21 @@ class Committed:
     version: int
     content: Content
     person: str | None
-    record: bool  # of the record side, which the consent covers
-    shared: bool  # whether the person's consent covered it as it was committed
+    is_record: bool  # of the record side, which the consent covers
+    is_shared: bool  # whether the person's consent covered it as it was committed
 
 
 @dataclass(frozen=True, slots=True)
-class Consented:
+class ConsentChanged:
     """We committed what a person's consent is from now on."""
 
     at: int
     person: str
-    shared: bool
+    is_shared: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class SafetyRowsChanged:
     """What the tables hold after a commit: responses whose safety item was answered as a risk, and flags for responses."""
 
     at: int
@@ -42,7 +42,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestMade:
     """One request of ours: `at` as it began, `until` as its answer reached us or failed to."""
 
     at: int
@@ -52,32 +52,32 @@ class Asked:
     clock_until: float
     method: str
     path: str
-    outcome: str  # "answered", "lost" (sent, no whole answer), "not sent", "died"
+    call_result: str  # "answered", "lost" (sent, no whole answer), "not sent", "died"
     status: int | None
     after_seconds: float | None  # Retry-After, as far as it can be read
-    seen: bool = False  # whether the EHR got it
+    reached_ehr: bool = False  # whether the EHR got it
 
 
 @dataclass(frozen=True, slots=True)
-class Stood:
+class RemoteVersionStored:
     """From `at` on this stood at the EHR under a place; no content: it was deleted."""
 
     at: int
-    place: str  # its `Type/id`
+    remote_reference: str  # its `Type/id`
     version: int
     content: Content | None
     by: int | None  # the `at` of the request of ours that wrote it; None: somebody else
 
 
 @dataclass(frozen=True, slots=True)
-class Emptied:
+class EhrEmptied:
     """The EHR was restarted with nothing of ours."""
 
     at: int
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class DeliveryStateChanged:
     """A delivery left the way of those that are sent, or came back to it."""
 
     at: int
@@ -86,20 +86,20 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Leased:
+class LaneClaimed:
     """A process of ours took a person's lane, or the one that all share, for itself."""
 
     at: int
     process: int
     lane: str
     clock: float  # our clock then, seconds
-    ran_until: (
+    previous_lease_until: (
         float | None
     )  # until when the lease ran that stood there before; None: the lane had been given back
 
 
 @dataclass(frozen=True, slots=True)
-class Acknowledged:
+class DeliveryAcknowledged:
     """A process of ours wrote down that the EHR has a version."""
 
     at: int
@@ -109,7 +109,7 @@ class Acknowledged:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class ProcessContinued:
     """A process of ours did what it had begun, and lives: what it had been answered it has written down."""
 
     at: int
@@ -117,7 +117,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Died:
+class ProcessKilled:
     """A process of ours was killed."""
 
     at: int
@@ -125,7 +125,7 @@ class Died:
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped:
+class ProcessStopped:
     """A process of ours was asked to end, and did: a call without an answer it may have cut off itself."""
 
     at: int
@@ -133,31 +133,31 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
-class Forgiven:
+class BackoffCleared:
     """What the EHR had asked for before counts no more: an operator said so, or our clock was set back."""
 
     at: int
 
 
-Event = (
-    Committed
-    | Consented
-    | Kept
-    | Asked
-    | Stood
-    | Emptied
-    | Ended
-    | Leased
-    | Acknowledged
-    | Done
-    | Died
-    | Stopped
-    | Forgiven
+HistoryEvent = (
+    VersionCommitted
+    | ConsentChanged
+    | SafetyRowsChanged
+    | RequestMade
+    | RemoteVersionStored
+    | EhrEmptied
+    | DeliveryStateChanged
+    | LaneClaimed
+    | DeliveryAcknowledged
+    | ProcessContinued
+    | ProcessKilled
+    | ProcessStopped
+    | BackoffCleared
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Final:
+class FinalDelivery:
     """One delivery as it stands at the end."""
 
     seq: int  # of the version
@@ -173,13 +173,13 @@ class History:
 
     named_by_server: bool = False
     theirs: bool = False  # the EHR keeps its own Patients: ours are found among them and never written
-    events: list[Event] = field(default_factory=list)
-    deliveries: list[Final] = field(default_factory=list)
+    events: list[HistoryEvent] = field(default_factory=list)
+    deliveries: list[FinalDelivery] = field(default_factory=list)
     work_items: frozenset[tuple[str, str]] = frozenset()  # (kind, about) of what is open at the end
-    reconciled: bool = False  # at the end both sides were compared, and what was missing sent again
-    acted: int = 0  # times an operator sent something again
-    audited: int = 0  # times the audit says so
+    is_reconciled: bool = False  # at the end both sides were compared, and what was missing sent again
+    replay_count: int = 0  # times an operator sent something again
+    audited_replay_count: int = 0  # times the audit says so
 
-    def of(self, kind: type) -> list[Any]:
+    def events_of(self, kind: type) -> list[Any]:
         """The events of one kind."""
         return [event for event in self.events if type(event) is kind]

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import seed as seeded
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.soak.batches import STEPS
-from tests.soak.databases import Databases
-from tests.soak.machine import Schedules
-from tests.soak.schedule import run
+from tests.soak.batches import STEPS_PER_SCHEDULE
+from tests.soak.schedules.schedule import run_schedule
+from tests.soak.schedules.state_machine import ScheduleStateMachine
+from tests.soak.simulation.databases import Databases
 
 FIXTURES = sorted((Path(__file__).parent / "fixtures").glob("*.json"))
 SEEDS = (1, 2, 3)
@@ -33,24 +33,24 @@ def test_random_schedules_break_no_promise_on_postgresql(
 
 @pytest.mark.parametrize("file", FIXTURES, ids=[file.stem for file in FIXTURES])
 def test_a_schedule_that_once_broke_a_promise_breaks_none_now(file: Path, sqlite: Databases) -> None:
-    run(json.loads(file.read_text()), sqlite)
+    run_schedule(json.loads(file.read_text()), sqlite)
 
 
-def _run(seed: int, schedules: int, databases: Databases, kept_in: Path) -> None:
+def _run(seed: int, schedules: int, databases: Databases, failure_file: Path) -> None:
     """Where it fails, the shrunk schedule lies in `kept_in`: once mended, it goes to tests/soak/fixtures."""
 
-    class Seeded(Schedules):
+    class SeededSchedules(ScheduleStateMachine):
         pass
 
-    Seeded.databases = databases
-    Seeded.kept_in = kept_in / f"seed-{seed}.json"
+    SeededSchedules.databases = databases
+    SeededSchedules.failure_file = failure_file / f"seed-{seed}.json"
     few = settings(
         max_examples=schedules,
-        stateful_step_count=STEPS,
+        stateful_step_count=STEPS_PER_SCHEDULE,
         deadline=None,
         database=None,
         derandomize=False,
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate, Phase.shrink],
     )
-    run_state_machine_as_test(seeded(seed)(Seeded), settings=few)
+    run_state_machine_as_test(seeded(seed)(SeededSchedules), settings=few)

@@ -5,21 +5,21 @@ from fractions import Fraction
 from fhir_pmp.identifiers import InstrumentId, LinkId, ScaleId
 from fhir_pmp.instruments.definition import (
     Better,
-    Blanks,
+    BlanksRule,
     Instrument,
     Item,
     Method,
     Rights,
     Rule,
+    RuleStatus,
     Scale,
-    Status,
 )
 
 ENGAGEMENT = tuple(LinkId(f"cpaq8-ae{number}") for number in range(1, 5))
 WILLINGNESS = tuple(LinkId(f"cpaq8-pw{number}") for number in range(1, 5))
 
 
-def _rule(name: str, status: Status) -> Rule:
+def _rule(name: str, status: RuleStatus) -> Rule:
     return Rule(f"cpaq8.{name}", 1, status, "ResRef; J Pain 2013;14:233")
 
 
@@ -35,8 +35,8 @@ def _scale(name: str, items: tuple[LinkId, ...], part_of: ScaleId | None = None)
         lowest=Fraction(0),
         highest=Fraction(6 * len(items)),
         better=Better.HIGHER,
-        blanks=Blanks(_rule(f"{name}.blanks", Status.POLICY), 0),
-        rule=_rule(f"{name}.score", Status.UNCONFIRMED),
+        blanks=BlanksRule(_rule(f"{name}.blanks", RuleStatus.POLICY), 0),
+        rule=_rule(f"{name}.score", RuleStatus.UNCONFIRMED),
         band_sets=(),
         changes=(),
         headline_rule=None,

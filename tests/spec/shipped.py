@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from fhir_pmp.identifiers import InstrumentId, LinkId, ScaleId
-from fhir_pmp.instruments.change import judge_all
+from fhir_pmp.instruments.change_rules import judge_all
 from fhir_pmp.instruments.definition import Answers, Instrument, Instruments, Scale, Score
 from fhir_pmp.instruments.loading import load_instruments
 from fhir_pmp.instruments.scoring import Scorer, compile_scorer

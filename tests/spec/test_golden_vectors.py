@@ -14,18 +14,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from fhir_pmp.cohort import statistics
-from fhir_pmp.cohort.statistics import Share
+from fhir_pmp.evaluation import statistics
+from fhir_pmp.evaluation.statistics import Proportion
 from fhir_pmp.identifiers import LinkId, ScaleId
 from fhir_pmp.instruments.bands import get_band_set
-from fhir_pmp.instruments.change import RuleVerdict, Verdict, improvement, judge, percent_change
-from fhir_pmp.instruments.codes import (
-    LOINC,
-    find_item,
-    find_option,
-    loinc_check_digit_holds,
-    snomed_check_digit_holds,
-)
+from fhir_pmp.instruments.change_rules import RuleVerdict, Verdict, improvement, judge, percent_change
 from fhir_pmp.instruments.definition import Better, Score
 from fhir_pmp.instruments.loading import load_instruments
 from fhir_pmp.instruments.reliable_change import (
@@ -37,19 +30,26 @@ from fhir_pmp.instruments.reliable_change import (
     reliable_verdict,
     smallest_detectable_change,
     standard_error,
-    standard_error_of,
+    standard_error_from_mdc95,
 )
 from fhir_pmp.instruments.scoring import (
     AnswersNotUnderstood,
     check_answers,
-    combined,
     compile_scorer,
-    counted_from_zero,
     decimal_text,
+    exact_value,
     round_half_up,
+    zero_based_score,
 )
-from fhir_pmp.pathway.safety import is_alert
-from fhir_pmp.pathway.wording import NOT_ANSWERED
+from fhir_pmp.instruments.terminology_codes import (
+    LOINC,
+    find_item,
+    find_option,
+    is_valid_loinc_code,
+    is_valid_snomed_code,
+)
+from fhir_pmp.pathway.plain_words import NOT_ANSWERED
+from fhir_pmp.pathway.summary.safety_lines import is_alert
 from tests.spec import shipped
 from tests.spec.cpaq8 import CPAQ8, ENGAGEMENT, WILLINGNESS
 
@@ -134,7 +134,7 @@ def mdc95(inputs: Inputs) -> Result:
 
 
 def sem_from_mdc95(inputs: Inputs) -> Result:
-    return {"sem": standard_error_of(inputs["mdc95"])}
+    return {"sem": standard_error_from_mdc95(inputs["mdc95"])}
 
 
 def jt_cutoffs(inputs: Inputs) -> Result:
@@ -174,7 +174,7 @@ def eppoc_change(inputs: Inputs) -> Result:
     measure = MEASURES[inputs["measure"]]
     scale = shipped.scale(measure.instrument, measure.scale)
     if "pre_sum_of_7" in inputs:
-        pre, post = (combined(scale, inputs[f"{when}_sum_of_7"], 7) for when in ("pre", "post"))
+        pre, post = (exact_value(scale, inputs[f"{when}_sum_of_7"], 7) for when in ("pre", "post"))
     else:
         pre, post = Fraction(inputs["pre"]), Fraction(inputs["post"])
     assert measure.eppoc is not None and measure.bands is not None
@@ -240,7 +240,7 @@ def proration(inputs: Inputs) -> Result:
     }
     if score.value is not None:
         scale = shipped.scale(measure.instrument, measure.scale)
-        result["unrounded"] = combined(scale, sum(answers.values()), score.answered)
+        result["unrounded"] = exact_value(scale, sum(answers.values()), score.answered)
     for safety in shipped.instrument(measure.instrument).safety_items:
         given = answers.get(safety.item)
         result["item9"] = written(NOT_ANSWERED) if given is None else given
@@ -275,9 +275,9 @@ def scoring(inputs: Inputs) -> Result:
         assert score.value is not None
         result[score.scale] = score.value
         raw = sum(answers[link_id] for link_id in scale.items)
-        result[f"{score.scale}_raw"] = combined(scale, raw, score.answered)
+        result[f"{score.scale}_raw"] = exact_value(scale, raw, score.answered)
         if instrument.id == "k10":
-            result |= {"total_au": score.value, "total_us_0_40": counted_from_zero(scale, score.value)}
+            result |= {"total_au": score.value, "total_us_0_40": zero_based_score(scale, score.value)}
     return result
 
 
@@ -316,11 +316,11 @@ def safety_item(inputs: Inputs) -> Result:
 
 
 def loinc_check_digit(inputs: Inputs) -> Result:
-    return check_digits(inputs, loinc_check_digit_holds)
+    return check_digits(inputs, is_valid_loinc_code)
 
 
 def sctid_check_digit(inputs: Inputs) -> Result:
-    return check_digits(inputs, snomed_check_digit_holds)
+    return check_digits(inputs, is_valid_snomed_code)
 
 
 def check_digits(inputs: Inputs, holds: Callable[[str], bool]) -> Result:
@@ -417,11 +417,11 @@ DENOMINATORS = {  # percentage of the vector: (count, denominator)
 
 def denominators(inputs: Inputs) -> Result:
     shares = {
-        name: Share(inputs[count], denominator, inputs[denominator])
+        name: Proportion(inputs[count], denominator, inputs[denominator])
         for name, (count, denominator) in DENOMINATORS.items()
     }
     not_commenced = inputs["enrolled"] - inputs["commenced"]
-    shares["not_commenced_pct_of_enrolled"] = Share(not_commenced, "enrolled", inputs["enrolled"])
+    shares["not_commenced_pct_of_enrolled"] = Proportion(not_commenced, "enrolled", inputs["enrolled"])
     return {name: share.percent for name, share in shares.items()}
 
 

@@ -10,25 +10,25 @@ from pathlib import Path
 import click
 import pytest
 
-from docs.generate import outdated
+from docs.generate import list_outdated_pages
 from fhir_pmp.cli.main import commands
-from fhir_pmp.ehr.ledger import DELIVERY_KINDS
-from fhir_pmp.ehr.noticing import KINDS as NOTICED_KINDS
-from fhir_pmp.pathway.episodes import TaskStatus
+from fhir_pmp.ehr.push.claim_recorder import DELIVERY_KINDS
+from fhir_pmp.ehr.sync_back.edit_alerts import EDIT_ALERT_KINDS
+from fhir_pmp.pathway.episode_states import TaskStatus
 from fhir_pmp.pathway.facts import EpisodeState
 from fhir_pmp.settings import NOT_SETTINGS, SETTINGS
-from fhir_pmp.store.deliveries import DeliveryState
-from tests.structure.named_tests import ROOT, named_in, wrong_names
+from fhir_pmp.store.delivery.deliveries import DeliveryState
+from tests.structure.named_test_references import ROOT, find_dangling_references, find_test_references
 
 DOCS = ROOT / "docs"
-FOUND_OUT = {DOCS / "reference" / f"{name}.md" for name in ("clinical", "fhir", "hapi", "reliability")}
+RESEARCH_PAGES = set((DOCS / "research").glob("*.md"))
 """What was found out before anything was built: it speaks of plans too."""
 PAGES = sorted(DOCS.rglob("*.md"))
-READ = [*PAGES, *sorted(ROOT.glob("*.md")), *sorted((ROOT / "mappings").rglob("*.md"))]
-WRITTEN = [page for page in READ if page not in FOUND_OUT]
-KINDS = re.compile(r"\b(tutorial|how-to|reference|explanation|runbook|recipe)\b", re.IGNORECASE)
+CHECKED_PAGES = [*PAGES, *sorted(ROOT.glob("*.md")), *sorted((ROOT / "mappings").rglob("*.md"))]
+CURRENT_PAGES = [page for page in CHECKED_PAGES if page not in RESEARCH_PAGES]
+PAGE_KINDS = re.compile(r"\b(tutorial|how-to|reference|explanation|runbook|recipe)\b", re.IGNORECASE)
 LINK = re.compile(r"(?<!\\)\[[^\]]*\]\(([^)\s]+)\)")
-MACHINE = re.compile(r"(^|[\s`'\"(=:])/(work|tmp|root|home|Users)/")
+LOCAL_PATH = re.compile(r"(^|[\s`'\"(=:])/(work|tmp|root|home|Users)/")
 
 
 def _id(page: Path) -> str:
@@ -44,17 +44,17 @@ def _without_code(text: str) -> str:
 
 
 def test_the_generated_pages_are_current() -> None:
-    assert outdated() == [], "run `make docs`"
+    assert list_outdated_pages() == [], "run `make docs`"
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if p.parent.name != "decisions"], ids=_id)
 def test_a_page_opens_with_who_it_is_for_and_which_kind_it_is(page: Path) -> None:
     opening = _text(page).split("\n\n")[1].replace("\n", " ")
     assert opening.lstrip("*").startswith("For "), opening
-    assert KINDS.search(opening), opening
+    assert PAGE_KINDS.search(opening), opening
 
 
-@pytest.mark.parametrize("page", READ, ids=_id)
+@pytest.mark.parametrize("page", CHECKED_PAGES, ids=_id)
 def test_every_link_leads_somewhere(page: Path) -> None:
     dead = []
     for target in LINK.findall(_without_code(_text(page))):
@@ -93,7 +93,7 @@ def test_a_decision_says_what_was_chosen_refused_and_what_it_costs(record: Path)
     assert re.findall(r"^\*\*(\w+)\.\*\*", _text(record), re.MULTILINE) == ["Chosen", "Refused", "Costs"]
 
 
-@pytest.mark.parametrize("page", WRITTEN, ids=_id)
+@pytest.mark.parametrize("page", CURRENT_PAGES, ids=_id)
 def test_every_command_that_is_named_exists(page: Path) -> None:
     wrong = []
     for line in re.findall(r"fhir-pmp((?: +[a-z][a-z-]*)+)([^`;|\n]*)", _text(page)):
@@ -119,7 +119,7 @@ def _command(words: list[str]) -> click.Command | None:
     return found
 
 
-@pytest.mark.parametrize("page", WRITTEN, ids=_id)
+@pytest.mark.parametrize("page", CURRENT_PAGES, ids=_id)
 def test_every_make_target_that_is_named_exists(page: Path) -> None:
     makefile = _text(ROOT / "Makefile")
     targets = set(re.findall(r"^([a-z0-9-]+):", makefile, re.MULTILINE))
@@ -127,23 +127,23 @@ def test_every_make_target_that_is_named_exists(page: Path) -> None:
     assert named <= targets
 
 
-@pytest.mark.parametrize("page", WRITTEN, ids=_id)
+@pytest.mark.parametrize("page", CURRENT_PAGES, ids=_id)
 def test_every_setting_that_is_named_exists(page: Path) -> None:
     known = {s.name for s in SETTINGS} | {s.name + "_FILE" for s in SETTINGS if s.secret} | set(NOT_SETTINGS)
     assert set(re.findall(r"\bFHIR_PMP_[A-Z_]*[A-Z]", _text(page))) <= known
 
 
-@pytest.mark.parametrize("page", WRITTEN, ids=_id)
+@pytest.mark.parametrize("page", CURRENT_PAGES, ids=_id)
 def test_every_file_of_ours_that_is_named_exists(page: Path) -> None:
     named = re.findall(r"`((?:fhir_pmp|mappings|tests|demo|bench|docs)/[A-Za-z0-9_./-]*)`", _text(page))
     # NAME stands for what the reader chooses.
     assert [one for one in dict.fromkeys(named) if "NAME" not in one and not (ROOT / one).exists()] == []
-    assert wrong_names(named_in(_text(page))) == []
+    assert find_dangling_references(find_test_references(_text(page))) == []
 
 
-@pytest.mark.parametrize("page", READ, ids=_id)
+@pytest.mark.parametrize("page", CHECKED_PAGES, ids=_id)
 def test_no_path_of_somebodys_machine_is_told(page: Path) -> None:
-    assert MACHINE.findall(_text(page)) == []
+    assert LOCAL_PATH.findall(_text(page)) == []
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_every_kind_of_work_item_is_explained() -> None:
 
 def _kinds_of_work_items() -> Iterator[str]:
     """What `work_items.open` and `ask` are given as kind: a text, or a constant that the module knows."""
-    yield from (*DELIVERY_KINDS, *NOTICED_KINDS)
+    yield from (*DELIVERY_KINDS, *EDIT_ALERT_KINDS)
     for file in (ROOT / "fhir_pmp").rglob("*.py"):
         text = _text(file)
         if "work_items.open" not in text and "ask(" not in text:

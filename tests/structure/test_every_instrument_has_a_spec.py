@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fhir_pmp.instruments.definition import Status
+from fhir_pmp.instruments.definition import RuleStatus
 from fhir_pmp.instruments.loading import check_mappings, load_instruments
 
 ROOT = Path(__file__).parents[2]
@@ -15,7 +15,9 @@ def test_the_shipped_mappings_have_no_fault() -> None:
 
 def test_every_instrument_has_a_spec() -> None:
     without = [
-        name for name in load_instruments(FOLDER) if not (ROOT / f"tests/spec/test_{name}.py").is_file()
+        name
+        for name in load_instruments(FOLDER)
+        if not (ROOT / f"tests/spec/instruments/test_{name}.py").is_file()
     ]
     assert without == []
 
@@ -30,4 +32,4 @@ def test_the_band_that_is_published_rests_on_no_unconfirmed_rule() -> None:
     for instrument in load_instruments(FOLDER).values():
         for scale in instrument.scales:
             if scale.band_sets:
-                assert scale.band_sets[0].rule.status is not Status.UNCONFIRMED
+                assert scale.band_sets[0].rule.status is not RuleStatus.UNCONFIRMED

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.structure.named_tests import ROOT, named_in, wrong_names
+from tests.structure.named_test_references import ROOT, find_dangling_references, find_test_references
 
 PAGE = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")
 PROMISE = re.compile(r"^### (P\d+)\b(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
@@ -19,9 +19,9 @@ def test_there_are_promises_and_each_is_numbered_once() -> None:
 
 @pytest.mark.parametrize(("number", "promise"), PROMISE.findall(PAGE))
 def test_each_promise_names_tests_that_exist(number: str, promise: str) -> None:
-    named = named_in(promise)
+    named = find_test_references(promise)
     assert named, f"{number} names no test"
-    assert wrong_names(named) == []
+    assert find_dangling_references(named) == []
 
 
 def test_what_is_not_promised_is_said() -> None:
@@ -38,5 +38,5 @@ def test_a_name_under_which_no_test_runs_is_seen(tmp_path: Path) -> None:
     (folder / "z.py").write_text("def test_a(): ...\n")
     names = [f"tests/unit/{name}" for name in ("test_x.py::test_a", "test_x.py::test_b", "test_x.py::test_c")]
     names += ["tests/unit/test_y.py::test_a", "tests/unit/z.py::test_a", "tests/unit/test_w.py::test_a"]
-    assert named_in(" and ".join(f"`{name}`" for name in names)) == names
-    assert wrong_names(names, tmp_path) == names[1:]
+    assert find_test_references(" and ".join(f"`{name}`" for name in names)) == names
+    assert find_dangling_references(names, tmp_path) == names[1:]

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from docs.generating.hazards import RISK, SEVERITIES, Hazard, HazardStatus, load_hazards
+from docs.generated_pages.hazards import RISK, SEVERITIES, Hazard, HazardStatus, load_hazards
 from fhir_pmp.mapping_file import MappingFaults
-from tests.structure.named_tests import ROOT, wrong_names
+from tests.structure.named_test_references import ROOT, find_dangling_references
 
 FOLDER = ROOT / "docs" / "safety" / "hazards"
 HAZARDS = load_hazards(FOLDER)
@@ -22,7 +22,7 @@ def test_the_hazards_are_numbered_without_a_gap() -> None:
 def test_each_control_names_files_and_tests_that_exist(hazard: Hazard) -> None:
     for control in hazard.controls:
         assert [name for name in control.code if not (ROOT / name).exists()] == []
-        assert wrong_names(list(control.tests)) == []
+        assert find_dangling_references(list(control.tests)) == []
 
 
 @pytest.mark.parametrize("hazard", HAZARDS, ids=lambda hazard: hazard.id)

@@ -23,12 +23,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_every_file_of_the_program_and_of_the_mappings(wheel: Path) -> None:
     inside = set(zipfile.ZipFile(wheel).namelist())
-    for folder, place in ((ROOT / "fhir_pmp", "fhir_pmp"), (ROOT / "mappings", "fhir_pmp/_mappings")):
+    for folder, prefix in ((ROOT / "fhir_pmp", "fhir_pmp"), (ROOT / "mappings", "fhir_pmp/_mappings")):
         files = [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-        missing = [path for path in files if f"{place}/{path.relative_to(folder).as_posix()}" not in inside]
+        missing = [path for path in files if f"{prefix}/{path.relative_to(folder).as_posix()}" not in inside]
         assert missing == []
-    strangers = [name for name in inside if not name.startswith(("fhir_pmp/", "fhir_pmp-"))]
-    assert strangers == []
+    unexpected = [name for name in inside if not name.startswith(("fhir_pmp/", "fhir_pmp-"))]
+    assert unexpected == []
 
 
 @pytest.mark.slow

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from tests.stub_ehr.capability import KINDS
+from tests.stub_ehr.interactions import StubEhr
 from tests.stub_ehr.pages import Pages
 from tests.stub_ehr.records import Records
-from tests.stub_ehr.requests_in import Ehr
 from tests.stub_ehr.server import StubServer
 
 
@@ -31,7 +31,7 @@ def main() -> None:
     kinds = tuple(asked.types.split(",")) if asked.types else KINDS
     ignores = frozenset(filter(None, asked.ignore.split(",")))
     records = Records(asked.file, asked.search_lag)
-    ehr = Ehr(
+    ehr = StubEhr(
         records, Pages(asked.search_cache), not asked.no_client_ids, kinds, ignores, not asked.no_delete
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -5,10 +5,10 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
-from tests.stub_ehr.problems import Problem, outcome, outcome_of
 from tests.stub_ehr.records import Records, Version
+from tests.stub_ehr.refusals import Problem, outcome, outcome_of
 from tests.stub_ehr.searching import find
-from tests.stub_ehr.writes import Written, check_targets, create, delete, update, update_where
+from tests.stub_ehr.writes import WriteResult, check_targets, create, delete, update, update_where
 
 Entry = dict[str, Any]
 _ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "GET": 3}
@@ -79,12 +79,12 @@ def _one(records: Records, entry: Entry, client_ids: bool, written: list[Version
         answer = update_where(
             records, kind, query, resource, request.get("ifMatch"), takes_id=True, id_=entry.get("_id")
         )
-    if answer.moved:
+    if answer.has_changed:
         written.append(answer.version)
     return {"response": _response(answer)}
 
 
-def _response(answer: Written) -> dict[str, Any]:
+def _response(answer: WriteResult) -> dict[str, Any]:
     version = answer.version
     return {
         "status": _status(answer.status),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.stub_ehr.problems import Problem
+from tests.stub_ehr.refusals import Problem
 
 Resource = dict[str, Any]
 DEFAULT_COUNT = 20

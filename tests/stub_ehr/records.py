@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from tests.stub_ehr.checks import checked_references
 from tests.stub_ehr.json_text import from_json, to_json
+from tests.stub_ehr.validation import checked_references
 
 Key = tuple[str, str]
 

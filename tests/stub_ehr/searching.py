@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
-from tests.stub_ehr.problems import Problem
 from tests.stub_ehr.records import Records
+from tests.stub_ehr.refusals import Problem
 
 Resource = dict[str, Any]
 Test = Callable[[Resource, str], bool]

@@ -6,9 +6,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.stub_ehr.interactions import StubEhr, StubRequest, StubResponse
 from tests.stub_ehr.json_text import to_json
-from tests.stub_ehr.problems import Problem, outcome, outcome_of
-from tests.stub_ehr.requests_in import Answer, Asked, Ehr
+from tests.stub_ehr.refusals import Problem, outcome, outcome_of
 
 BASE_PATH = "/fhir"
 
@@ -20,7 +20,7 @@ class StubServer(ThreadingHTTPServer):
     request_queue_size = 128
     allow_reuse_address = True
 
-    def __init__(self, ehr: Ehr, port: int = 0, *, answer_after: float = 0.0) -> None:
+    def __init__(self, ehr: StubEhr, port: int = 0, *, answer_after: float = 0.0) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.ehr = ehr
         self.answer_after = answer_after
@@ -46,16 +46,16 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             answer = self._answer(body)
         except Problem as problem:
-            answer = Answer(problem.status, outcome_of(problem), problem.headers)
+            answer = StubResponse(problem.status, outcome_of(problem), problem.headers)
         except Exception as error:  # noqa: BLE001 - a server answers 500 and goes on
-            answer = Answer(500, outcome("error", "exception", f"HAPI-2223: {type(error).__name__}"))
+            answer = StubResponse(500, outcome("error", "exception", f"HAPI-2223: {type(error).__name__}"))
         if self.server.answer_after:
             time.sleep(self.server.answer_after)
         self._send(answer)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = _serve
 
-    def _answer(self, body: bytes) -> Answer:
+    def _answer(self, body: bytes) -> StubResponse:
         parts = urlsplit(self.path)
         if not parts.path.startswith(BASE_PATH):
             raise Problem(404, "HAPI-0302: nothing is here", code="not-found")
@@ -64,9 +64,9 @@ class _Handler(BaseHTTPRequestHandler):
             body = gzip.decompress(body)
         base = f"http://{headers.get('host', '127.0.0.1')}{BASE_PATH}"
         path = parts.path.removeprefix(BASE_PATH)
-        return self.server.ehr.answer(Asked(self.command, path, parts.query, headers, body, base))
+        return self.server.ehr.answer(StubRequest(self.command, path, parts.query, headers, body, base))
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: StubResponse) -> None:
         content = b"" if answer.body is None else to_json(answer.body)
         headers: dict[str, str] = {"Content-Type": "application/fhir+json;charset=UTF-8", **answer.headers}
         if len(content) > 1000 and "gzip" in self.headers.get("Accept-Encoding", ""):

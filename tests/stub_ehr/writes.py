@@ -5,25 +5,25 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from tests.stub_ehr.checks import check_content, check_id, checked_references
 from tests.stub_ehr.elements import without_unknown
-from tests.stub_ehr.problems import Problem
 from tests.stub_ehr.records import Records, Version
+from tests.stub_ehr.refusals import Problem
 from tests.stub_ehr.searching import find
+from tests.stub_ehr.validation import check_content, check_id, checked_references
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WriteResult:
     """What a write came to: 201 when a resource was made, else 200; `moved` is False where nothing changed."""
 
     status: int
     version: Version
-    moved: bool = True
+    has_changed: bool = True
 
 
 def create(
     records: Records, kind: str, resource: dict[str, Any], if_none_exist: str | None, id_: str | None = None
-) -> Written:
+) -> WriteResult:
     """POST: the server chooses the id (`id_`, where it has done so already). With If-None-Exist a match is answered."""
     _same_type(kind, resource)
     with records.group():
@@ -36,8 +36,8 @@ def create(
             if matches:
                 newest = records.newest(kind, matches[0]["id"])
                 assert newest is not None
-                return Written(200, newest, moved=False)
-        return Written(201, _store(records, kind, id_ or records.unused_id(), resource))
+                return WriteResult(200, newest, has_changed=False)
+        return WriteResult(201, _store(records, kind, id_ or records.unused_id(), resource))
 
 
 def update(
@@ -48,7 +48,7 @@ def update(
     if_match: str | None,
     *,
     client_ids: bool = True,
-) -> Written:
+) -> WriteResult:
     """PUT with an id. `If-None-Match` is not looked at, as in HAPI: it overwrites."""
     _same_type(kind, resource)
     if resource.get("id") != id_:
@@ -61,9 +61,9 @@ def update(
             raise Problem(405, "HAPI-0959: Client assigned ids are not allowed here", code="not-supported")
         _check_version(newest, if_match)
         if newest is not None and newest.resource is not None and _nothing_new(newest.resource, resource):
-            return Written(200, newest, moved=False)
+            return WriteResult(200, newest, has_changed=False)
         status = 201 if newest is None or newest.resource is None else 200
-        return Written(status, _store(records, kind, id_, resource))
+        return WriteResult(status, _store(records, kind, id_, resource))
 
 
 def update_where(
@@ -75,7 +75,7 @@ def update_where(
     *,
     takes_id: bool = False,
     id_: str | None = None,
-) -> Written:
+) -> WriteResult:
     """PUT with a search: updates the one match, creates where there is none, under `id_` if it is given.
 
     `takes_id`: under the body's id if it has one, as HAPI does in a transaction and not by itself.

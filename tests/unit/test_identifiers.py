@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_pmp.identifiers import SHORTEST_SECRET, KeyedIds, definition_id
+from fhir_pmp.identifiers import MIN_SECRET_BYTES, KeyedIds, definition_id
 
 
 @given(
-    secret=st.binary(min_size=SHORTEST_SECRET, max_size=200),
+    secret=st.binary(min_size=MIN_SECRET_BYTES, max_size=200),
     kind=st.sampled_from(["score", "response", "letter"]),
     key=st.lists(st.text(), max_size=4),
 )
@@ -22,22 +22,22 @@ def test_an_id_is_the_keyed_hash_of_its_business_key(secret: bytes, kind: str, k
 
 @given(first=st.text(), rest=st.lists(st.text(), max_size=3))
 def test_a_compiled_id_is_the_same_id(first: str, rest: list[str]) -> None:
-    ids = KeyedIds(b"s" * SHORTEST_SECRET)
+    ids = KeyedIds(b"s" * MIN_SECRET_BYTES)
     assert ids.compile("score", *rest)(first) == ids.compute("score", first, *rest)
 
 
 def test_parts_of_a_key_never_run_into_one_another() -> None:
-    ids = KeyedIds(b"s" * SHORTEST_SECRET)
+    ids = KeyedIds(b"s" * MIN_SECRET_BYTES)
     assert ids.compute("score", "ab", "c") != ids.compute("score", "a", "bc")
 
 
 def test_a_secret_that_could_be_guessed_is_refused() -> None:
     with pytest.raises(ValueError, match="fewer than 32 bytes"):
-        KeyedIds(b"s" * (SHORTEST_SECRET - 1))
+        KeyedIds(b"s" * (MIN_SECRET_BYTES - 1))
 
 
 def test_the_secret_shows_in_no_repr() -> None:
-    assert "sss" not in repr(KeyedIds(b"s" * SHORTEST_SECRET))
+    assert "sss" not in repr(KeyedIds(b"s" * MIN_SECRET_BYTES))
 
 
 def test_a_definition_has_the_same_id_in_every_installation() -> None:

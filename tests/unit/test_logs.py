@@ -5,7 +5,7 @@ import json
 import pytest
 import structlog
 
-from fhir_pmp.logs import place_of, start_logging
+from fhir_pmp.logs import error_location, start_logging
 
 
 def test_only_listed_fields_reach_the_log(capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,7 +30,7 @@ def test_the_place_of_an_error_leaves_its_words_out() -> None:
     try:
         raise ValueError("Alex answered 3")
     except ValueError as error:
-        told = place_of(error)
+        told = error_location(error)
     assert told.startswith("ValueError at ")
     assert "test_logs.py" in told
     assert "Alex" not in told

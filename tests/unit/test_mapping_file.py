@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from fhir_pmp.errors import Fault, NotUnderstood
-from fhir_pmp.mapping_file import Form, MappingFaults, Table, load_folder, load_mapping, read_mapping
-from fhir_pmp.yaml_document import LARGEST_FILE
+from fhir_pmp.mapping_file import Form, MappingFaults, MappingTable, load_folder, load_mapping, read_mapping
+from fhir_pmp.yaml_document import MAX_FILE_BYTES
 
 
 class Kind(StrEnum):
@@ -46,7 +46,7 @@ named: {first: {x: 3}}
 texts: {key: value}
 """
 
-    def read(table: Table) -> dict[str, object]:
+    def read(table: MappingTable) -> dict[str, object]:
         return {
             "text": table.text("text"),  # YAML 1.2: no is a word
             "date": table.text("date"),
@@ -100,7 +100,7 @@ l: 1_0.5
 spare: 1
 """
 
-    def read(table: Table) -> None:
+    def read(table: MappingTable) -> None:
         table.text("a")
         table.whole("b")
         inner = table.table("c")
@@ -153,7 +153,7 @@ id: other
 """
     lower_case = Form(re.compile("[a-z]+"), "a lower-case word")
 
-    def read(table: Table) -> None:
+    def read(table: MappingTable) -> None:
         for part in (table, table.table("within")):
             part.whole("low", lowest=1)
             part.whole_or_none("high", 1, 16)
@@ -177,7 +177,7 @@ id: other
 def test_a_missing_value_gets_no_second_fault_for_its_bounds_or_form(tmp_path: Path) -> None:
     form = Form(re.compile("[a-z]+"), "a lower-case word")
 
-    def read(table: Table) -> None:
+    def read(table: MappingTable) -> None:
         table.whole("a", lowest=1)
         table.number("b", above=0)
         table.text("c", form)
@@ -214,7 +214,7 @@ def test_a_misspelt_key_is_noted_at_every_depth(tmp_path: Path) -> None:
 
 
 def test_a_table_asked_for_twice_is_the_same_table(tmp_path: Path) -> None:
-    def read(table: Table) -> None:
+    def read(table: MappingTable) -> None:
         assert table.table("a") is table.table("a")
         table.table("a").text("b")
         table.table("a").text("c")
@@ -233,7 +233,7 @@ FILES = {  # what stands in the file, the fault
     "a NUL": ("a: b\x00\n", ":1: is not YAML: it holds a character that YAML does not allow"),
     "another encoding": ("a: Grüße\n".encode("latin-1"), ":1: is not UTF-8"),
     "a deep nest": ("[" * 600, ":1: is nested too deeply"),
-    "too much": (b"a: " + b"b" * LARGEST_FILE, f":1: is larger than {LARGEST_FILE} bytes"),
+    "too much": (b"a: " + b"b" * MAX_FILE_BYTES, f":1: is larger than {MAX_FILE_BYTES} bytes"),
     "an open bracket": ("a: [\n", ":2: is not YAML: expected the node content, but found '<stream end>'"),
 }
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.r4_schema import schema_faults
+from tests.r4_schema import find_schema_faults
 
 OBSERVATION = {
     "resourceType": "Observation",
@@ -16,7 +16,7 @@ OBSERVATION = {
 
 
 def test_a_right_observation_has_no_fault() -> None:
-    assert schema_faults(OBSERVATION) == []
+    assert find_schema_faults(OBSERVATION) == []
 
 
 @pytest.mark.parametrize(
@@ -36,12 +36,12 @@ def test_a_right_observation_has_no_fault() -> None:
     ],
 )
 def test_a_fault_is_found_and_its_place_named(change: dict[str, object], named: str) -> None:
-    faults = schema_faults(OBSERVATION | change)
+    faults = find_schema_faults(OBSERVATION | change)
     assert len(faults) == 1
     assert named in faults[0]
 
 
 def test_each_entry_of_a_bundle_is_asked() -> None:
     entries = [{"resource": OBSERVATION}, {"resource": OBSERVATION | {"status": "zzz"}}]
-    faults = schema_faults({"resourceType": "Bundle", "type": "collection", "entry": entries})
+    faults = find_schema_faults({"resourceType": "Bundle", "type": "collection", "entry": entries})
     assert [fault.partition(":")[0] for fault in faults] == ["Bundle.entry.1.resource/Observation.status"]

@@ -5,24 +5,24 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from fhir_pmp.ehr.client import EhrClient, origin_of
-from fhir_pmp.ehr.destinations import Algorithm
-from fhir_pmp.ehr.outcomes import (
-    Meaning,
+from fhir_pmp.ehr.config.destinations import Algorithm
+from fhir_pmp.ehr.transport.client import EhrClient, origin_of
+from fhir_pmp.ehr.transport.response_class import (
+    HttpResponseClass,
     OffOrigin,
     SignInRefused,
     TokenEndpointSick,
     WireFailure,
-    meaning_of,
+    classify_status,
 )
 from fhir_pmp.errors import NotUnderstood
-from fhir_pmp.fhir.json_reader import read_json
+from fhir_pmp.fhir.serialization.json_reader import read_json
 
 WELL_KNOWN = ".well-known/smart-configuration"
 LARGEST = 64 * 1024
 """Bytes of a configuration or a token answer."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-LATER = frozenset({Meaning.RETRY, Meaning.RETRY_UNKNOWN, Meaning.UNKNOWN})
+RETRYABLE = frozenset({HttpResponseClass.RETRY, HttpResponseClass.RETRY_UNKNOWN, HttpResponseClass.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,10 @@ def discover(client: EhrClient, algorithm: Algorithm, allowed: Collection[str]) 
         answer = client.ask("GET", WELL_KNOWN, headers={"Accept": "application/json"})
     except WireFailure:
         raise TokenEndpointSick from None
-    meaning = meaning_of(answer.status)
-    if meaning in LATER:
+    response_class = classify_status(answer.status)
+    if response_class in RETRYABLE:
         raise TokenEndpointSick
-    if meaning is not Meaning.DONE:
+    if response_class is not HttpResponseClass.DONE:
         raise SignInRefused(f"the destination has no SMART configuration ({answer.status})")
     try:
         said = read_json(answer.body, max_bytes=LARGEST)

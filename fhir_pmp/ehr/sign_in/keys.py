@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from joserfc.jwk import ECKey, RSAKey
 
-from fhir_pmp.ehr.destinations import Algorithm
+from fhir_pmp.ehr.config.destinations import Algorithm
 from fhir_pmp.errors import Fault, NotUnderstood
-from fhir_pmp.fhir.json_writer import write_canonical
+from fhir_pmp.fhir.serialization.json_writer import write_canonical
 
 SHORTEST_RSA = 2048
 """Bits (RFC 7518, section 3.3)."""

@@ -9,13 +9,18 @@ from uuid import uuid4
 
 from joserfc import jwt
 
-from fhir_pmp.ehr.client import Answer, EhrClient, Limits
-from fhir_pmp.ehr.destinations import SignIn
-from fhir_pmp.ehr.outcomes import SignInRefused, TokenEndpointSick, WireFailure, meaning_of
-from fhir_pmp.ehr.sign_in.discovery import LARGEST, LATER, Configuration, discover
+from fhir_pmp.ehr.config.destinations import SignIn
+from fhir_pmp.ehr.sign_in.discovery import LARGEST, RETRYABLE, Configuration, discover
 from fhir_pmp.ehr.sign_in.keys import SigningKey
+from fhir_pmp.ehr.transport.client import Answer, EhrClient, Limits
+from fhir_pmp.ehr.transport.response_class import (
+    SignInRefused,
+    TokenEndpointSick,
+    WireFailure,
+    classify_status,
+)
 from fhir_pmp.errors import NotUnderstood
-from fhir_pmp.fhir.json_reader import read_json
+from fhir_pmp.fhir.serialization.json_reader import read_json
 
 ASSERTION_LASTS = timedelta(minutes=4)
 """SMART allows five; a clock that is a little behind leaves room."""
@@ -28,7 +33,7 @@ LIMITS = Limits(connect=3.0, between_bytes=5.0, whole_call=5.0, answer_bytes=LAR
 _JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
-class GivenToken:
+class FixedToken:
     """A token that somebody else got, for as long as it lasts."""
 
     def __init__(self, token: str) -> None:
@@ -50,7 +55,7 @@ class GivenToken:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class _Held:
+class _HeldToken:
     token: str
     until: datetime
 
@@ -66,35 +71,35 @@ class BackendSignIn:
         self._clock = clock
         self._ehr = EhrClient(base, connections=1, limits=LIMITS)
         self._lock = Lock()
-        self._held: _Held | None = None
+        self._held_token: _HeldToken | None = None
         self._configuration: tuple[Configuration, datetime] | None = None
 
     def token(self) -> str:
         """A token to be sent to the EHR. Raises TokenEndpointSick, SignInRefused, Untrusted."""
         with self._lock:
-            if self._held is None or self._clock() >= self._held.until:
-                self._held = self._ask()
-            return self._held.token
+            if self._held_token is None or self._clock() >= self._held_token.until:
+                self._held_token = self._ask()
+            return self._held_token.token
 
     def renew(self, refused: str) -> str | None:
         """Another token than the one that was refused; another thread may have got it already."""
         with self._lock:
-            if self._held is None or self._held.token == refused:
-                self._held = None
-                self._held = self._ask()
-            return self._held.token
+            if self._held_token is None or self._held_token.token == refused:
+                self._held_token = None
+                self._held_token = self._ask()
+            return self._held_token.token
 
     def forget(self, refused: str) -> None:
         """This one is refused too: the next call signs in anew."""
         with self._lock:
-            if self._held is not None and self._held.token == refused:
-                self._held = None
+            if self._held_token is not None and self._held_token.token == refused:
+                self._held_token = None
 
     def close(self) -> None:
         """Closes the connections."""
         self._ehr.close()
 
-    def _ask(self) -> _Held:
+    def _ask(self) -> _HeldToken:
         endpoint = self._endpoint()
         refusal = SignInRefused("no signing key is of the algorithm that its file names")
         for key in self._keys:
@@ -102,8 +107,8 @@ class BackendSignIn:
             asked_at = self._clock()
             answer = self._post(endpoint, self._assertion(key, endpoint))
             if answer.status == 200:
-                return _held(answer, asked_at)
-            if meaning_of(answer.status) in LATER:
+                return _held_token(answer, asked_at)
+            if classify_status(answer.status) in RETRYABLE:
                 raise TokenEndpointSick
             error = _error(answer)
             refusal = SignInRefused(f"its token endpoint answers {answer.status} {error}".rstrip())
@@ -149,7 +154,7 @@ class BackendSignIn:
             raise TokenEndpointSick from None
 
 
-def _held(answer: Answer, asked_at: datetime) -> _Held:
+def _held_token(answer: Answer, asked_at: datetime) -> _HeldToken:
     try:
         said = read_json(answer.body, max_bytes=LARGEST)
     except NotUnderstood:
@@ -160,7 +165,7 @@ def _held(answer: Answer, asked_at: datetime) -> _Held:
     if str(kind).lower() != "bearer" or not isinstance(lasts, int) or isinstance(lasts, bool) or lasts < 1:
         raise SignInRefused("its token endpoint gives a token that we cannot use")
     whole = min(timedelta(seconds=lasts), LONGEST_USE)
-    return _Held(token, asked_at + whole - min(ENDS_EARLY, whole / 4))
+    return _HeldToken(token, asked_at + whole - min(ENDS_EARLY, whole / 4))
 
 
 def _error(answer: Answer) -> str:

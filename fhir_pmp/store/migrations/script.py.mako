@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from fhir_pmp.store import columns
+from fhir_pmp.store.engine import columns
 
 ${imports if imports else ""}
 revision = ${repr(up_revision)}

@@ -1,11 +1,11 @@
 """The tables, by what they remember; importing this package fills `metadata` with all of them."""
 
-from fhir_pmp.store.tables import access, arrivals, delivery, letters, people, published, pulling, responses
+from fhir_pmp.store.tables import access, delivery, inbox, letters, people, published, pulling, responses
 from fhir_pmp.store.tables.metadata import metadata
 
 __all__ = [
     "access",
-    "arrivals",
+    "inbox",
     "delivery",
     "letters",
     "metadata",

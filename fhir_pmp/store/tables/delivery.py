@@ -2,13 +2,13 @@
 
 import sqlalchemy as sa
 
-from fhir_pmp.store.columns import Moment, RowId
+from fhir_pmp.store.engine.columns import RowId, UtcDateTime
 from fhir_pmp.store.tables.metadata import metadata
 
 OPEN_STATES = "state IN ('pending', 'in_flight', 'waiting')"
 SENT = "state = 'sent'"
 DEAD = "state = 'dead'"
-MAYBE_THERE = "unknown"
+MAY_HAVE_ARRIVED = "may_have_arrived"
 
 outbox = sa.Table(
     "outbox",
@@ -16,22 +16,24 @@ outbox = sa.Table(
     sa.Column("seq", RowId, primary_key=True, autoincrement=True),
     sa.Column("destination", sa.String(64), nullable=False),
     sa.Column("lane", sa.String(64), nullable=False),
-    sa.Column("published", sa.BigInteger, nullable=False),  # published.seq: the version to be sent
+    sa.Column("published_seq", sa.BigInteger, nullable=False),  # published.seq: the version to be sent
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("next_at", Moment, nullable=False),
-    sa.Column("tried_at", Moment),  # the first attempt; the age limit counts from here, waiting does not age
-    sa.Column("lease_until", Moment),
+    sa.Column("next_attempt_at", UtcDateTime, nullable=False),
+    sa.Column(
+        "first_attempt_at", UtcDateTime
+    ),  # the first attempt; the age limit counts from here, waiting does not age
+    sa.Column("lease_until", UtcDateTime),
     sa.Column("lease_epoch", sa.Integer, nullable=False),
-    sa.Column("unknown", sa.Boolean, nullable=False),  # the last attempt may have arrived
+    sa.Column("may_have_arrived", sa.Boolean, nullable=False),  # the last attempt may have arrived
     sa.Column("last_status", sa.Integer),
     sa.Column("reason", sa.Text),
     sa.Column("sent_hash", sa.String(64)),
     sa.Column("sent_bytes", sa.LargeBinary),
     sa.Column("etag", sa.Text),
-    sa.Column("created_at", Moment, nullable=False),
-    sa.Column("sent_at", Moment),
-    sa.UniqueConstraint("published", "destination"),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("sent_at", UtcDateTime),
+    sa.UniqueConstraint("published_seq", "destination"),
     sa.Index(
         "ix_outbox_open",
         "destination",
@@ -42,11 +44,11 @@ outbox = sa.Table(
     ),
     # Few ever enter it: those whose last attempt may have arrived, whatever became of them since.
     sa.Index(
-        "ix_outbox_maybe_there",
+        "ix_outbox_may_have_arrived",
         "destination",
         "lane",
-        sqlite_where=sa.text(MAYBE_THERE),
-        postgresql_where=sa.text(MAYBE_THERE),
+        sqlite_where=sa.text(MAY_HAVE_ARRIVED),
+        postgresql_where=sa.text(MAY_HAVE_ARRIVED),
     ),
     # Rows enter these only when they leave the way of the pending ones.
     sa.Index(
@@ -66,44 +68,44 @@ outbox_lanes = sa.Table(
     metadata,
     sa.Column("lane", sa.String(64), primary_key=True),
     sa.Column("destination", sa.String(64), primary_key=True),
-    sa.Column("due_at", Moment),  # absent: nothing to send
-    sa.Column("lease_until", Moment),
+    sa.Column("due_at", UtcDateTime),  # absent: nothing to send
+    sa.Column("lease_until", UtcDateTime),
     sa.Column("epoch", sa.Integer, nullable=False),
     sa.Index(None, "destination", "due_at"),
 )
 
-destination_ids = sa.Table(
-    "destination_ids",
+remote_ids = sa.Table(
+    "remote_ids",
     metadata,
     sa.Column("destination", sa.String(64), primary_key=True),
-    sa.Column("ours", sa.String(130), primary_key=True),  # "Patient/…"
-    sa.Column("theirs", sa.String(256), nullable=False),
+    sa.Column("local_reference", sa.String(130), primary_key=True),  # "Patient/…"
+    sa.Column("remote_reference", sa.String(256), nullable=False),
     sa.Column("how", sa.String(32), nullable=False),
     sa.Column("by", sa.Text, nullable=False),
-    sa.Column("at", Moment, nullable=False),
-    sa.Index(None, "destination", "theirs"),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Index(None, "destination", "remote_reference"),
 )
 
-former_destination_ids = sa.Table(
-    "former_destination_ids",
+former_remote_ids = sa.Table(
+    "former_remote_ids",
     metadata,
     sa.Column("destination", sa.String(64), primary_key=True),
-    sa.Column("ours", sa.String(130), primary_key=True),
-    sa.Column("theirs", sa.String(256), primary_key=True),
-    sa.Column("until", Moment, primary_key=True),
+    sa.Column("local_reference", sa.String(130), primary_key=True),
+    sa.Column("remote_reference", sa.String(256), primary_key=True),
+    sa.Column("retired_at", UtcDateTime, primary_key=True),
     sa.Column("how", sa.String(32), nullable=False),
     sa.Column("by", sa.Text, nullable=False),
-    sa.Column("at", Moment, nullable=False),
-    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("retired_reason", sa.Text, nullable=False),
 )
 
-probes = sa.Table(
-    "probes",
+verifications = sa.Table(
+    "verifications",
     metadata,
     sa.Column("destination", sa.String(64), primary_key=True),
-    sa.Column("at", Moment, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
     sa.Column(
-        "found", sa.Text, nullable=False
+        "result", sa.Text, nullable=False
     ),  # JSON: what the server was seen to honour, and the way of writing
 )
 
@@ -117,7 +119,7 @@ remote_versions = sa.Table(
     sa.Column("version", sa.Integer, nullable=False),  # ours
     sa.Column("etag", sa.Text),  # theirs
     sa.Column("sent_hash", sa.String(64), nullable=False),
-    sa.Column("at", Moment, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
 )
 
 breakers = sa.Table(
@@ -126,8 +128,8 @@ breakers = sa.Table(
     sa.Column("destination", sa.String(64), primary_key=True),
     sa.Column("state", sa.String(16), nullable=False),  # closed | open | half_open | paused | recovering
     sa.Column("failures", sa.Integer, nullable=False),
-    sa.Column("opened_at", Moment),
-    sa.Column("probe_at", Moment),
+    sa.Column("opened_at", UtcDateTime),
+    sa.Column("probe_at", UtcDateTime),
     sa.Column("reason", sa.Text),
 )
 
@@ -136,6 +138,6 @@ leases = sa.Table(
     metadata,
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("holder", sa.Text, nullable=False),
-    sa.Column("until", Moment, nullable=False),
+    sa.Column("until", UtcDateTime, nullable=False),
     sa.Column("epoch", sa.Integer, nullable=False),
 )

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from fhir_pmp.store.columns import Day, Moment, RowId
+from fhir_pmp.store.engine.columns import Day, RowId, UtcDateTime
 from fhir_pmp.store.tables.metadata import metadata
 
 letters = sa.Table(
@@ -16,8 +16,8 @@ letters = sa.Table(
     sa.Column("fields", sa.Text, nullable=False),  # JSON: the four editable fields
     sa.Column("pinned", sa.Text, nullable=False),  # JSON: the facts it was written from
     sa.Column("replaces", sa.String(64), sa.ForeignKey("letters.id")),
-    sa.Column("drafted_at", Moment, nullable=False),
-    sa.Column("changed_at", Moment, nullable=False),
+    sa.Column("drafted_at", UtcDateTime, nullable=False),
+    sa.Column("changed_at", UtcDateTime, nullable=False),
     sa.Column("preview_hash", sa.String(64)),
     sa.Column("preview_pdf", sa.LargeBinary),
     sa.Column("preview_by", sa.String(64)),
@@ -28,33 +28,33 @@ letters = sa.Table(
     sa.Column("document_reference_id", sa.String(64)),
     sa.Column("bundle_id", sa.String(64)),
     sa.Column("signed_by", sa.String(64)),
-    sa.Column("signed_at", Moment),
+    sa.Column("signed_at", UtcDateTime),
     sa.Column(
         "reviewed_up_to", sa.BigInteger
     ),  # published.last_updated: what came later is still to be looked at
     sa.UniqueConstraint("episode", "kind", "number"),
 )
 
-OPEN = "done_at IS NULL"
+IS_UNDONE = "done_at IS NULL"
 letters_due = sa.Table(
     "letters_due",
     metadata,
     sa.Column("seq", RowId, primary_key=True),
     sa.Column("episode", sa.String(64), sa.ForeignKey("episodes.id"), nullable=False),
     sa.Column("kind", sa.String(16), nullable=False),
-    sa.Column("due_at", Moment, nullable=False),
-    sa.Column("done_at", Moment),
+    sa.Column("due_at", UtcDateTime, nullable=False),
+    sa.Column("done_at", UtcDateTime),
     sa.Index(
         "uq_letters_due_open",
         "episode",
         "kind",
         unique=True,
-        sqlite_where=sa.text(OPEN),
-        postgresql_where=sa.text(OPEN),
+        sqlite_where=sa.text(IS_UNDONE),
+        postgresql_where=sa.text(IS_UNDONE),
     ),
 )
 
-STANDING = "closed_at IS NULL"
+IS_OPEN = "closed_at IS NULL"
 work_items = sa.Table(
     "work_items",
     metadata,
@@ -66,19 +66,19 @@ work_items = sa.Table(
     ),  # "person/…", "episode/…", "referral/…", "delivery/…", "Type/id"
     sa.Column("person", sa.String(64)),
     sa.Column("episode", sa.String(64)),
-    sa.Column("since", Moment, nullable=False),
+    sa.Column("since", UtcDateTime, nullable=False),
     sa.Column("what", sa.Text, nullable=False),
     sa.Column("details", sa.Text, nullable=False),  # JSON without a patient's words
-    sa.Column("closed_at", Moment),
+    sa.Column("closed_at", UtcDateTime),
     sa.Column("closed_by", sa.Text),
-    sa.Column("closed_how", sa.Text),
+    sa.Column("resolution", sa.Text),
     sa.Index(
         "uq_work_items_open",
         "kind",
         "about",
         unique=True,
-        sqlite_where=sa.text(STANDING),
-        postgresql_where=sa.text(STANDING),
+        sqlite_where=sa.text(IS_OPEN),
+        postgresql_where=sa.text(IS_OPEN),
     ),
     sa.Index(None, "person"),
 )

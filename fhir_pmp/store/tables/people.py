@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from fhir_pmp.store.columns import Day, Moment, RowId
+from fhir_pmp.store.engine.columns import Day, RowId, UtcDateTime
 from fhir_pmp.store.tables.metadata import metadata
 
 people = sa.Table(
@@ -14,7 +14,7 @@ people = sa.Table(
     sa.Column("birth_date", Day, nullable=False),
     sa.Column("sex", sa.String(16), nullable=False),
     sa.Column("registered_by", sa.Text, nullable=False),
-    sa.Column("registered_at", Moment, nullable=False),
+    sa.Column("registered_at", UtcDateTime, nullable=False),
     sa.Column("same_as", sa.String(64), sa.ForeignKey("people.id")),  # decided by a person; never by us
 )
 
@@ -53,8 +53,8 @@ episodes = sa.Table(
     sa.Column("practitioner_system", sa.Text),
     sa.Column("practitioner_value", sa.Text),
     sa.Column("practitioner_name", sa.Text),
-    sa.Column("added_at", Moment, nullable=False),
-    sa.Column("changed_at", Moment, nullable=False),
+    sa.Column("added_at", UtcDateTime, nullable=False),
+    sa.Column("changed_at", UtcDateTime, nullable=False),
     sa.UniqueConstraint("source", "enrolment"),
 )
 
@@ -67,7 +67,7 @@ episode_moves = sa.Table(
     sa.Column("before", sa.String(64)),
     sa.Column("after", sa.String(64), nullable=False),
     sa.Column("by", sa.Text, nullable=False),
-    sa.Column("at", Moment, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
     sa.Column("reason", sa.Text),
 )
 
@@ -94,7 +94,7 @@ referrals = sa.Table(
     sa.Column("task_system", sa.Text, nullable=False),
     sa.Column("task_value", sa.Text, nullable=False),
     sa.Column("authored_on", Day),
-    sa.Column("received_at", Moment, nullable=False),
+    sa.Column("received_at", UtcDateTime, nullable=False),
     sa.Column("reason", sa.Text),
     sa.Column("fingerprint", sa.String(64), nullable=False),  # sha256 hex of the clinical content
     sa.Column("inbox", RowId),

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from fhir_pmp.store.columns import RowId
+from fhir_pmp.store.engine.columns import RowId
 from fhir_pmp.store.tables.metadata import metadata
 
 published = sa.Table(
@@ -22,7 +22,9 @@ published = sa.Table(
     sa.Column("owner", sa.Text),
     sa.Column("date_from", sa.BigInteger),  # the clinical date as a span: first millisecond
     sa.Column("date_to", sa.BigInteger),  # first millisecond after it
-    sa.Column("tokens", sa.Text, nullable=False),  # every search token, as store/tokens.py writes them
+    sa.Column(
+        "tokens", sa.Text, nullable=False
+    ),  # every search token, as store/versions/search_tokens.py writes them
     sa.Column("refs", sa.Text, nullable=False),  # "Type/id", space between
     sa.Column("content_hash", sa.String(64), nullable=False),  # sha256 hex of the bytes without meta
     sa.Column("content", sa.LargeBinary, nullable=False),  # the resource as served, meta included

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from fhir_pmp.store.columns import Moment
+from fhir_pmp.store.engine.columns import UtcDateTime
 from fhir_pmp.store.tables.metadata import metadata
 
 pull_cursors = sa.Table(
@@ -10,34 +10,34 @@ pull_cursors = sa.Table(
     metadata,
     sa.Column("destination", sa.String(64), primary_key=True),
     sa.Column("type", sa.String(64), primary_key=True),
-    sa.Column("watermark", Moment),  # the server's clock; absent: never read to the end
+    sa.Column("watermark", UtcDateTime),  # the server's clock; absent: never read to the end
     # A run under way, so that a killed one goes on at the page it had come to:
     sa.Column("page_url", sa.Text),
-    sa.Column("window_from", Moment),
-    sa.Column("newest_seen", Moment),
-    sa.Column("server_date", Moment),
-    sa.Column("completed_at", Moment),  # our clock: when a run last came to its last page
+    sa.Column("window_from", UtcDateTime),
+    sa.Column("newest_seen", UtcDateTime),
+    sa.Column("server_date", UtcDateTime),
+    sa.Column("completed_at", UtcDateTime),  # our clock: when a run last came to its last page
 )
 
-pulled = sa.Table(
-    "pulled",
+seen_versions = sa.Table(
+    "seen_versions",
     metadata,
     sa.Column("destination", sa.String(64), primary_key=True),
     sa.Column("type", sa.String(64), primary_key=True),
     sa.Column("id", sa.String(64), primary_key=True),
     sa.Column("version_id", sa.String(64), primary_key=True),
     sa.Column("last_updated", sa.Text),  # as the server wrote it
-    sa.Column("at", Moment, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
     sa.Index(None, "at"),
 )
 
-reconciles = sa.Table(
-    "reconciles",
+reconciliations = sa.Table(
+    "reconciliations",
     metadata,
     sa.Column("destination", sa.String(64), primary_key=True),
-    sa.Column("started_at", Moment, nullable=False),
-    sa.Column("completed_at", Moment),  # absent: under way, or it broke off
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("completed_at", UtcDateTime),  # absent: under way, or it broke off
     sa.Column(
-        "found", sa.Text, nullable=False
+        "counts", sa.Text, nullable=False
     ),  # JSON: how many were equal, missing, older, edited, unknown to us
 )

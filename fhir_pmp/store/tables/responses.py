@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from fhir_pmp.store.columns import Day, Moment
+from fhir_pmp.store.engine.columns import Day, UtcDateTime
 from fhir_pmp.store.tables.metadata import metadata
 
 responses = sa.Table(
@@ -16,7 +16,7 @@ responses = sa.Table(
     sa.Column("timepoint", sa.String(64), nullable=False),
     sa.Column("authored", sa.String(40), nullable=False),  # as written, with its offset or without a time
     sa.Column("authored_on", Day, nullable=False),  # the day as written
-    sa.Column("authored_at", Moment),  # UTC; absent where only a day is known
+    sa.Column("authored_at", UtcDateTime),  # UTC; absent where only a day is known
     sa.Column("status", sa.String(20), nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("answers", sa.Text, nullable=False),  # JSON: linkId -> value
@@ -24,7 +24,7 @@ responses = sa.Table(
     sa.Column("identifier_value", sa.Text, nullable=False),
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("content_hash", sa.String(64), nullable=False),
-    sa.Column("recorded_at", Moment, nullable=False),
+    sa.Column("recorded_at", UtcDateTime, nullable=False),
     sa.Column("withdrawn_by", sa.Text),
     sa.Column("withdrawn_reason", sa.Text),
 )
@@ -56,9 +56,9 @@ flags = sa.Table(
     sa.Column("answer", sa.Integer, nullable=False),
     sa.Column("person", sa.String(64), sa.ForeignKey("people.id"), nullable=False),
     sa.Column("episode", sa.String(64), sa.ForeignKey("episodes.id"), nullable=False, index=True),
-    sa.Column("raised_at", Moment, nullable=False),
+    sa.Column("raised_at", UtcDateTime, nullable=False),
     sa.Column("acknowledged_by", sa.Text),
-    sa.Column("acknowledged_at", Moment),
+    sa.Column("acknowledged_at", UtcDateTime),
     sa.Column("action", sa.Text),
     sa.UniqueConstraint("response", "item"),
 )

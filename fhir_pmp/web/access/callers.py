@@ -8,16 +8,16 @@ from flask import g, request
 from werkzeug.exceptions import Unauthorized
 
 from fhir_pmp.identifiers import DestinationId
-from fhir_pmp.store.accounts import Account
-from fhir_pmp.store.clients import Client
-from fhir_pmp.store.readers import Reader
-from fhir_pmp.store.sessions import Session
-from fhir_pmp.web.access.hook_callers import hook_caller
-from fhir_pmp.web.access.policy import LARGEST_BODY, Visitor
+from fhir_pmp.store.access.accounts import Account
+from fhir_pmp.store.access.clients import Client
+from fhir_pmp.store.access.sessions import Session
+from fhir_pmp.store.versions.read_scope import Reader
+from fhir_pmp.web.access.policy import MAX_BODY_BYTES, CallerKind
 from fhir_pmp.web.access.sessions import find_session
 from fhir_pmp.web.access.tokens import token_hash
-from fhir_pmp.web.desk import desk
-from fhir_pmp.web.doors import Door, door
+from fhir_pmp.web.access.webhook_signature import identify_webhook_sender
+from fhir_pmp.web.api_surface import ApiSurface, current_surface
+from fhir_pmp.web.context import web_context
 
 _BEARER = re.compile(r"[Bb]earer ([A-Za-z0-9\-._~+/]{1,512}=*)")
 
@@ -29,9 +29,9 @@ class ClientCaller:
     client: Client
 
     @property
-    def visitor(self) -> Visitor:
+    def caller_kind(self) -> CallerKind:
         """What kind of visitor it is."""
-        return Visitor(self.client.kind.value)
+        return CallerKind(self.client.kind.value)
 
     @property
     def name(self) -> str:
@@ -47,9 +47,9 @@ class AccountCaller:
     session: Session
 
     @property
-    def visitor(self) -> Visitor:
+    def caller_kind(self) -> CallerKind:
         """What kind of visitor it is."""
-        return Visitor(self.account.role.value)
+        return CallerKind(self.account.role.value)
 
     @property
     def name(self) -> str:
@@ -58,15 +58,15 @@ class AccountCaller:
 
 
 @dataclass(frozen=True, slots=True)
-class HookCaller:
+class WebhookCaller:
     """An EHR that holds the secret of its webhook."""
 
     destination: DestinationId
 
     @property
-    def visitor(self) -> Visitor:
+    def caller_kind(self) -> CallerKind:
         """What kind of visitor it is."""
-        return Visitor.HOOK
+        return CallerKind.HOOK
 
     @property
     def name(self) -> str:
@@ -74,7 +74,7 @@ class HookCaller:
         return f"hook:{self.destination}"
 
 
-Caller = ClientCaller | AccountCaller | HookCaller
+Caller = ClientCaller | AccountCaller | WebhookCaller
 
 
 def identify() -> Caller | None:
@@ -83,7 +83,7 @@ def identify() -> Caller | None:
     Reads headers only; at the hooks also the bytes of the body where they are signed, and nothing of what they say.
     """
     if "caller" not in g:
-        g.caller = _KNOWN_BY.get(door(), _token_caller)()
+        g.caller = _IDENTIFIERS.get(current_surface(), _token_caller)()
     found: Caller | None = g.caller
     return found
 
@@ -109,7 +109,7 @@ def account() -> Account:
 def hook_destination() -> DestinationId:
     """The destination whose webhook rings. Raises Unauthorized where a policy let somebody else in."""
     match identify():
-        case HookCaller(destination=found):
+        case WebhookCaller(destination=found):
             return found
         case _:
             raise Unauthorized
@@ -118,12 +118,12 @@ def hook_destination() -> DestinationId:
 def reader() -> Reader:
     """On whose behalf published resources are read. Raises Unauthorized for an unknown caller or a platform."""
     match identify():
-        case ClientCaller(client=found, visitor=Visitor.EHR):
+        case ClientCaller(client=found, caller_kind=CallerKind.EHR):
             return Reader.ehr(found.id)
-        case ClientCaller(client=found, visitor=Visitor.PRACTICE):
+        case ClientCaller(client=found, caller_kind=CallerKind.PRACTICE):
             return Reader.practice(found.id)
         case AccountCaller():
-            return Reader.house()
+            return Reader.internal()
         case _:
             raise Unauthorized
 
@@ -132,22 +132,22 @@ def _token_caller() -> ClientCaller | None:
     given = _BEARER.fullmatch(request.headers.get("Authorization", ""))
     if given is None:
         return None
-    with desk().store.read() as books:
-        found = books.clients.find_by_token_hash(token_hash(given[1]))
+    with web_context().store.read() as uow:
+        found = uow.clients.find_by_token_hash(token_hash(given[1]))
     return None if found is None or found.disabled else ClientCaller(found)
 
 
-def _hook_caller() -> HookCaller | None:
-    found = hook_caller(desk().hook_secrets, desk().clock(), LARGEST_BODY)
-    return None if found is None else HookCaller(found)
+def _hook_caller() -> WebhookCaller | None:
+    found = identify_webhook_sender(web_context().hook_secrets, web_context().clock(), MAX_BODY_BYTES)
+    return None if found is None else WebhookCaller(found)
 
 
 def _session_caller() -> AccountCaller | None:
-    found = find_session(desk(), request.cookies, desk().clock())
+    found = find_session(web_context(), request.cookies, web_context().clock())
     return None if found is None else AccountCaller(*found)
 
 
-_KNOWN_BY: Mapping[Door, Callable[[], Caller | None]] = {
-    Door.PAGES: _session_caller,
-    Door.HOOKS: _hook_caller,
+_IDENTIFIERS: Mapping[ApiSurface, Callable[[], Caller | None]] = {
+    ApiSurface.PAGES: _session_caller,
+    ApiSurface.HOOKS: _hook_caller,
 }

@@ -8,7 +8,7 @@ from flask import Response, g, request
 from werkzeug.exceptions import Forbidden, LengthRequired
 
 from fhir_pmp.web.access.callers import AccountCaller, identify
-from fhir_pmp.web.desk import desk
+from fhir_pmp.web.context import web_context
 
 FIELD = "csrf_token"
 """The hidden field of every form that posts."""
@@ -19,7 +19,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 def csrf_token() -> str:
     """The token for this browser's forms (Jinja: `csrf_token()`): of the session, or of the visit before login."""
-    return _token(_secret() or _new_visit())
+    return _token(_secret() or _create_pre_login_secret())
 
 
 def check_csrf() -> None:
@@ -40,11 +40,11 @@ def check_csrf() -> None:
         raise Forbidden
 
 
-def keep_visit(response: Response) -> Response:
+def set_pre_login_cookie(response: Response) -> Response:
     """Sets the cookie that a form shown before login is tied to, where one was shown."""
-    if "new_visit" in g:
+    if "pre_login_secret" in g:
         response.set_cookie(
-            BEFORE_LOGIN_COOKIE, g.new_visit, secure=True, httponly=True, samesite="Lax", path="/"
+            BEFORE_LOGIN_COOKIE, g.pre_login_secret, secure=True, httponly=True, samesite="Lax", path="/"
         )
     return response
 
@@ -54,14 +54,14 @@ def _secret() -> str | None:
         case AccountCaller(session=session):
             return session.csrf_secret
         case _:
-            return g.get("new_visit") or request.cookies.get(BEFORE_LOGIN_COOKIE)
+            return g.get("pre_login_secret") or request.cookies.get(BEFORE_LOGIN_COOKIE)
 
 
-def _new_visit() -> str:
-    g.new_visit = secrets.token_urlsafe(32)
-    found: str = g.new_visit
+def _create_pre_login_secret() -> str:
+    g.pre_login_secret = secrets.token_urlsafe(32)
+    found: str = g.pre_login_secret
     return found
 
 
 def _token(secret: str) -> str:
-    return hmac.new(desk().secret_key, b"form|" + secret.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(web_context().secret_key, b"form|" + secret.encode(), hashlib.sha256).hexdigest()

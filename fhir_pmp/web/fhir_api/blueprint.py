@@ -26,7 +26,7 @@ class VersionConverter(BaseConverter):
     regex = r"[1-9][0-9]{0,8}"
 
 
-def know_paths(app: Flask) -> None:
+def add_url_converters(app: Flask) -> None:
     """Lets rules say `<fhir_type:…>`, `<fhir_id:…>`, `<fhir_version:…>`. Call it before the blueprint is registered."""
     app.url_map.converters |= {
         "fhir_type": TypeConverter,

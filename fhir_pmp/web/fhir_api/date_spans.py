@@ -11,7 +11,7 @@ _DATE = re.compile(
     re.ASCII,
 )
 EARLIEST_YEAR, LATEST_YEAR = 1800, 2999
-FINEST = timedelta(milliseconds=1)
+FINEST_PRECISION = timedelta(milliseconds=1)
 """Nothing of ours is dated finer."""
 
 
@@ -64,7 +64,7 @@ def _time_span(part: dict[str, str | None], zone: tzinfo) -> tuple[datetime, dat
     if part["second"] is None:
         width = timedelta(minutes=1)
     elif fraction:
-        width = max(timedelta(seconds=1) / 10 ** len(fraction), FINEST)
+        width = max(timedelta(seconds=1) / 10 ** len(fraction), FINEST_PRECISION)
     else:
         width = timedelta(seconds=1)
     return at, at + width

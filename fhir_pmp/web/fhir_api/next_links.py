@@ -12,13 +12,13 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from fhir_pmp.errors import NotUnderstood
-from fhir_pmp.store.searches import PageKey
+from fhir_pmp.store.versions.search_query import PageKey
 
-PARAMETER = "_page"
+PAGE_PARAMETER = "_page"
 _NONCE = 12
 
 
-class NotALinkOfOurs(NotUnderstood):
+class InvalidNextLink(NotUnderstood):
     """This next link was not given by us to this caller for this type. The caller begins the search again."""
 
 
@@ -30,7 +30,7 @@ class NextPage:
     after: PageKey
 
 
-def seal(page: NextPage, *, key: bytes, caller: str, type: str) -> str:
+def encrypt_next_page(page: NextPage, *, key: bytes, caller: str, type: str) -> str:
     """The value of the link's one parameter, fit for an address."""
     plain = json.dumps([page.query, page.after.snapshot, page.after.sorted_by, page.after.id]).encode()
     nonce = secrets.token_bytes(_NONCE)
@@ -41,14 +41,14 @@ def seal(page: NextPage, *, key: bytes, caller: str, type: str) -> str:
     )
 
 
-def unseal(text: str, *, key: bytes, caller: str, type: str) -> NextPage:
+def decrypt_next_page(text: str, *, key: bytes, caller: str, type: str) -> NextPage:
     """What a link carries. Raises NotALinkOfOurs for one that was made up, altered, or given to somebody else."""
     try:
-        sealed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        plain = _cipher(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], _bound_to(caller, type))
+        encrypted = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        plain = _cipher(key).decrypt(encrypted[:_NONCE], encrypted[_NONCE:], _bound_to(caller, type))
     except (NotBase64, InvalidTag, ValueError):
-        raise NotALinkOfOurs(
-            "is not a link we gave to this caller; begin the search again", field=PARAMETER
+        raise InvalidNextLink(
+            "is not a link we gave to this caller; begin the search again", field=PAGE_PARAMETER
         ) from None
     query, snapshot, sorted_by, id = json.loads(plain)
     return NextPage(tuple((name, value) for name, value in query), PageKey(snapshot, sorted_by, id))

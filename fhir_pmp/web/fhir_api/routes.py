@@ -2,13 +2,13 @@
 
 from flask import Flask
 
-from fhir_pmp.web.fhir_api import metadata, reading, referring, searching
-from fhir_pmp.web.fhir_api.blueprint import fhir_api, know_paths
+from fhir_pmp.web.fhir_api import metadata, read_views, referral_views, search_views
+from fhir_pmp.web.fhir_api.blueprint import add_url_converters, fhir_api
 
-VIEWS = (metadata, reading, referring, searching)
+VIEW_MODULES = (metadata, read_views, referral_views, search_views)
 
 
 def install_fhir_api(app: Flask) -> None:
     """Opens the door of EHRs and GP systems."""
-    know_paths(app)
+    add_url_converters(app)
     app.register_blueprint(fhir_api)

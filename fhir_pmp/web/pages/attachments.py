@@ -10,13 +10,13 @@ from flask import Response
 from werkzeug.exceptions import NotFound
 
 from fhir_pmp.identifiers import ReferralId
-from fhir_pmp.publishing.care import read_published
-from fhir_pmp.store.readers import Reader
-from fhir_pmp.web.access.auditing import note_persons, note_resources
-from fhir_pmp.web.desk import desk
-from fhir_pmp.web.pages.blueprint import pages, reads
+from fhir_pmp.publishing.episode_resources import read_published
+from fhir_pmp.store.versions.read_scope import Reader
+from fhir_pmp.web.access.audit_trail import note_persons, note_resources
+from fhir_pmp.web.context import web_context
+from fhir_pmp.web.pages.blueprint import pages, staff_may_read
 
-_ENDINGS = {
+_FILE_EXTENSIONS = {
     "application/pdf": ".pdf",
     "image/jpeg": ".jpg",
     "image/png": ".png",
@@ -39,48 +39,48 @@ class Attachment:
         return len(self.data) * 3 // 4
 
 
-def attachments_of(resource: Mapping[str, Any]) -> list[Attachment]:
+def list_attachments(resource: Mapping[str, Any]) -> list[Attachment]:
     """Every attachment that a resource carries with it, wherever it stands, in its order."""
-    return list(_found(resource))
+    return list(_walk_attachments(resource))
 
 
-def _found(value: Any) -> Iterator[Attachment]:
+def _walk_attachments(value: Any) -> Iterator[Attachment]:
     if isinstance(value, Mapping):
         if isinstance(value.get("data"), str) and isinstance(value.get("contentType"), str):
             yield Attachment(value.get("title"), value["contentType"], value["data"])
         for member in value.values():
-            yield from _found(member)
+            yield from _walk_attachments(member)
     elif isinstance(value, list):
         for member in value:
-            yield from _found(member)
+            yield from _walk_attachments(member)
 
 
 @pages.get("/referrals/<referral_id>/attachments/<int:position>/<int:number>")
-@reads
+@staff_may_read
 def attachment(referral_id: str, position: int, number: int) -> Response:
     """The attachment of that number (from 1) in the entry at that position (from 0)."""
-    with desk().store.read() as books:
-        referral = books.referrals.get(ReferralId(referral_id))
-        entries = {entry.position: entry for entry in books.referrals.entries(referral.id)}
+    with web_context().store.read() as uow:
+        referral = uow.referrals.get(ReferralId(referral_id))
+        entries = {entry.position: entry for entry in uow.referrals.entries(referral.id)}
         entry = entries.get(position)
-        found = None if entry is None else books.published.find(Reader.house(), entry.type, entry.id)
+        found = None if entry is None else uow.published.find(Reader.internal(), entry.type, entry.id)
     if found is None:
         raise NotFound
-    carried = attachments_of(read_published(found.content))
-    if not 1 <= number <= len(carried):
+    attached = list_attachments(read_published(found.content))
+    if not 1 <= number <= len(attached):
         raise NotFound
     note_persons([referral.person])
     note_resources([found.reference])
-    return _to_keep(carried[number - 1], f"referral-{referral.number}-{position + 1}-{number}")
+    return _download_response(attached[number - 1], f"referral-{referral.number}-{position + 1}-{number}")
 
 
-def _to_keep(one: Attachment, name: str) -> Response:
+def _download_response(one: Attachment, name: str) -> Response:
     try:
         content = b64decode("".join(one.data.split()), validate=True)
     except binascii.Error:
         raise NotFound from None
     kind = one.content_type.partition(";")[0].strip().lower()
-    ending = _ENDINGS.get(kind)
+    extension = _FILE_EXTENSIONS.get(kind)
     # The sender's own name for it could be anything, a patient's name included.
-    headers = {"Content-Disposition": f'attachment; filename="{name}{ending or ".bin"}"'}
-    return Response(content, headers=headers, content_type=kind if ending else "application/octet-stream")
+    headers = {"Content-Disposition": f'attachment; filename="{name}{extension or ".bin"}"'}
+    return Response(content, headers=headers, content_type=kind if extension else "application/octet-stream")

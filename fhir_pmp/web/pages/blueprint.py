@@ -5,18 +5,18 @@ from typing import Any, TypeVar
 
 from flask import Blueprint
 
-from fhir_pmp.web.access.policy import Visitor, may
+from fhir_pmp.web.access.policy import CallerKind, allow
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 pages = Blueprint("pages", __name__)
 
 
-def reads(view: View) -> View:
+def staff_may_read(view: View) -> View:
     """A view for everybody who logs in; it changes nothing."""
-    return may(Visitor.CLINICIAN, Visitor.ADMINISTRATOR, action="read")(view)
+    return allow(CallerKind.CLINICIAN, CallerKind.ADMINISTRATOR, action="read")(view)
 
 
-def decides(view: View) -> View:
+def clinicians_may_change(view: View) -> View:
     """A view that changes something: clinicians alone."""
-    return may(Visitor.CLINICIAN, action="update")(view)
+    return allow(CallerKind.CLINICIAN, action="update")(view)

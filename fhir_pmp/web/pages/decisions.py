@@ -5,102 +5,102 @@ from flask.typing import ResponseReturnValue
 
 from fhir_pmp.errors import NotAllowed, NotUnderstood
 from fhir_pmp.identifiers import EpisodeId
-from fhir_pmp.intake.decisions import accept_referral, end_by_clinician
-from fhir_pmp.letters.drafting import start_decline
-from fhir_pmp.pathway.episodes import ENDINGS, By, Event, moves_from
-from fhir_pmp.web.access.auditing import note_persons
+from fhir_pmp.intake.episode.clinician_decisions import accept_referral, end_episode_by_clinician
+from fhir_pmp.letters.lifecycle.drafting import start_decline
+from fhir_pmp.pathway.episode_states import ENDINGS, Actor, EpisodeEvent, moves_from
+from fhir_pmp.web.access.audit_trail import note_persons
 from fhir_pmp.web.access.callers import account
-from fhir_pmp.web.access.policy import Visitor, may
-from fhir_pmp.web.desk import desk
-from fhir_pmp.web.pages.blueprint import decides, pages
+from fhir_pmp.web.access.policy import CallerKind, allow
+from fhir_pmp.web.context import web_context
+from fhir_pmp.web.pages.blueprint import clinicians_may_change, pages
 from fhir_pmp.web.pages.forms import Form
-from fhir_pmp.web.pages.frame import page
+from fhir_pmp.web.pages.page_layout import render_page
 
 _LABELS = {"event": "How it ends", "reason": "Reason"}
 _ENDINGS = {
-    Event.FINISH: "Finished the programme",
-    Event.STOP: "Stopped early",
-    Event.NEVER_START: "Never started",
+    EpisodeEvent.FINISH: "Finished the programme",
+    EpisodeEvent.STOP: "Stopped early",
+    EpisodeEvent.NEVER_START: "Never started",
 }
-_NEED_A_REASON = frozenset({Event.STOP, Event.NEVER_START})
+_REASON_REQUIRED = frozenset({EpisodeEvent.STOP, EpisodeEvent.NEVER_START})
 
 
 @pages.post("/episodes/<episode_id>/accept")
-@decides
+@clinicians_may_change
 def accept(episode_id: str) -> ResponseReturnValue:
     """The referral is accepted; the GP sees it on the Task. MoveNotListed is told as a page."""
-    here = desk()
-    with here.store.begin() as books:
+    context = web_context()
+    with context.store.begin() as uow:
         accepted = accept_referral(
-            books,
-            here.clinic,
-            here.publisher,
+            uow,
+            context.clinic,
+            context.publisher,
             EpisodeId(episode_id),
             by=f"account:{account().id}",
-            now=here.clock(),
+            now=context.clock(),
         )
     note_persons([accepted.person])
     return redirect(url_for("pages.person", person_id=accepted.person), 303)
 
 
 @pages.post("/episodes/<episode_id>/decline")
-@decides
+@clinicians_may_change
 def decline(episode_id: str) -> ResponseReturnValue:
     """A decline letter is drafted; the referral is declined when it is signed. NothingToDecline is told as a page."""
-    here = desk()
-    letter = start_decline(here.store, here.press, EpisodeId(episode_id), here.clock())
-    with here.store.read() as books:
-        note_persons([books.episodes.get(letter.episode).person])
+    context = web_context()
+    letter = start_decline(context.store, context.letter_context, EpisodeId(episode_id), context.clock())
+    with context.store.read() as uow:
+        note_persons([uow.episodes.get(letter.episode).person])
     return redirect(url_for("pages.letter", letter_id=letter.id), 303)
 
 
 @pages.get("/episodes/<episode_id>/end")
-@may(Visitor.CLINICIAN, action="read")
-def ending(episode_id: str) -> ResponseReturnValue:
+@allow(CallerKind.CLINICIAN, action="read")
+def end_form(episode_id: str) -> ResponseReturnValue:
     """The form that ends an episode."""
     return _show(EpisodeId(episode_id), Form(_LABELS))
 
 
 @pages.post("/episodes/<episode_id>/end")
-@decides
+@clinicians_may_change
 def end(episode_id: str) -> ResponseReturnValue:
     """The episode ends; its discharge letter falls due."""
-    form = Form.posted(_LABELS)
+    form = Form.from_request(_LABELS)
     event = next((one for one in _ENDINGS if one.value == form.value("event")), None)
     if event is None:
         form.faults.append(("event", "Choose how the episode ends"))
-    if event in _NEED_A_REASON:
+    if event in _REASON_REQUIRED:
         form.require("reason", "Give the reason: the letter states it")
-    form.must_print("reason")
+    form.require_printable("reason")
     if form.faults or event is None:
         return _show(EpisodeId(episode_id), form), 400
-    here = desk()
+    context = web_context()
     try:
-        with here.store.begin() as books:
-            ended = end_by_clinician(
-                books,
-                here.clinic,
-                here.publisher,
+        with context.store.begin() as uow:
+            ended = end_episode_by_clinician(
+                uow,
+                context.clinic,
+                context.publisher,
                 EpisodeId(episode_id),
                 event,
                 reason=form.value("reason") or None,
                 by=f"account:{account().id}",
-                now=here.clock(),
+                now=context.clock(),
             )
     except (NotAllowed, NotUnderstood) as refusal:
-        form.refuse(refusal)
+        form.add_refusal(refusal)
         return _show(EpisodeId(episode_id), form), 409
     note_persons([ended.person])
     return redirect(url_for("pages.person", person_id=ended.person), 303)
 
 
 def _show(episode_id: EpisodeId, form: Form) -> str:
-    with desk().store.read() as books:
-        episode = books.episodes.get(episode_id)
-        person = books.people.get(episode.person)
+    with web_context().store.read() as uow:
+        episode = uow.episodes.get(episode_id)
+        person = uow.people.get(episode.person)
     note_persons([person.id])
-    listed = [move.event for move in moves_from(episode.state, By.CLINICIAN) if move.event in ENDINGS]
-    return page(
+    listed = [move.event for move in moves_from(episode.state, Actor.CLINICIAN) if move.event in ENDINGS]
+    return render_page(
         "end.html",
         title=f"End the episode of {person.given} {person.family}",
         section="people",

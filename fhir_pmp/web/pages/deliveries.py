@@ -8,15 +8,15 @@ from datetime import datetime
 from flask import request
 
 from fhir_pmp.identifiers import DestinationId, PersonId
-from fhir_pmp.store import Books
-from fhir_pmp.store.deliveries import Delivery, DeliveryState
-from fhir_pmp.web.access.auditing import note_persons, note_resources
-from fhir_pmp.web.desk import desk
-from fhir_pmp.web.pages.blueprint import pages, reads
-from fhir_pmp.web.pages.frame import page
+from fhir_pmp.store import UnitOfWork
+from fhir_pmp.store.delivery.deliveries import Delivery, DeliveryState
+from fhir_pmp.web.access.audit_trail import note_persons, note_resources
+from fhir_pmp.web.context import web_context
+from fhir_pmp.web.pages.blueprint import pages, staff_may_read
+from fhir_pmp.web.pages.page_layout import render_page
 
-PAGE = 100
-_CALLS = {
+PAGE_SIZE = 100
+_BREAKER_STATES = {
     "closed": "as usual",
     "recovering": "at a gentle pace: much had piled up",
     "open": "broken off: it fails",
@@ -24,12 +24,12 @@ _CALLS = {
     "paused": "stopped: it refuses us",
 }
 _ABOUT_DELIVERY = ("delivery/", "destination/")
-MOST = 2000
+MAX_COUNTED = 2000
 """Deliveries counted on the person's page."""
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
+class DestinationDeliveries:
     """One destination: how many deliveries stand where, and when the last one truly arrived."""
 
     destination: DestinationId
@@ -37,13 +37,13 @@ class Delivered:
     last_sent_at: datetime | None
 
 
-def delivered_to(books: Books, person: PersonId) -> list[Delivered]:
+def summarise_deliveries(uow: UnitOfWork, person: PersonId) -> list[DestinationDeliveries]:
     """What stands in the outbox about a person, by destination."""
     by_destination: dict[DestinationId, list[Delivery]] = {}
-    for delivery in books.deliveries.list_all(person=person, limit=MOST):
+    for delivery in uow.deliveries.list_all(person=person, limit=MAX_COUNTED):
         by_destination.setdefault(delivery.destination, []).append(delivery)
     return [
-        Delivered(
+        DestinationDeliveries(
             destination,
             Counter(one.state for one in found),
             max((one.sent_at for one in found if one.sent_at is not None), default=None),
@@ -53,41 +53,41 @@ def delivered_to(books: Books, person: PersonId) -> list[Delivered]:
 
 
 @pages.get("/deliveries")
-@reads
+@staff_may_read
 def deliveries() -> str:
     """How delivery to each EHR is doing, and what a person must decide about it. Nobody is named."""
-    here = desk()
-    with here.store.read() as books:
-        health = books.delivery_health.look(here.destinations, now=here.clock())
-        items = [one for one in books.work_items.list_open() if one.about.startswith(_ABOUT_DELIVERY)]
-    return page(
-        "delivery.html",
+    context = web_context()
+    with context.store.read() as uow:
+        health = uow.delivery_health.assess(context.destinations, now=context.clock())
+        items = [one for one in uow.work_items.list_open() if one.about.startswith(_ABOUT_DELIVERY)]
+    return render_page(
+        "delivery_health.html",
         title="Deliveries",
         section="deliveries",
         health=health,
-        items=items[:PAGE],
+        items=items[:PAGE_SIZE],
         total=len(items),
-        calls=_CALLS,
+        breaker_states=_BREAKER_STATES,
     )
 
 
 @pages.get("/people/<person_id>/deliveries")
-@reads
+@staff_may_read
 def person_deliveries(person_id: str) -> str:
     """Each delivery about the person, in the order they were queued, a page at a time."""
     after = request.args.get("after", 0, type=int)
-    with desk().store.read() as books:
-        known = books.people.get(PersonId(person_id))
-        found = books.deliveries.list_all(person=known.id, after=after, limit=PAGE + 1)
-    shown = found[:PAGE]
+    with web_context().store.read() as uow:
+        known = uow.people.get(PersonId(person_id))
+        found = uow.deliveries.list_all(person=known.id, after=after, limit=PAGE_SIZE + 1)
+    shown = found[:PAGE_SIZE]
     note_persons([known.id])
     note_resources(f"{one.reference}/_history/{one.version}" for one in shown)
-    return page(
-        "deliveries.html",
+    return render_page(
+        "person_deliveries.html",
         title=f"Deliveries, {known.given} {known.family}",
         section="people",
         person=known,
         deliveries=shown,
-        next_after=shown[-1].seq if len(found) > PAGE else None,
+        next_after=shown[-1].seq if len(found) > PAGE_SIZE else None,
         is_first=after == 0,
     )

@@ -1,7 +1,7 @@
 """An error as a page: what is true, and who does something about it."""
 
-from fhir_pmp.web.errors import Told
-from fhir_pmp.web.pages.frame import page
+from fhir_pmp.web.error_responses import ErrorDescription
+from fhir_pmp.web.pages.page_layout import render_page
 
 _TITLES = {
     403: "You cannot do this here",
@@ -24,9 +24,9 @@ _WHAT_TO_DO = {
 }
 
 
-def error_page(told: Told) -> str:
+def render_error_page(description: ErrorDescription) -> str:
     """The HTML of an error."""
-    title = _TITLES.get(told.status, "This was not done")
-    what = [f"{fault.what[:1].upper()}{fault.what[1:]}" for fault in told.faults]
-    to_do = _WHAT_TO_DO.get(told.status, told.who_acts)
-    return page("error.html", title=title, what=what, to_do=to_do)
+    title = _TITLES.get(description.status, "This was not done")
+    what = [f"{fault.what[:1].upper()}{fault.what[1:]}" for fault in description.faults]
+    to_do = _WHAT_TO_DO.get(description.status, description.who_acts)
+    return render_page("error.html", title=title, what=what, to_do=to_do)

@@ -5,67 +5,67 @@ from flask.typing import ResponseReturnValue
 
 from fhir_pmp.errors import NotAllowed, NotUnderstood
 from fhir_pmp.identifiers import FlagId
-from fhir_pmp.intake.decisions import acknowledge_flag
+from fhir_pmp.intake.episode.clinician_decisions import acknowledge_flag
 from fhir_pmp.pathway.facts import Flag
-from fhir_pmp.pathway.safety import flag_lines
-from fhir_pmp.web.access.auditing import note_persons, note_resources
+from fhir_pmp.pathway.summary.safety_lines import flag_lines
+from fhir_pmp.web.access.audit_trail import note_persons, note_resources
 from fhir_pmp.web.access.callers import account
-from fhir_pmp.web.desk import desk
-from fhir_pmp.web.pages.blueprint import decides, pages, reads
+from fhir_pmp.web.context import web_context
+from fhir_pmp.web.pages.blueprint import clinicians_may_change, pages, staff_may_read
 from fhir_pmp.web.pages.forms import Form
-from fhir_pmp.web.pages.frame import page
+from fhir_pmp.web.pages.page_layout import render_page
 from fhir_pmp.web.pages.worklist import item_text
 
 _LABELS = {"action": "What was done"}
 
 
 @pages.get("/flags/<flag_id>")
-@reads
+@staff_may_read
 def flag(flag_id: str) -> str:
     """The flag with its form."""
     return _show(FlagId(flag_id), Form(_LABELS))
 
 
 @pages.post("/flags/<flag_id>/acknowledge")
-@decides
+@clinicians_may_change
 def acknowledge(flag_id: str) -> ResponseReturnValue:
     """The clinician says what was done; only this makes the flag inactive."""
-    form = Form.posted(_LABELS)
+    form = Form.from_request(_LABELS)
     form.require("action", "Say what was done: it stands in the letter and in the record")
-    form.must_print("action")
+    form.require_printable("action")
     if form.faults:
         return _show(FlagId(flag_id), form), 400
-    here, now = desk(), desk().clock()
+    context, now = web_context(), web_context().clock()
     try:
-        with here.store.begin() as books:
+        with context.store.begin() as uow:
             done = acknowledge_flag(
-                books,
-                here.clinic,
-                here.publisher,
+                uow,
+                context.clinic,
+                context.publisher,
                 FlagId(flag_id),
                 by=account().name,
                 action=form.value("action"),
                 now=now,
             )
     except (NotAllowed, NotUnderstood) as refusal:
-        form.refuse(refusal)
+        form.add_refusal(refusal)
         return _show(FlagId(flag_id), form), 409
     note_persons([done.person])
     return redirect(url_for("pages.person", person_id=done.person, _anchor="safety"), 303)
 
 
 def _show(flag_id: FlagId, form: Form) -> str:
-    clinic = desk().clinic
-    with desk().store.read() as books:
-        found = books.flags.get(flag_id)
-        person = books.people.get(found.person)
-        episode = books.episodes.get(found.episode)
-        recorded = books.responses.get(found.response)
-        others = [one for one in books.flags.of_episodes([episode.id])[episode.id] if one.id != found.id]
+    clinic = web_context().clinic
+    with web_context().store.read() as uow:
+        found = uow.flags.get(flag_id)
+        person = uow.people.get(found.person)
+        episode = uow.episodes.get(found.episode)
+        recorded = uow.responses.get(found.response)
+        others = [one for one in uow.flags.of_episodes([episode.id])[episode.id] if one.id != found.id]
     note_persons([person.id])
     note_resources([f"QuestionnaireResponse/{recorded.response.id}/_history/{recorded.response.version}"])
     (line,) = flag_lines(clinic, [recorded.response], [found])
-    return page(
+    return render_page(
         "flag.html",
         title=f"Safety flag, {person.given} {person.family}",
         section="worklist",
@@ -80,4 +80,4 @@ def _show(flag_id: FlagId, form: Form) -> str:
 
 
 def _lines(others: list[Flag]) -> list[object]:
-    return list(flag_lines(desk().clinic, [], others))
+    return list(flag_lines(web_context().clinic, [], others))

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from flask import request
 
 from fhir_pmp.errors import FhirPmpError
-from fhir_pmp.letters.facts import LONGEST_FIELD
+from fhir_pmp.letters.text.letter_facts import LONGEST_FIELD
 
-NUMBER = {"number": "Referral number or identifier"}
+SEARCH_LABELS = {"number": "Referral number or identifier"}
 """The form that looks somebody up; two pages show it."""
 
 
@@ -21,10 +21,10 @@ class Form:
     faults: list[tuple[str, str]] = field(default_factory=list)
 
     @classmethod
-    def posted(cls, labels: Mapping[str, str], kept: Mapping[str, str] | None = None) -> "Form":
+    def from_request(cls, labels: Mapping[str, str], stored: Mapping[str, str] | None = None) -> "Form":
         """The form of this request; a field that was not posted is as `kept`, or empty."""
-        before = kept or {}
-        return cls(labels, {name: _typed(name, before.get(name, "")) for name in labels})
+        before = stored or {}
+        return cls(labels, {name: _posted_value(name, before.get(name, "")) for name in labels})
 
     def value(self, name: str) -> str:
         """What stands in the field."""
@@ -35,7 +35,7 @@ class Form:
         if not self.value(name):
             self.faults.append((name, missing))
 
-    def must_print(self, name: str) -> None:
+    def require_printable(self, name: str) -> None:
         """Notes what a letter or a page could not show: the same limits as the letters' fields."""
         text = self.value(name)
         if len(text) > LONGEST_FIELD:
@@ -43,7 +43,7 @@ class Form:
         if any(not (character.isprintable() or character in "\n\t") for character in text):
             self.faults.append((name, f"{self.labels[name]} holds a character that cannot be printed"))
 
-    def refuse(self, error: FhirPmpError) -> None:
+    def add_refusal(self, error: FhirPmpError) -> None:
         """Notes why it was refused, beside the field it names."""
         for fault in error.faults:
             name = fault.field if fault.field in self.labels else ""
@@ -55,5 +55,5 @@ class Form:
         return next((what for at, what in self.faults if at == name), None)
 
 
-def _typed(name: str, otherwise: str) -> str:
+def _posted_value(name: str, otherwise: str) -> str:
     return request.form.get(name, otherwise).replace("\r\n", "\n").strip()

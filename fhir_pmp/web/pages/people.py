@@ -8,20 +8,20 @@ from werkzeug.exceptions import NotFound
 
 from fhir_pmp.identifiers import EpisodeId, PersonId
 from fhir_pmp.pathway.facts import Episode, EpisodeState, Person, Referral
-from fhir_pmp.pathway.programme import lessons_done
-from fhir_pmp.store import Books
-from fhir_pmp.web.access.auditing import note_persons
-from fhir_pmp.web.access.policy import Visitor, may
-from fhir_pmp.web.desk import desk
-from fhir_pmp.web.pages.blueprint import pages, reads
-from fhir_pmp.web.pages.forms import NUMBER, Form
-from fhir_pmp.web.pages.frame import page
+from fhir_pmp.pathway.programme.definition import lessons_done
+from fhir_pmp.store import UnitOfWork
+from fhir_pmp.web.access.audit_trail import note_persons
+from fhir_pmp.web.access.policy import CallerKind, allow
+from fhir_pmp.web.context import web_context
+from fhir_pmp.web.pages.blueprint import pages, staff_may_read
+from fhir_pmp.web.pages.forms import SEARCH_LABELS, Form
+from fhir_pmp.web.pages.page_layout import render_page
 
-PAGE = 50
+PAGE_SIZE = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class EpisodeList:
     """Episodes with whose they are."""
 
     episodes: list[Episode]
@@ -29,26 +29,26 @@ class Listed:
     referrals: dict[EpisodeId, Referral]
 
     @classmethod
-    def of(cls, books: Books, episodes: list[Episode]) -> "Listed":
+    def load(cls, uow: UnitOfWork, episodes: list[Episode]) -> "EpisodeList":
         """These episodes, in their order."""
-        people = books.people.find_many(episode.person for episode in episodes)
-        return cls(episodes, people, books.referrals.of_episodes(episode.id for episode in episodes))
+        people = uow.people.find_many(episode.person for episode in episodes)
+        return cls(episodes, people, uow.referrals.of_episodes(episode.id for episode in episodes))
 
 
 @pages.get("/people")
-@reads
+@staff_may_read
 def people() -> str:
     """Episodes by the person's name, one state or all, a page at a time. No name stands in the address."""
     state, number = _state(), max(1, request.args.get("page", 1, type=int))
-    with desk().store.read() as books:
-        counts = books.episodes.count_by_state()
+    with web_context().store.read() as uow:
+        counts = uow.episodes.count_by_state()
         total = sum(counts.values()) if state is None else counts.get(state, 0)
-        found = books.episodes.list_by_name(
-            None if state is None else [state], offset=(number - 1) * PAGE, limit=PAGE
+        found = uow.episodes.list_by_name(
+            None if state is None else [state], offset=(number - 1) * PAGE_SIZE, limit=PAGE_SIZE
         )
-        listed = Listed.of(books, found)
+        listed = EpisodeList.load(uow, found)
     note_persons(listed.people)
-    return page(
+    return render_page(
         "people.html",
         title="People" if number == 1 else f"People, page {number}",
         section="people",
@@ -58,53 +58,53 @@ def people() -> str:
         states=list(EpisodeState),
         number=number,
         total=total,
-        last=max(1, -(-total // PAGE)),
+        last=max(1, -(-total // PAGE_SIZE)),
         lessons_done=lessons_done,
-        lessons=len(desk().clinic.programme.lessons),
-        form=Form(NUMBER),
+        lessons=len(web_context().clinic.programme.lessons),
+        form=Form(SEARCH_LABELS),
     )
 
 
 @pages.post("/search")
-@may(Visitor.CLINICIAN, Visitor.ADMINISTRATOR, action="query")
+@allow(CallerKind.CLINICIAN, CallerKind.ADMINISTRATOR, action="query")
 def search() -> ResponseReturnValue:
     """Somebody by our referral number, an identifier or the platform's enrolment id, each exactly. POST: it names them."""
-    form = Form.posted(NUMBER)
+    form = Form.from_request(SEARCH_LABELS)
     form.require("number", "Enter a referral number or an identifier")
     if form.faults:
         return _results(form, None), 400
-    with desk().store.read() as books:
-        persons = _find(books, form.value("number"))
-        episodes = [one for some in books.episodes.of_people(persons).values() for one in some]
-        listed = Listed.of(books, episodes)
+    with web_context().store.read() as uow:
+        persons = _find(uow, form.value("number"))
+        episodes = [one for some in uow.episodes.of_people(persons).values() for one in some]
+        listed = EpisodeList.load(uow, episodes)
     if len(persons) == 1:
         return redirect(url_for("pages.person", person_id=persons[0]), 303)
     note_persons(listed.people)
     return _results(form, listed)
 
 
-def _results(form: Form, listed: Listed | None) -> str:
-    return page(
+def _results(form: Form, listed: EpisodeList | None) -> str:
+    return render_page(
         "search.html",
         title="Search",
         section="people",
         form=form,
         listed=listed,
         lessons_done=lessons_done,
-        lessons=len(desk().clinic.programme.lessons),
+        lessons=len(web_context().clinic.programme.lessons),
     )
 
 
-def _find(books: Books, number: str) -> list[PersonId]:
+def _find(uow: UnitOfWork, number: str) -> list[PersonId]:
     """Whoever the number names; never by name or birth date."""
     found: list[PersonId] = []
     # People write Medicare numbers in groups, and referral numbers in small letters.
     for written in dict.fromkeys((number, "".join(number.split()))):
-        referral = books.referrals.find_by_number(written.upper())
+        referral = uow.referrals.find_by_number(written.upper())
         found += [] if referral is None else [referral.person]
-        found += [person.id for person in books.people.find_by_value(written)]
-        for source in desk().sources:
-            episode = books.episodes.find_by_enrolment(source, written)
+        found += [person.id for person in uow.people.find_by_value(written)]
+        for source in web_context().sources:
+            episode = uow.episodes.find_by_enrolment(source, written)
             found += [] if episode is None else [episode.person]
     return list(dict.fromkeys(found))
 

@@ -8,30 +8,30 @@ from flask.typing import ResponseReturnValue
 
 from fhir_pmp.errors import NotFound
 from fhir_pmp.identifiers import EpisodeId, PersonId
-from fhir_pmp.pathway.case import Case
 from fhir_pmp.pathway.clinic import Clinic
-from fhir_pmp.pathway.episodes import ENDINGS, By, Event, moves_from
+from fhir_pmp.pathway.episode_states import ENDINGS, Actor, EpisodeEvent, moves_from
 from fhir_pmp.pathway.facts import Episode, Person, Referral, ResponseStatus
-from fhir_pmp.pathway.safety import SafetyLine
-from fhir_pmp.pathway.summary import Summary, summarise
-from fhir_pmp.pathway.timepoints import due_on, window
-from fhir_pmp.pathway.wording import plain_date
-from fhir_pmp.store import Books
-from fhir_pmp.store.episodes import EpisodeMove
-from fhir_pmp.store.letters import Letter
-from fhir_pmp.store.responses import RecordedResponse
-from fhir_pmp.store.work_items import WorkItem
-from fhir_pmp.web.access.auditing import note_persons, note_resources
-from fhir_pmp.web.desk import desk
-from fhir_pmp.web.pages import shown
-from fhir_pmp.web.pages.accounts import Names
-from fhir_pmp.web.pages.blueprint import pages, reads
-from fhir_pmp.web.pages.deliveries import Delivered, delivered_to
-from fhir_pmp.web.pages.frame import page
-from fhir_pmp.web.pages.measures import glance_of, measures_of
+from fhir_pmp.pathway.plain_words import plain_date
+from fhir_pmp.pathway.programme.timepoints import due_on, window
+from fhir_pmp.pathway.summary.outcome_summary import Summary, summarise
+from fhir_pmp.pathway.summary.safety_lines import SafetyLine
+from fhir_pmp.pathway.summary.summary_context import SummaryContext
+from fhir_pmp.store import UnitOfWork
+from fhir_pmp.store.clinical.episodes import EpisodeMove
+from fhir_pmp.store.clinical.letters import Letter
+from fhir_pmp.store.clinical.responses import RecordedResponse
+from fhir_pmp.store.clinical.work_items import WorkItem
+from fhir_pmp.web.access.audit_trail import note_persons, note_resources
+from fhir_pmp.web.context import web_context
+from fhir_pmp.web.pages import display
+from fhir_pmp.web.pages.actor_names import ActorNames
+from fhir_pmp.web.pages.blueprint import pages, staff_may_read
+from fhir_pmp.web.pages.deliveries import DestinationDeliveries, summarise_deliveries
+from fhir_pmp.web.pages.page_layout import render_page
+from fhir_pmp.web.pages.scale_display import build_overview, build_scale_displays
 
 
-class AnotherPersons(NotFound):
+class EpisodeNotOfPerson(NotFound):
     """This person has no such episode."""
 
 
@@ -58,73 +58,73 @@ class Pathway:
     items: list[WorkItem]
     moves: list[EpisodeMove]
     recorded: list[RecordedResponse]
-    delivered: list[Delivered]
-    names: Names
+    delivered: list[DestinationDeliveries]
+    names: ActorNames
 
 
 @pages.get("/people/<person_id>")
-@reads
+@staff_may_read
 def person(person_id: str) -> ResponseReturnValue:
     """The person's newest episode; a record that was found to be a double leads to the one that was kept."""
-    with desk().store.read() as books:
-        known = books.people.get(PersonId(person_id))
-        kept = books.people.same_as(known.id)
+    with web_context().store.read() as uow:
+        known = uow.people.get(PersonId(person_id))
+        kept = uow.people.same_as(known.id)
         if kept is not None:
             note_persons([known.id])
             return redirect(url_for("pages.person", person_id=kept), 303)
-        episodes = books.episodes.of_person(known.id)
+        episodes = uow.episodes.of_person(known.id)
         if not episodes:
-            raise AnotherPersons(field="episode")
-        pathway = _pathway(books, known, episodes, episodes[-1])
+            raise EpisodeNotOfPerson(field="episode")
+        pathway = _load_pathway(uow, known, episodes, episodes[-1])
     return _show(pathway)
 
 
 @pages.get("/people/<person_id>/episodes/<episode_id>")
-@reads
+@staff_may_read
 def episode(person_id: str, episode_id: str) -> str:
     """One episode of the person."""
-    with desk().store.read() as books:
-        known = books.people.get(PersonId(person_id))
-        episodes = books.episodes.of_person(known.id)
+    with web_context().store.read() as uow:
+        known = uow.people.get(PersonId(person_id))
+        episodes = uow.episodes.of_person(known.id)
         wanted = next((one for one in episodes if one.id == EpisodeId(episode_id)), None)
         if wanted is None:
-            raise AnotherPersons(field="episode")
-        pathway = _pathway(books, known, episodes, wanted)
+            raise EpisodeNotOfPerson(field="episode")
+        pathway = _load_pathway(uow, known, episodes, wanted)
     return _show(pathway)
 
 
-def _pathway(books: Books, known: Person, episodes: list[Episode], wanted: Episode) -> Pathway:
-    clinic = desk().clinic
-    recorded = books.responses.of_episode(wanted.id, withdrawn=True)
-    flags = books.flags.of_episodes([wanted.id]).get(wanted.id, [])
+def _load_pathway(uow: UnitOfWork, known: Person, episodes: list[Episode], wanted: Episode) -> Pathway:
+    clinic = web_context().clinic
+    recorded = uow.responses.of_episode(wanted.id, withdrawn=True)
+    flags = uow.flags.of_episodes([wanted.id]).get(wanted.id, [])
     responses = [one.response for one in recorded]
-    summary = summarise(clinic, known, wanted, responses, flags, desk().clock())
-    referral = books.referrals.of_episodes([wanted.id]).get(wanted.id)
-    about = books.work_items.list_open(person=known.id)
+    summary = summarise(clinic, known, wanted, responses, flags, web_context().clock())
+    referral = uow.referrals.of_episodes([wanted.id]).get(wanted.id)
+    about = uow.work_items.list_open(person=known.id)
     return Pathway(
         person=known,
         episode=wanted,
         others=[one for one in reversed(episodes) if one.id != wanted.id],
         summary=summary,
         referral=referral,
-        referred_by=None if referral is None else books.clients.get(referral.client).name,
-        letters=books.letters.of_episode(wanted.id),
+        referred_by=None if referral is None else uow.clients.get(referral.client).name,
+        letters=uow.letters.of_episode(wanted.id),
         items=[item for item in about if item.episode in (None, wanted.id)],
-        moves=books.episodes.history(wanted.id),
+        moves=uow.episodes.history(wanted.id),
         recorded=recorded,
-        delivered=delivered_to(books, known.id),
-        names=Names.of(books),
+        delivered=summarise_deliveries(uow, known.id),
+        names=ActorNames.load(uow),
     )
 
 
 def _show(pathway: Pathway) -> str:
-    clinic, summary = desk().clinic, pathway.summary
+    clinic, summary = web_context().clinic, pathway.summary
     note_persons([pathway.person.id])
     note_resources(
         f"QuestionnaireResponse/{one.response.id}/_history/{one.response.version}" for one in pathway.recorded
     )
-    listed = {move.event for move in moves_from(pathway.episode.state, By.CLINICIAN)}
-    return page(
+    listed = {move.event for move in moves_from(pathway.episode.state, Actor.CLINICIAN)}
+    return render_page(
         "person.html",
         title=f"{pathway.person.given} {pathway.person.family}",
         section="people",
@@ -132,15 +132,15 @@ def _show(pathway: Pathway) -> str:
         person=pathway.person,
         episode=pathway.episode,
         summary=summary,
-        measures=measures_of(clinic, summary),
+        measures=build_scale_displays(clinic, summary),
         safety=list(_safety_items(summary)),
         urgent=bool(summary.unacknowledged) or any(line.unanswered for line in summary.safety),
         timepoints=list(_timepoints(clinic, pathway)),
         lessons=clinic.programme.lessons,
         done={lesson.number: lesson.completed_on for lesson in pathway.episode.lessons},
-        glance=glance_of(clinic, summary),
+        overview=build_overview(clinic, summary),
         later=[timepoint.title for timepoint in clinic.programme.later],
-        may_accept=Event.ACCEPT in listed,
+        may_accept=EpisodeEvent.ACCEPT in listed,
         may_end=bool(listed & ENDINGS),
     )
 
@@ -149,38 +149,38 @@ def _safety_items(summary: Summary) -> Iterator[tuple[str, list[SafetyLine]]]:
     """Each safety item by name, with its line at every timepoint."""
     for item in dict.fromkeys(line.item for line in summary.safety):
         lines = [line for line in summary.safety if line.item == item]
-        yield desk().press.wording.safety_item(item, lines[0].title), lines
+        yield web_context().letter_context.wording.safety_item(item, lines[0].title), lines
 
 
 def _timepoints(clinic: Clinic, pathway: Pathway) -> Iterator[TimepointLine]:
-    case = Case(clinic, pathway.episode, pathway.summary.made_at)
+    context = SummaryContext(clinic, pathway.episode, pathway.summary.made_at)
     for timepoint in clinic.programme.timepoints:
-        came = [one for one in pathway.recorded if one.response.timepoint == timepoint.id]
-        said: dict[str, list[str]] = {}
+        received = [one for one in pathway.recorded if one.response.timepoint == timepoint.id]
+        titles_by_status: dict[str, list[str]] = {}
         arrived = set()
-        for one in came:
+        for one in received:
             if one.response.status is not ResponseStatus.ENTERED_IN_ERROR:
                 arrived.add(one.response.instrument)
             title = clinic.instruments[one.response.instrument].title
-            said.setdefault(_received(clinic, case, one), []).append(title)
+            titles_by_status.setdefault(_received(clinic, context, one), []).append(title)
         for name in timepoint.instruments:
             if name not in arrived:
-                absence = case.absence(timepoint, name).text
-                said.setdefault(absence, []).append(clinic.instruments[name].title)
-        lines = tuple((text, tuple(titles)) for text, titles in said.items())
+                absence = context.absence(timepoint, name).text
+                titles_by_status.setdefault(absence, []).append(clinic.instruments[name].title)
+        lines = tuple((text, tuple(titles)) for text, titles in titles_by_status.items())
         yield TimepointLine(timepoint.title, _due(clinic, pathway, timepoint.id), lines)
 
 
-def _received(clinic: Clinic, case: Case, one: RecordedResponse) -> str:
+def _received(clinic: Clinic, context: SummaryContext, one: RecordedResponse) -> str:
     response = one.response
-    told = [f"answered on {shown.answered(response.authored)}"]
+    parts = [f"answered on {display.answered(response.authored)}"]
     if response.status is ResponseStatus.AMENDED:
-        told.append("amended")
+        parts.append("amended")
     if response.status is ResponseStatus.ENTERED_IN_ERROR:
-        told.append(f"withdrawn ({one.withdrawn_reason})")
-    if case.lies_outside(clinic.programme.timepoint(response.timepoint), response):
-        told.append("outside its window")
-    return ", ".join(told)
+        parts.append(f"withdrawn ({one.withdrawn_reason})")
+    if context.is_outside_window(clinic.programme.timepoint(response.timepoint), response):
+        parts.append("outside its window")
+    return ", ".join(parts)
 
 
 def _due(clinic: Clinic, pathway: Pathway, name: str) -> str:

@@ -4,50 +4,50 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fhir_pmp.identifiers import ReferralId
-from fhir_pmp.pathway.episodes import By, Event, moves_from
+from fhir_pmp.pathway.episode_states import Actor, EpisodeEvent, moves_from
 from fhir_pmp.pathway.facts import Referral
-from fhir_pmp.publishing.care import read_published
-from fhir_pmp.store import Books
-from fhir_pmp.store.letters import LetterKind, LetterState
-from fhir_pmp.store.readers import Reader
-from fhir_pmp.web.access.auditing import note_persons, note_resources
-from fhir_pmp.web.desk import desk
-from fhir_pmp.web.pages.attachments import Attachment, attachments_of
-from fhir_pmp.web.pages.blueprint import pages, reads
-from fhir_pmp.web.pages.frame import page
-from fhir_pmp.web.pages.outline import Said, outline, type_name
+from fhir_pmp.publishing.episode_resources import read_published
+from fhir_pmp.store import UnitOfWork
+from fhir_pmp.store.clinical.letters import LetterKind, LetterState
+from fhir_pmp.store.versions.read_scope import Reader
+from fhir_pmp.web.access.audit_trail import note_persons, note_resources
+from fhir_pmp.web.context import web_context
+from fhir_pmp.web.pages.attachments import Attachment, list_attachments
+from fhir_pmp.web.pages.blueprint import pages, staff_may_read
+from fhir_pmp.web.pages.fhir_outline import OutlineLine, build_outline, type_name
+from fhir_pmp.web.pages.page_layout import render_page
 
 _FIRST = ("ServiceRequest",)
 _LAST = ("Patient", "PractitionerRole", "Practitioner", "Organization", "Task")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ReferralEntry:
     """One entry of the referral's Bundle."""
 
     position: int
     name: str
-    lines: list[Said]
+    lines: list[OutlineLine]
     attachments: list[Attachment]
-    opened: bool  # it says what is asked for and why, not who and where
+    is_open: bool  # it says what is asked for and why, not who and where
     reference: str  # the version shown, for the audit
 
 
 @pages.get("/referrals/<referral_id>")
-@reads
+@staff_may_read
 def referral(referral_id: str) -> str:
     """The referral with its entries, and the forms that accept or decline it."""
-    with desk().store.read() as books:
-        found = books.referrals.get(ReferralId(referral_id))
-        person = books.people.get(found.person)
-        episode = books.episodes.get(found.episode)
-        sender = books.clients.get(found.client)
-        entries = list(_entries(books, found))
-        declines = books.letters.of_episode(episode.id, LetterKind.DECLINE)
+    with web_context().store.read() as uow:
+        found = uow.referrals.get(ReferralId(referral_id))
+        person = uow.people.get(found.person)
+        episode = uow.episodes.get(found.episode)
+        sender = uow.clients.get(found.client)
+        entries = list(_entries(uow, found))
+        declines = uow.letters.of_episode(episode.id, LetterKind.DECLINE)
     note_persons([person.id])
     note_resources(entry.reference for entry in entries)
-    listed = {move.event for move in moves_from(episode.state, By.CLINICIAN)}
-    return page(
+    listed = {move.event for move in moves_from(episode.state, Actor.CLINICIAN)}
+    return render_page(
         "referral.html",
         title=f"Referral {found.number}",
         section="worklist",
@@ -57,32 +57,32 @@ def referral(referral_id: str) -> str:
         sender=sender,
         entries=entries,
         decline=next((one for one in declines if one.state is LetterState.DRAFT), None),
-        may_accept=Event.ACCEPT in listed,
+        may_accept=EpisodeEvent.ACCEPT in listed,
     )
 
 
-def _entries(books: Books, referral: Referral) -> Iterator[Entry]:
+def _entries(uow: UnitOfWork, referral: Referral) -> Iterator[ReferralEntry]:
     """The entries: what is asked for first, who and what stands around it last."""
     kept = sorted(
-        books.referrals.entries(referral.id), key=lambda entry: (_place(entry.type), entry.position)
+        uow.referrals.entries(referral.id), key=lambda entry: (_sort_rank(entry.type), entry.position)
     )
-    published = books.published.find_many(Reader.house(), [f"{entry.type}/{entry.id}" for entry in kept])
+    published = uow.published.find_many(Reader.internal(), [f"{entry.type}/{entry.id}" for entry in kept])
     for entry in kept:
         version = published.get(f"{entry.type}/{entry.id}")
         if version is None:
             continue
         resource = read_published(version.content)
-        yield Entry(
+        yield ReferralEntry(
             position=entry.position,
             name=type_name(entry.type),
-            lines=outline(resource),
-            attachments=attachments_of(resource),
-            opened=entry.type not in _LAST,
+            lines=build_outline(resource),
+            attachments=list_attachments(resource),
+            is_open=entry.type not in _LAST,
             reference=version.reference,
         )
 
 
-def _place(kind: str) -> int:
+def _sort_rank(kind: str) -> int:
     if kind in _FIRST:
         return 0
     return 2 + _LAST.index(kind) if kind in _LAST else 1

@@ -3,7 +3,7 @@
 from flask import Flask, Response, redirect, send_from_directory, url_for
 from flask.typing import ResponseReturnValue
 
-from fhir_pmp.web.access.policy import Visitor, may
+from fhir_pmp.web.access.policy import CallerKind, allow
 from fhir_pmp.web.pages import (
     attachments,
     decisions,
@@ -11,34 +11,34 @@ from fhir_pmp.web.pages import (
     flags,
     letter_signing,
     letters,
-    logging_in,
+    login,
     people,
     person,
     referrals,
-    work,
+    work_items,
     worklist,
 )
-from fhir_pmp.web.pages.blueprint import pages, reads
-from fhir_pmp.web.pages.frame import page
-from fhir_pmp.web.pages.templates import STATIC
+from fhir_pmp.web.pages.blueprint import pages, staff_may_read
+from fhir_pmp.web.pages.page_layout import render_page
+from fhir_pmp.web.pages.template_rendering import STATIC
 
-VIEWS = (
+VIEW_MODULES = (
     attachments,
     decisions,
     deliveries,
     flags,
     letter_signing,
     letters,
-    logging_in,
+    login,
     people,
     person,
     referrals,
-    work,
+    work_items,
     worklist,
 )
 """The modules whose views stand in the blueprint once they are imported."""
 
-SECONDS_KEPT = 3600
+STATIC_CACHE_SECONDS = 3600
 
 
 def install_pages(app: Flask) -> None:
@@ -47,21 +47,21 @@ def install_pages(app: Flask) -> None:
 
 
 @pages.get("/")
-@reads
+@staff_may_read
 def home() -> ResponseReturnValue:
     """The worklist is where a day begins."""
     return redirect(url_for("pages.worklist"), 303)
 
 
 @pages.get("/static/<path:name>")
-@may(Visitor.ANYONE, audited=False)
+@allow(CallerKind.ANYONE, audited=False)
 def static_file(name: str) -> Response:
     """Style sheets, scripts, icons: nobody's data."""
-    return send_from_directory(STATIC, name, max_age=SECONDS_KEPT)
+    return send_from_directory(STATIC, name, max_age=STATIC_CACHE_SECONDS)
 
 
 @pages.get("/intended-use")
-@reads
+@staff_may_read
 def intended_use() -> str:
     """What the pages are for, and what they are not."""
-    return page("intended_use.html", title="What these pages are for")
+    return render_page("intended_use.html", title="What these pages are for")

@@ -3,25 +3,25 @@
 from dataclasses import dataclass
 
 from fhir_pmp.identifiers import EpisodeId, PersonId
-from fhir_pmp.intake.responses import UNANSWERED
+from fhir_pmp.intake.response.response_recording import SAFETY_NOT_ANSWERED
 from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.facts import Episode, EpisodeState, Flag, Person, Referral
-from fhir_pmp.pathway.wording import answer_words
-from fhir_pmp.store import Books
-from fhir_pmp.store.letters import Letter
-from fhir_pmp.store.work_items import WorkItem
-from fhir_pmp.web.access.auditing import note_persons
-from fhir_pmp.web.desk import desk
-from fhir_pmp.web.pages.blueprint import pages, reads
-from fhir_pmp.web.pages.forms import NUMBER, Form
-from fhir_pmp.web.pages.frame import page
+from fhir_pmp.pathway.plain_words import answer_words
+from fhir_pmp.store import UnitOfWork
+from fhir_pmp.store.clinical.letters import Letter
+from fhir_pmp.store.clinical.work_items import WorkItem
+from fhir_pmp.web.access.audit_trail import note_persons
+from fhir_pmp.web.context import web_context
+from fhir_pmp.web.pages.blueprint import pages, staff_may_read
+from fhir_pmp.web.pages.forms import SEARCH_LABELS, Form
+from fhir_pmp.web.pages.page_layout import render_page
 
-MOST = 50
+MAX_ROWS = 50
 """Rows of one list; the rest comes when these are done. Each list says how many there are in all."""
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WorklistContent:
     """Everything that waits, the longest standing first, at most MOST of each; and how many there are in all."""
 
     flags: list[Flag]
@@ -36,22 +36,22 @@ class Waiting:
 
 
 @pages.get("/worklist")
-@reads
+@staff_may_read
 def worklist() -> str:
     """Safety flags, unanswered safety items, referrals, letters, work items, and who is where."""
-    with desk().store.read() as books:
-        waiting = _waiting(books)
+    with web_context().store.read() as uow:
+        waiting = _load_worklist(uow)
     note_persons(waiting.people)
-    return page(
+    return render_page(
         "worklist.html",
         title="Worklist",
         section="worklist",
         waiting=waiting,
-        most=MOST,
-        answer=lambda flag: answer_text(desk().clinic, flag),
-        item=lambda flag: item_text(desk().clinic, flag),
-        as_of=desk().clock(),
-        form=Form(NUMBER),
+        max_rows=MAX_ROWS,
+        answer=lambda flag: answer_text(web_context().clinic, flag),
+        item=lambda flag: item_text(web_context().clinic, flag),
+        as_of=web_context().clock(),
+        form=Form(SEARCH_LABELS),
     )
 
 
@@ -63,17 +63,17 @@ def answer_text(clinic: Clinic, flag: Flag) -> str:
 def item_text(clinic: Clinic, flag: Flag) -> str:
     """The item that raised a flag: what letters call it."""
     label = clinic.instruments[flag.instrument].item(flag.item).label
-    return desk().press.wording.safety_item(flag.item, label)
+    return web_context().letter_context.wording.safety_item(flag.item, label)
 
 
-def _waiting(books: Books) -> Waiting:
-    flags = books.flags.list_open()
-    open_items = books.work_items.list_open()
-    unanswered = [item for item in open_items if item.kind == UNANSWERED]
-    items = [item for item in open_items if item.kind != UNANSWERED]
-    letters = sorted(books.letters.list_drafts(), key=lambda letter: (letter.drafted_at, letter.id))
-    referred = books.episodes.list_all([EpisodeState.REFERRED])
-    found = books.referrals.of_episodes(episode.id for episode in referred).values()
+def _load_worklist(uow: UnitOfWork) -> WorklistContent:
+    flags = uow.flags.list_open()
+    open_items = uow.work_items.list_open()
+    unanswered = [item for item in open_items if item.kind == SAFETY_NOT_ANSWERED]
+    items = [item for item in open_items if item.kind != SAFETY_NOT_ANSWERED]
+    letters = sorted(uow.letters.list_drafts(), key=lambda letter: (letter.drafted_at, letter.id))
+    referred = uow.episodes.list_all([EpisodeState.REFERRED])
+    found = uow.referrals.of_episodes(episode.id for episode in referred).values()
     referrals = sorted(found, key=lambda referral: (referral.received_at, referral.id))
     totals = {
         "flags": len(flags),
@@ -83,21 +83,21 @@ def _waiting(books: Books) -> Waiting:
         "referrals": len(referrals),
     }
     # Nobody is named, in the page or in the audit, who is not shown.
-    flags, unanswered, items = flags[:MOST], unanswered[:MOST], items[:MOST]
-    letters, referrals = letters[:MOST], referrals[:MOST]
-    episodes = books.episodes.find_many(letter.episode for letter in letters)
+    flags, unanswered, items = flags[:MAX_ROWS], unanswered[:MAX_ROWS], items[:MAX_ROWS]
+    letters, referrals = letters[:MAX_ROWS], referrals[:MAX_ROWS]
+    episodes = uow.episodes.find_many(letter.episode for letter in letters)
     persons = [flag.person for flag in flags]
     persons += [item.person for item in (*unanswered, *items) if item.person is not None]
     persons += [episodes[letter.episode].person for letter in letters]
     persons += [referral.person for referral in referrals]
-    return Waiting(
+    return WorklistContent(
         flags=flags,
         unanswered=unanswered,
         items=items,
         letters=letters,
         referrals=referrals,
         totals=totals,
-        people=books.people.find_many(persons),
+        people=uow.people.find_many(persons),
         episodes=episodes,
-        states=books.episodes.count_by_state(),
+        states=uow.episodes.count_by_state(),
     )

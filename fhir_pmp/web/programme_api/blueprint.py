@@ -11,23 +11,23 @@ from werkzeug.exceptions import Forbidden
 from werkzeug.routing import BaseConverter
 
 from fhir_pmp.errors import Fault, NotUnderstood
-from fhir_pmp.fhir.json_reader import MOST_FAULTS, shown_name
-from fhir_pmp.fhir.json_writer import write_canonical
+from fhir_pmp.fhir.serialization.json_reader import MAX_FAULTS, safe_member_name
+from fhir_pmp.fhir.serialization.json_writer import write_canonical
 from fhir_pmp.identifiers import SourceId
 from fhir_pmp.web.access.callers import client
-from fhir_pmp.web.bodies import json_body
-from fhir_pmp.web.desk import desk
-from fhir_pmp.web.programme_api.fields import OWN_ID
+from fhir_pmp.web.context import web_context
+from fhir_pmp.web.programme_api.field_types import PLATFORM_ID_PATTERN
+from fhir_pmp.web.request_bodies import read_json_body
 
 PREFIX = "/programme"
 View = Callable[..., Response]
 
 
-class BodyNotAsDescribed(NotUnderstood):
+class BodyDoesNotMatchSchema(NotUnderstood):
     """The body is JSON, and not as this address takes it. The sender corrects the fields named."""
 
 
-class NoParameters(NotUnderstood):
+class QueryParametersNotAllowed(NotUnderstood):
     """This door takes no query parameters. The sender leaves them out."""
 
 
@@ -38,8 +38,8 @@ class StrictParser(FlaskParser):
 
     def load_json(self, req: Any, schema: Schema) -> Any:
         """The body as one JSON object, remembered as it was sent."""
-        g.sent = json_body()
-        return g.sent
+        g.raw_body = read_json_body()
+        return g.raw_body
 
     def handle_error(
         self,
@@ -52,7 +52,7 @@ class StrictParser(FlaskParser):
     ) -> NoReturn:
         """Every field that does not fit, up to MOST_FAULTS."""
         faults = list(_faults(error.messages_dict.get("json", error.messages), ""))
-        raise BodyNotAsDescribed(faults=faults[:MOST_FAULTS])
+        raise BodyDoesNotMatchSchema(faults=faults[:MAX_FAULTS])
 
 
 class ProgrammeBlueprint(Blueprint):  # type: ignore[misc]  # flask-smorest carries no types
@@ -66,10 +66,10 @@ programme_api = ProgrammeBlueprint(
 )
 
 
-class OwnIdConverter(BaseConverter):
+class PlatformIdConverter(BaseConverter):
     """An id that the platform gives."""
 
-    regex = OWN_ID
+    regex = PLATFORM_ID_PATTERN
     part_isolating = True
 
 
@@ -90,70 +90,70 @@ class LessonConverter(BaseConverter):
 
 
 CONVERTERS: Mapping[str, tuple[type[BaseConverter], Mapping[str, object]]] = {
-    "own_id": (OwnIdConverter, {"type": "string", "pattern": f"^{OWN_ID}$"}),
+    "own_id": (PlatformIdConverter, {"type": "string", "pattern": f"^{PLATFORM_ID_PATTERN}$"}),
     "our_id": (OurIdConverter, {"type": "string", "pattern": f"^{OurIdConverter.regex}$"}),
     "lesson": (LessonConverter, {"type": "integer", "minimum": 0, "maximum": 99}),
 }
 """The converters of our paths, and what the description says of each."""
 
 
-def refuse_parameters() -> None:
+def reject_query_parameters() -> None:
     """A parameter that we do not know is not passed over: the caller believes that it does something."""
     if request.query_string:
-        raise NoParameters(field="query")
+        raise QueryParametersNotAllowed(field="query")
 
 
-programme_api.before_request(refuse_parameters)
+programme_api.before_request(reject_query_parameters)
 
 
-def address(method: str, rule: str, **described: object) -> Callable[[View], View]:
+def operation(method: str, rule: str, **described: object) -> Callable[[View], View]:
     """Puts a view under an address, described under the view's own name."""
 
-    def put(view: View) -> View:
+    def register_view(view: View) -> View:
         known: View = programme_api.doc(operationId=view.__name__, **described)(view)
         routed: View = programme_api.route(rule, methods=[method])(known)
         return routed
 
-    return put
+    return register_view
 
 
-def takes(schema: type[Schema]) -> Callable[[View], View]:
+def accepts_body(schema: type[Schema]) -> Callable[[View], View]:
     """The view is given the body, checked against the schema, as its first argument."""
     described: Callable[[View], View] = programme_api.arguments(schema)
     return described
 
 
-def gives(status: int, schema: type[Schema], what: str) -> Callable[[View], View]:
+def returns(status: int, schema: type[Schema], what: str) -> Callable[[View], View]:
     """Describes one answer of the view; the view itself returns a Response."""
     described: Callable[[View], View] = programme_api.response(status, schema, description=what)
     return described
 
 
-def also_gives(status: int, schema: type[Schema], what: str) -> Callable[[View], View]:
+def also_returns(status: int, schema: type[Schema], what: str) -> Callable[[View], View]:
     """Describes another answer of the view."""
     described: Callable[[View], View] = programme_api.alt_response(status, schema=schema, description=what)
     return described
 
 
-def sent() -> Any:
+def raw_body() -> Any:
     """The body of this request as it was sent, read strictly and not yet interpreted."""
-    return g.sent
+    return g.raw_body
 
 
 def own_source() -> SourceId:
     """Under whose name the caller's responses are kept: the source it is registered for. Raises Forbidden."""
     found = client().source
-    if found is None or found not in desk().sources:
+    if found is None or found not in web_context().sources:
         raise Forbidden  # its mapping is gone: nobody knows any more what its ids mean
     return found
 
 
 def source() -> SourceId:
     """Whose enrolment ids the caller uses: its source's, or those of another that its source names. Raises Forbidden."""
-    return desk().sources[own_source()].enrolments_of
+    return web_context().sources[own_source()].enrolments_of
 
 
-def json_answer(value: object, status: int = 200) -> Response:
+def build_json_response(value: object, status: int = 200) -> Response:
     """A JSON answer of our own bytes."""
     return Response(write_canonical(value), status, content_type="application/json")
 
@@ -176,4 +176,4 @@ def _below(path: str, name: object) -> str:
     # Marshmallow's own words: where a whole object is wrong, and of which half of a member of a table.
     if name == "_schema" or (name in ("key", "value") and ".answers." in f".{path}"):
         return path
-    return f"{path}.{shown_name(str(name))}" if path else shown_name(str(name))
+    return f"{path}.{safe_member_name(str(name))}" if path else safe_member_name(str(name))

@@ -6,25 +6,35 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from fhir_pmp.identifiers import Identifier, SourceId
-from fhir_pmp.intake.arrivals import ArrivedEnrolment, ArrivedPractice, Ending, Fate, Receipt
-from fhir_pmp.pathway.facts import Episode, EpisodeState, Sex
-from fhir_pmp.web.programme_api.fields import (
-    Choice,
-    Day,
-    Object,
-    PlainText,
-    Several,
-    StrictSchema,
-    WholeNumber,
-    YesOrNo,
+from fhir_pmp.intake.arrivals import (
+    ArrivedEnrolment,
+    ArrivedPractice,
+    Ending,
+    RecordingResult,
+    RecordingStatus,
 )
-from fhir_pmp.web.programme_api.first_answers import Answer
-from fhir_pmp.web.programme_api.schemas import IdentifierSchema
+from fhir_pmp.pathway.facts import Episode, EpisodeState, Sex
+from fhir_pmp.web.programme_api.field_types import (
+    Choice,
+    PlainText,
+    StrictBoolean,
+    StrictDate,
+    StrictInteger,
+    StrictList,
+    StrictObject,
+    StrictSchema,
+)
+from fhir_pmp.web.programme_api.idempotent_replies import Reply
+from fhir_pmp.web.programme_api.shared_schemas import IdentifierSchema
 
-MOST_IDENTIFIERS = 20
+MAX_IDENTIFIERS = 20
 _AMENDS = {"description": "True: this replaces what was said before under this id"}
 _STATES = [state.value for state in EpisodeState]
-OUTCOMES = [Fate.ACCEPTED.value, Fate.REPEATED.value, Fate.AMENDED.value]
+RECORDING_STATUSES = [
+    RecordingStatus.ACCEPTED.value,
+    RecordingStatus.REPEATED.value,
+    RecordingStatus.AMENDED.value,
+]
 
 
 class PersonSchema(StrictSchema):
@@ -32,12 +42,12 @@ class PersonSchema(StrictSchema):
 
     given = PlainText(required=True)
     family = PlainText(required=True)
-    birth_date = Day(required=True)
+    birth_date = StrictDate(required=True)
     sex = Choice([sex.value for sex in Sex], load_default=Sex.UNKNOWN.value)
-    identifiers = Several(
-        Object(IdentifierSchema),
+    identifiers = StrictList(
+        StrictObject(IdentifierSchema),
         load_default=list,
-        validate=validate.Length(max=MOST_IDENTIFIERS, error=f"holds more than {MOST_IDENTIFIERS}"),
+        validate=validate.Length(max=MAX_IDENTIFIERS, error=f"holds more than {MAX_IDENTIFIERS}"),
         metadata={"description": "Numbers by which others know the person, such as a Medicare number"},
     )
 
@@ -45,53 +55,53 @@ class PersonSchema(StrictSchema):
 class PractitionerSchema(StrictSchema):
     """The GP a letter is addressed to."""
 
-    identifier = Object(IdentifierSchema, required=True)
+    identifier = StrictObject(IdentifierSchema, required=True)
     name = PlainText(required=True)
 
 
 class PracticeSchema(StrictSchema):
     """The GP practice that letters go to, of a person whom nobody referred."""
 
-    identifier = Object(IdentifierSchema, required=True)
+    identifier = StrictObject(IdentifierSchema, required=True)
     name = PlainText(required=True)
-    practitioner = Object(PractitionerSchema)
+    practitioner = StrictObject(PractitionerSchema)
 
 
 class EnrolmentSchema(StrictSchema):
     """One person's enrolment, whole. Lessons and the ending have addresses of their own."""
 
-    person = Object(PersonSchema, required=True)
-    share_with_ehr = YesOrNo(
+    person = StrictObject(PersonSchema, required=True)
+    share_with_ehr = StrictBoolean(
         load_default=False, metadata={"description": "Whether results may go to the EHR; absent is no"}
     )
-    referral_number = PlainText(about="Our number of the GP's referral, as the person quotes it")
-    enrolled_on = Day()
-    started_on = Day(about="The first day of the programme")
-    practice = Object(PracticeSchema)
-    amends = YesOrNo(load_default=False, metadata=_AMENDS)
+    referral_number = PlainText(description="Our number of the GP's referral, as the person quotes it")
+    enrolled_on = StrictDate()
+    started_on = StrictDate(description="The first day of the programme")
+    practice = StrictObject(PracticeSchema)
+    amends = StrictBoolean(load_default=False, metadata=_AMENDS)
 
 
 class LessonSchema(StrictSchema):
     """One lesson that was completed."""
 
-    completed_on = Day(required=True)
-    amends = YesOrNo(load_default=False, metadata=_AMENDS)
+    completed_on = StrictDate(required=True)
+    amends = StrictBoolean(load_default=False, metadata=_AMENDS)
 
 
 class EndingSchema(StrictSchema):
     """How and when the enrolment ended."""
 
     how = Choice([how.value for how in Ending], required=True)
-    on = Day(required=True)
-    reason = PlainText(about="Why it was stopped, or never started; people read it")
-    amends = YesOrNo(load_default=False, metadata=_AMENDS)
+    on = StrictDate(required=True)
+    reason = PlainText(description="Why it was stopped, or never started; people read it")
+    amends = StrictBoolean(load_default=False, metadata=_AMENDS)
 
 
 class TakenSchema(Schema):
     """What became of what was said of an enrolment."""
 
     enrolment = fields.String(required=True)
-    outcome = fields.String(required=True, validate=validate.OneOf(OUTCOMES))
+    outcome = fields.String(required=True, validate=validate.OneOf(RECORDING_STATUSES))
     person = fields.String(required=True, metadata={"description": "Our id of the person"})
     state = fields.String(required=True, validate=validate.OneOf(_STATES))
     in_doubt = fields.Boolean(
@@ -103,7 +113,7 @@ class TakenSchema(Schema):
 class LessonDoneSchema(Schema):
     """One completed lesson."""
 
-    number = WholeNumber(required=True)
+    number = StrictInteger(required=True)
     completed_on = fields.String(required=True, metadata={"format": "date"})
 
 
@@ -123,11 +133,11 @@ class EnrolmentStandsSchema(Schema):
     lessons = fields.List(fields.Nested(LessonDoneSchema), required=True)
 
 
-def arrived_enrolment(
-    source: SourceId, enrolment: str, said: Mapping[str, Any], known: Episode | None
+def build_arrived_enrolment(
+    source: SourceId, enrolment: str, body: Mapping[str, Any], known: Episode | None
 ) -> ArrivedEnrolment:
     """The enrolment that the body states; lessons and ending stay as they are known."""
-    person = said["person"]
+    person = body["person"]
     lessons = () if known is None else tuple((one.number, one.completed_on) for one in known.lessons)
     return ArrivedEnrolment(
         source=source,
@@ -137,40 +147,40 @@ def arrived_enrolment(
         birth_date=person["birth_date"],
         sex=Sex(person["sex"]),
         identifiers=tuple(_identifier(one) for one in person["identifiers"]),
-        referral_number=said.get("referral_number"),
-        share_with_ehr=said["share_with_ehr"],
-        enrolled_on=said.get("enrolled_on"),
-        started_on=said.get("started_on"),
+        referral_number=body.get("referral_number"),
+        share_with_ehr=body["share_with_ehr"],
+        enrolled_on=body.get("enrolled_on"),
+        started_on=body.get("started_on"),
         lessons=lessons,
         ended_on=None,
         ended_how=None,
         end_reason=None,
-        practice=_practice(said["practice"]) if "practice" in said else None,
-        amends=said["amends"],
+        practice=_practice(body["practice"]) if "practice" in body else None,
+        amends=body["amends"],
     )
 
 
-def taken_answer(receipt: Receipt, episode: Episode) -> Answer:
+def build_enrolment_reply(result: RecordingResult, episode: Episode) -> Reply:
     """What the platform is told of an enrolment that was taken: 201 for a new one."""
     value = {
         "enrolment": episode.enrolment,
-        "outcome": receipt.fate.value,
+        "outcome": result.status.value,
         "person": episode.person,
         "state": episode.state.value,
         "in_doubt": episode.doubtful,
     }
-    return Answer.of(201 if receipt.fate is Fate.ACCEPTED else 200, value)
+    return Reply.of(201 if result.status is RecordingStatus.ACCEPTED else 200, value)
 
 
-def _identifier(said: Mapping[str, Any]) -> Identifier:
-    return Identifier(said["system"], said["value"])
+def _identifier(body: Mapping[str, Any]) -> Identifier:
+    return Identifier(body["system"], body["value"])
 
 
-def _practice(said: Mapping[str, Any]) -> ArrivedPractice:
-    doctor = said.get("practitioner")
+def _practice(body: Mapping[str, Any]) -> ArrivedPractice:
+    doctor = body.get("practitioner")
     return ArrivedPractice(
-        identifier=_identifier(said["identifier"]),
-        name=said["name"],
+        identifier=_identifier(body["identifier"]),
+        name=body["name"],
         practitioner_identifier=_identifier(doctor["identifier"]) if doctor else None,
         practitioner_name=doctor["name"] if doctor else None,
     )

@@ -6,9 +6,9 @@ from dataclasses import replace
 from flask import Response
 
 from fhir_pmp.errors import Fault, FhirPmpError
-from fhir_pmp.web.errors import Told, answer, tell
+from fhir_pmp.web.error_responses import ErrorDescription, build_error_response, describe_error
 
-Naming = Callable[[str], str]
+FieldNaming = Callable[[str], str]
 """From the name of a recorded field to that of the body's field."""
 
 _ENROLMENT = {
@@ -19,26 +19,28 @@ _ENROLMENT = {
 }
 
 
-def of_enrolment(field: str) -> str:
+def enrolment_field(field: str) -> str:
     """The field of an enrolment, a lesson or an ending."""
     if field.startswith("lesson_"):
         return "completed_on"
     return _ENROLMENT.get(field, field)
 
 
-def of_response(field: str) -> str:
+def response_field(field: str) -> str:
     """The field of a response: answers by their linkId, whatever instrument that belongs to."""
     if field == "authored":
         return "answered_at"
     return f"answers.{field}" if field == "?" or "-" in field else field
 
 
-def told(refusal: FhirPmpError, naming: Naming) -> Told:
+def describe_refusal(refusal: FhirPmpError, naming: FieldNaming) -> ErrorDescription:
     """What is told of the refusal."""
-    said = tell(refusal)
-    return replace(said, faults=tuple(Fault(naming(fault.field), fault.what) for fault in said.faults))
+    description = describe_error(refusal)
+    return replace(
+        description, faults=tuple(Fault(naming(fault.field), fault.what) for fault in description.faults)
+    )
 
 
-def refuse(refusal: FhirPmpError, naming: Naming) -> Response:
+def build_refusal_response(refusal: FhirPmpError, naming: FieldNaming) -> Response:
     """The refusal as an answer."""
-    return answer(told(refusal, naming))
+    return build_error_response(describe_refusal(refusal, naming))

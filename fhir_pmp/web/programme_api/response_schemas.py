@@ -7,47 +7,49 @@ from marshmallow import Schema, fields, validate
 
 from fhir_pmp.errors import FhirPmpError
 from fhir_pmp.identifiers import InstrumentId, SourceId, TimepointId
-from fhir_pmp.intake.arrivals import ArrivedResponse, Fate, Receipt
-from fhir_pmp.web.errors import as_json
-from fhir_pmp.web.programme_api.enrolment_schemas import OUTCOMES
-from fhir_pmp.web.programme_api.fields import (
+from fhir_pmp.intake.arrivals import ArrivedResponse, RecordingResult, RecordingStatus
+from fhir_pmp.web.error_responses import error_json
+from fhir_pmp.web.programme_api.enrolment_schemas import RECORDING_STATUSES
+from fhir_pmp.web.programme_api.field_types import (
     MESSAGES,
-    OWN_ID,
-    DayOrMoment,
-    Object,
+    PLATFORM_ID_PATTERN,
+    DateOrDateTime,
     PlainText,
-    Several,
+    StrictBoolean,
+    StrictInteger,
+    StrictList,
+    StrictMapping,
+    StrictObject,
     StrictSchema,
-    Table,
-    WholeNumber,
-    YesOrNo,
 )
-from fhir_pmp.web.programme_api.first_answers import Answer
-from fhir_pmp.web.programme_api.refusals import of_response, told
-from fhir_pmp.web.programme_api.schemas import FaultSchema
+from fhir_pmp.web.programme_api.idempotent_replies import Reply
+from fhir_pmp.web.programme_api.refusals import describe_refusal, response_field
+from fhir_pmp.web.programme_api.shared_schemas import FaultSchema
 
-MOST_RESPONSES = 200
+MAX_RESPONSES = 200
 """In one request: one transaction, which holds the database for well under a quarter of a second."""
-MOST_ANSWERS = 100
+MAX_ANSWERS = 100
 
 
 class ResponseSchema(StrictSchema):
     """One filled instrument of one person at one timepoint. A blank item is left out; it is never a zero."""
 
-    enrolment = PlainText(required=True, about="The platform's own id of the enrolment")
-    instrument = PlainText(required=True, about="phq9, gad7, pcs, pseq, bpi_sf, …")
-    timepoint = PlainText(required=True, about="screening, start, post or follow_up")
-    answered_at = DayOrMoment(required=True, about="A whole date, or date and time with seconds and offset")
-    answers = Table(
+    enrolment = PlainText(required=True, description="The platform's own id of the enrolment")
+    instrument = PlainText(required=True, description="phq9, gad7, pcs, pseq, bpi_sf, …")
+    timepoint = PlainText(required=True, description="screening, start, post or follow_up")
+    answered_at = DateOrDateTime(
+        required=True, description="A whole date, or date and time with seconds and offset"
+    )
+    answers = StrictMapping(
         keys=PlainText(),
-        values=WholeNumber(),
+        values=StrictInteger(),
         required=True,
-        validate=validate.Length(max=MOST_ANSWERS, error=f"holds more than {MOST_ANSWERS}"),
+        validate=validate.Length(max=MAX_ANSWERS, error=f"holds more than {MAX_ANSWERS}"),
         metadata={
             "description": "The item's linkId (phq9-1) and its value; codes for missing are no answers"
         },
     )
-    amends = YesOrNo(
+    amends = StrictBoolean(
         load_default=False, metadata={"description": "True: these answers replace the earlier ones"}
     )
 
@@ -57,21 +59,21 @@ class NamedResponseSchema(ResponseSchema):
 
     response = PlainText(
         required=True,
-        pattern=f"^{OWN_ID}$",
-        about="The platform's own id of the response",
-        validate=validate.Regexp(f"^{OWN_ID}$", error="is not an id as it may stand in an address"),
+        pattern=f"^{PLATFORM_ID_PATTERN}$",
+        description="The platform's own id of the response",
+        validate=validate.Regexp(
+            f"^{PLATFORM_ID_PATTERN}$", error="is not an id as it may stand in an address"
+        ),
     )
 
 
 class ResponsesSchema(StrictSchema):
     """Several responses; each stands or falls alone."""
 
-    responses = Several(
-        Object(NamedResponseSchema),
+    responses = StrictList(
+        StrictObject(NamedResponseSchema),
         required=True,
-        validate=validate.Length(
-            min=1, max=MOST_RESPONSES, error=f"holds none, or more than {MOST_RESPONSES}"
-        ),
+        validate=validate.Length(min=1, max=MAX_RESPONSES, error=f"holds none, or more than {MAX_RESPONSES}"),
     )
 
 
@@ -85,7 +87,7 @@ class ResponseTakenSchema(Schema):
     """What became of a response."""
 
     response = fields.String(required=True)
-    outcome = fields.String(required=True, validate=validate.OneOf([*OUTCOMES, "withdrawn"]))
+    outcome = fields.String(required=True, validate=validate.OneOf([*RECORDING_STATUSES, "withdrawn"]))
     resource = fields.String(required=True, metadata={"description": "The QuestionnaireResponse it became"})
     version = fields.Integer(
         required=True, metadata={"description": "How often its content has changed: 1, 2, …"}
@@ -97,7 +99,7 @@ class OneOfSeveralSchema(Schema):
 
     response = fields.String(required=True)
     status = fields.Integer(required=True, metadata={"description": "As a single one is answered"})
-    outcome = fields.String(validate=validate.OneOf(OUTCOMES))
+    outcome = fields.String(validate=validate.OneOf(RECORDING_STATUSES))
     resource = fields.String()
     version = fields.Integer()
     faults = fields.List(fields.Nested(FaultSchema))
@@ -110,34 +112,34 @@ class SeveralTakenSchema(Schema):
     responses = fields.List(fields.Nested(OneOfSeveralSchema), required=True)
 
 
-def arrived_response(
-    source: SourceId, enrolments_of: SourceId, own_id: str, said: Mapping[str, Any]
+def build_arrived_response(
+    source: SourceId, enrolments_of: SourceId, platform_id: str, body: Mapping[str, Any]
 ) -> ArrivedResponse:
     """The response that the body states."""
     return ArrivedResponse(
         source=source,
         enrolments_of=enrolments_of,
-        enrolment=said["enrolment"],
-        response_id=own_id,
-        instrument=InstrumentId(said["instrument"]),
-        timepoint=TimepointId(said["timepoint"]),
-        authored=said["answered_at"],
-        amends=said["amends"],
-        answers=said["answers"],
+        enrolment=body["enrolment"],
+        response_id=platform_id,
+        instrument=InstrumentId(body["instrument"]),
+        timepoint=TimepointId(body["timepoint"]),
+        authored=body["answered_at"],
+        amends=body["amends"],
+        answers=body["answers"],
     )
 
 
-def taken_response(own_id: str, receipt: Receipt, outcome: str | None = None) -> Answer:
+def build_response_reply(platform_id: str, result: RecordingResult, outcome: str | None = None) -> Reply:
     """What the platform is told of a response that was taken: 201 for a new one."""
     value = {
-        "response": own_id,
-        "outcome": outcome or receipt.fate.value,
-        "resource": f"QuestionnaireResponse/{receipt.id}",
-        "version": receipt.version,
+        "response": platform_id,
+        "outcome": outcome or result.status.value,
+        "resource": f"QuestionnaireResponse/{result.id}",
+        "version": result.version,
     }
-    return Answer.of(201 if receipt.fate is Fate.ACCEPTED else 200, value)
+    return Reply.of(201 if result.status is RecordingStatus.ACCEPTED else 200, value)
 
 
-def refused_response(own_id: str, refusal: FhirPmpError) -> dict[str, object]:
+def build_refused_entry(platform_id: str, refusal: FhirPmpError) -> dict[str, object]:
     """What is told of one of several that was refused."""
-    return {"response": own_id, **as_json(told(refusal, of_response))}
+    return {"response": platform_id, **error_json(describe_refusal(refusal, response_field))}

@@ -3,20 +3,29 @@
 from flask import Flask
 
 from fhir_pmp.web.programme_api import (
-    ending,
-    enrolling,
-    enrolment_standing,
-    lesson,
-    outcomes,
-    responding,
-    responding_several,
-    withdrawal,
+    enrolment_ending,
+    enrolment_status,
+    enrolment_submission,
+    lesson_completion,
+    person_outcomes,
+    response_batch_submission,
+    response_submission,
+    response_withdrawal,
 )
-from fhir_pmp.web.programme_api.description import open_api
+from fhir_pmp.web.programme_api.openapi_description import register_openapi
 
-VIEWS = (enrolling, enrolment_standing, lesson, ending, responding, responding_several, withdrawal, outcomes)
+VIEW_MODULES = (
+    enrolment_submission,
+    enrolment_status,
+    lesson_completion,
+    enrolment_ending,
+    response_submission,
+    response_batch_submission,
+    response_withdrawal,
+    person_outcomes,
+)
 
 
 def install_programme_api(app: Flask) -> None:
     """Opens the door of the programme's platform."""
-    open_api(app)
+    register_openapi(app)

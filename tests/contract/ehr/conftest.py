@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.contract.ehr.caller import Caller
+from tests.contract.ehr.fhir_caller import Caller
 from tests.stub_ehr.process import stub_ehr
 
 NAMED = os.environ.get("FHIR_PMP_TEST_EHR")

@@ -1,6 +1,6 @@
 """What an EHR does with our reads and searches."""
 
-from tests.contract.ehr.caller import Caller, new_id, observation, patient, read, version_of
+from tests.contract.ehr.fhir_caller import Caller, new_id, observation, patient, read, version_of
 
 
 def test_a_search_is_kept_for_a_minute_unless_asked_for_anew(ehr: Caller) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.contract.ehr.caller import Caller, entry, new_id, observation, patient, read, without_meta
+from tests.contract.ehr.fhir_caller import Caller, entry, new_id, observation, patient, read, without_meta
 
 
 def test_a_transaction_is_answered_entry_by_entry_in_order(ehr: Caller) -> None:

@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from tests.contract.ehr.caller import Caller, new_id, observation, patient, read, version_of, without_meta
+from tests.contract.ehr.fhir_caller import (
+    Caller,
+    new_id,
+    observation,
+    patient,
+    read,
+    version_of,
+    without_meta,
+)
 
 
 def test_a_put_with_a_new_id_creates_version_one_and_names_no_place(ehr: Caller) -> None:

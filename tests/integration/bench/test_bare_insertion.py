@@ -5,12 +5,12 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from bench.house import clinic_of
+from bench.importing.bare_insertion import insert_rows
 from bench.importing.export import write_export
-from bench.importing.pour_in import pour_in
-from bench.importing.rows import last_rows, of_each_transaction
-from bench.importing.take_in import take_in
-from fhir_pmp.intake.arrivals import Fate
+from bench.importing.import_run import run_import
+from bench.importing.transaction_rows import last_rows, of_each_transaction
+from bench.service import load_bench_clinic
+from fhir_pmp.intake.arrivals import RecordingStatus
 from fhir_pmp.store.tables.metadata import metadata
 
 RESPONSES = 450
@@ -41,13 +41,13 @@ def test_the_same_rows_in_as_many_transactions(tmp_path: Path) -> None:
         with sqlite3.connect(taken) as connection:
             marks.append(last_rows(connection))
 
-    report, *_ = take_in(export, taken, note, clinic_of())
-    assert report.responses[Fate.ACCEPTED] == written >= RESPONSES
+    report, *_ = run_import(export, taken, note, load_bench_clinic())
+    assert report.responses[RecordingStatus.ACCEPTED] == written >= RESPONSES
     assert len(marks) == 4, "opened, and three batches of at least 200 or what is left"
     marks = json.loads(json.dumps(marks))
     with sqlite3.connect(taken) as source:
         transactions = list(of_each_transaction(source, marks))
-    count, *_ = pour_in(iter(transactions), poured)
+    count, *_ = insert_rows(iter(transactions), poured)
     ours, bare = everything(taken, marks[0]), everything(poured, marks[0])
     differing = {name for name, rows in ours.items() if rows != bare[name]} - OF_OPENING
     assert differing <= {"outbox_lanes"}

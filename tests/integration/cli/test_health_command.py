@@ -10,9 +10,9 @@ import pytest
 
 from fhir_pmp.store import Store
 from fhir_pmp.store.leases import TIMERS
-from tests.integration.cli.test_the_commands import Operator
+from tests.integration.cli.test_commands import CommandRunner
 
-ONE_AFTER_ANOTHER = """
+RUN_COMMANDS_SCRIPT = """
 import json, sys
 from fhir_pmp.cli.main import commands
 for arguments in json.loads(sys.argv[1]):
@@ -22,28 +22,28 @@ for arguments in json.loads(sys.argv[1]):
 
 
 @pytest.fixture
-def operator(tmp_path: Path) -> Operator:
-    operator = Operator(tmp_path)
-    operator.environment["FHIR_PMP_DESTINATIONS"] = "hapi=http://127.0.0.1:9/fhir"
-    return operator
+def command_runner(tmp_path: Path) -> CommandRunner:
+    command_runner = CommandRunner(tmp_path)
+    command_runner.environment["FHIR_PMP_DESTINATIONS"] = "hapi=http://127.0.0.1:9/fhir"
+    return command_runner
 
 
-def test_the_status_says_whether_a_person_should_look(operator: Operator) -> None:
-    not_migrated = operator.run("health", "--json")
+def test_the_status_says_whether_a_person_should_look(command_runner: CommandRunner) -> None:
+    not_migrated = command_runner.run("health", "--json")
     assert (not_migrated.returncode, not_migrated.stdout) == (1, "")
     assert "this version needs" in not_migrated.stderr
 
-    operator.said("migrate")
-    nobody_works = operator.run("health")
+    command_runner.run_ok("migrate")
+    nobody_works = command_runner.run("health")
     assert nobody_works.returncode == 3
     assert "sync: no process is at work" in nobody_works.stdout
     assert "hapi, last delivery that got through: none" in nobody_works.stdout
 
-    store = Store(operator.environment["FHIR_PMP_DATABASE_URL"])
-    with store.begin_beside() as books:
-        books.leases.take(TIMERS, "somebody", now=datetime.now(UTC), lasts=timedelta(hours=1))
+    store = Store(command_runner.environment["FHIR_PMP_DATABASE_URL"])
+    with store.begin_without_publishing() as uow:
+        uow.leases.acquire(TIMERS, "somebody", now=datetime.now(UTC), duration=timedelta(hours=1))
     store.close()
-    well = operator.run("health", "--json")
+    well = command_runner.run("health", "--json")
     assert well.returncode == 0
     told = json.loads(well.stdout)
     assert told["status"] == "ok"
@@ -51,35 +51,35 @@ def test_the_status_says_whether_a_person_should_look(operator: Operator) -> Non
     assert told["destinations"]["hapi"]["breaker"] == "closed"
 
 
-def test_whoever_is_let_in_or_shut_out_stands_in_the_audit(operator: Operator) -> None:
-    operator.said("migrate")
+def test_whoever_is_let_in_or_shut_out_stands_in_the_audit(command_runner: CommandRunner) -> None:
+    command_runner.run_ok("migrate")
     each = [
         ("users", "add", "root", "--name", "Ro Ot", "--role", "administrator"),
         ("users", "list"),
         ("users", "disable", "root"),
-        ("clients", "add", "Monitoring", "--kind", "watcher"),
+        ("clients", "add", "Monitoring", "--kind", "monitoring"),
         ("clients", "list"),
         ("clients", "disable", "Monitoring"),
     ]
     done = subprocess.run(
-        [sys.executable, "-c", ONE_AFTER_ANOTHER, json.dumps(each)],
-        env=operator.environment,
+        [sys.executable, "-c", RUN_COMMANDS_SCRIPT, json.dumps(each)],
+        env=command_runner.environment,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    store = Store(operator.environment["FHIR_PMP_DATABASE_URL"])
-    with store.read() as books:
-        rows = [row for _, row in books.audit.list_all()]
-        (account,) = books.accounts.list_all()
-        (client,) = books.clients.list_all()
+    store = Store(command_runner.environment["FHIR_PMP_DATABASE_URL"])
+    with store.read() as uow:
+        rows = [row for _, row in uow.audit.list_all()]
+        (account,) = uow.accounts.list_all()
+        (client,) = uow.clients.list_all()
     store.close()
     assert [(row.who, row.route, row.action, row.outcome, row.resources) for row in rows] == [
         ("command:users", "users add", "create", "administrator", (f"account/{account.id}",)),
         ("command:users", "users list", "read", "shown", ()),
         ("command:users", "users disable", "update", "disabled", (f"account/{account.id}",)),
-        ("command:clients", "clients add", "create", "watcher", (f"client/{client.id}",)),
+        ("command:clients", "clients add", "create", "monitoring", (f"client/{client.id}",)),
         ("command:clients", "clients list", "read", "shown", ()),
         ("command:clients", "clients disable", "update", "disabled", (f"client/{client.id}",)),
     ]

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from fhir_pmp.store import Store
-from tests.faults.proxy import FaultProxy
-from tests.integration.ehr.house import Ehr, House
+from tests.fault_injection.fault_proxy import FaultProxy
+from tests.integration.ehr.sync_harness import EhrObserver, SyncHarness
 from tests.stub_ehr.process import StubProcess, stub_ehr
 
 
@@ -25,13 +25,13 @@ def proxy(stub: StubProcess) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture
-def house(store: Store, proxy: FaultProxy) -> Iterator[House]:
+def harness(store: Store, proxy: FaultProxy) -> Iterator[SyncHarness]:
     """Our side: a store, the push, and the clock."""
-    with House(store, proxy.address) as house:
-        yield house
+    with SyncHarness(store, proxy.address) as harness:
+        yield harness
 
 
 @pytest.fixture
-def ehr(stub: StubProcess) -> Ehr:
+def ehr(stub: StubProcess) -> EhrObserver:
     """The stub as a third party sees it, past the proxy."""
-    return Ehr(stub.address)
+    return EhrObserver(stub.address)

@@ -9,13 +9,20 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from fhir_pmp.ehr.capability import NotR4, fetch_statement, read_capability
-from fhir_pmp.ehr.client import EhrClient, Limits
-from fhir_pmp.ehr.destinations import WriteStrategy
-from fhir_pmp.ehr.outcomes import NothingSent, NotReadable, OffOrigin, TooLong, TooSlow, WireFailure
-from tests.faults.proxy import Fault, FaultProxy
-from tests.integration.ehr.house import destination
-from tests.integration.ehr.sample import NOW
+from fhir_pmp.ehr.capability.server_capability import NotR4, fetch_statement, read_capability
+from fhir_pmp.ehr.config.destinations import WriteStrategy
+from fhir_pmp.ehr.transport.client import EhrClient, Limits
+from fhir_pmp.ehr.transport.response_class import (
+    NothingSent,
+    NotReadable,
+    OffOrigin,
+    TooLong,
+    TooSlow,
+    WireFailure,
+)
+from tests.fault_injection.fault_proxy import FaultProxy, InjectedFault
+from tests.integration.ehr.sample_resources import NOW
+from tests.integration.ehr.sync_harness import destination
 from tests.stub_ehr.process import StubProcess, stub_ehr
 
 
@@ -49,14 +56,14 @@ def test_a_name_that_does_not_resolve_means_that_nothing_was_sent() -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault("reset before", reset_before=True),
-        Fault("reset after", reset_after=True),
-        Fault("truncated", truncate_to=100),
+        InjectedFault("reset before", reset_before=True),
+        InjectedFault("reset after", reset_after=True),
+        InjectedFault("truncated", truncate_to=100),
     ],
     ids=lambda fault: fault.name,
 )
 def test_a_broken_answer_is_unknown_and_not_asked_again(
-    client: EhrClient, proxy: FaultProxy, fault: Fault
+    client: EhrClient, proxy: FaultProxy, fault: InjectedFault
 ) -> None:
     proxy.plan = lambda _: fault
     with pytest.raises(WireFailure) as failure:
@@ -67,11 +74,11 @@ def test_a_broken_answer_is_unknown_and_not_asked_again(
 
 @pytest.mark.parametrize(
     ("fault", "longest"),
-    [(Fault("silent", wait_after=4.0), 1.8), (Fault("drips", drip_seconds=0.2), 2.8)],
+    [(InjectedFault("silent", wait_after=4.0), 1.8), (InjectedFault("drips", drip_seconds=0.2), 2.8)],
     ids=["silent", "a byte now and then"],
 )
 def test_a_slow_answer_ends_at_the_limit(
-    client: EhrClient, proxy: FaultProxy, fault: Fault, longest: float
+    client: EhrClient, proxy: FaultProxy, fault: InjectedFault, longest: float
 ) -> None:
     proxy.plan = lambda _: fault
     began = time.monotonic()
@@ -104,7 +111,7 @@ def test_dripping_headers_end_at_the_limit_too() -> None:
 def test_after_a_slow_answer_the_next_call_is_a_call_like_any_other(
     client: EhrClient, proxy: FaultProxy
 ) -> None:
-    proxy.plan = lambda call: Fault("drips", drip_seconds=0.2) if call.number == 1 else None
+    proxy.plan = lambda call: InjectedFault("drips", drip_seconds=0.2) if call.number == 1 else None
     with pytest.raises(TooSlow):
         client.ask("GET", "metadata")
     time.sleep(0.1)
@@ -118,7 +125,7 @@ def test_a_larger_answer_than_the_limit_is_not_read(
     body = b" " * 50_000_000 if packed else b" " * 300_000
     headers = {"Content-Encoding": "gzip"} if packed else {}
     body = gzip.compress(body) if packed else body
-    proxy.plan = lambda _: Fault("large", status=200, status_headers=headers, status_body=body)
+    proxy.plan = lambda _: InjectedFault("large", status=200, status_headers=headers, status_body=body)
     with pytest.raises(TooLong):
         client.ask("GET", "metadata")
 
@@ -127,7 +134,7 @@ def test_a_redirect_is_an_answer_and_nobody_follows_it(
     client: EhrClient, proxy: FaultProxy, stub: StubProcess
 ) -> None:
     elsewhere = {"Location": f"{stub.address}/metadata"}
-    proxy.plan = lambda _: Fault("elsewhere", status=307, status_headers=elsewhere)
+    proxy.plan = lambda _: InjectedFault("elsewhere", status=307, status_headers=elsewhere)
     assert client.ask("GET", "metadata").status == 307
     assert len(proxy.seen) == 1
 
@@ -177,7 +184,7 @@ def test_no_more_connections_than_agreed_are_open_at_once(client: EhrClient, pro
         with lock:
             at_once -= 1
 
-    proxy.plan = lambda _: Fault("counted", before_upstream=come, after_upstream=go)
+    proxy.plan = lambda _: InjectedFault("counted", before_upstream=come, after_upstream=go)
     with ThreadPoolExecutor(12) as pool:
         statuses = list(pool.map(lambda _: client.ask("GET", "Patient/nobody").status, range(24)))
     assert statuses == [404] * 24
@@ -207,6 +214,6 @@ def test_the_capability_statement_decides_the_way_of_writing(stub: StubProcess) 
 def test_what_is_no_statement_of_an_r4_server_is_refused(
     client: EhrClient, proxy: FaultProxy, body: bytes, raised: type[Exception]
 ) -> None:
-    proxy.plan = lambda _: Fault("other", status=200, status_body=body)
+    proxy.plan = lambda _: InjectedFault("other", status=200, status_body=body)
     with pytest.raises(raised):
         read_capability(fetch_statement(client, NOW), NOW)

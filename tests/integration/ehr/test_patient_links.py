@@ -2,13 +2,13 @@
 
 import pytest
 
-from fhir_pmp.ehr.destinations import Patients
-from fhir_pmp.ehr.linking import NotThisPatient, decide_link
+from fhir_pmp.ehr.config.destinations import PatientOwnership
+from fhir_pmp.ehr.identity.patient_link import NotThisPatient, decide_link
 from fhir_pmp.identifiers import PersonId
-from tests.faults.proxy import Fault, FaultProxy
-from tests.integration.ehr.house import Ehr, House, Resource, destination
-from tests.integration.ehr.reading import audited, checked, edit, pull, put, reconcile
-from tests.integration.ehr.sample import HOSPITAL, MEDICARE, publish, publish_people, score
+from tests.fault_injection.fault_proxy import FaultProxy, InjectedFault
+from tests.integration.ehr.pull_and_reconcile import audited, checked, edit, pull, put, reconcile
+from tests.integration.ehr.sample_resources import HOSPITAL, MEDICARE, publish, publish_people, score
+from tests.integration.ehr.sync_harness import EhrObserver, Resource, SyncHarness, destination
 
 PERSON = PersonId("patient-1")
 
@@ -22,36 +22,36 @@ def at_the_hospital(n: int, id_: str, **more: object) -> Resource:
 
 
 @pytest.fixture
-def linked(house: House, ehr: Ehr) -> House:
+def linked(harness: SyncHarness, ehr: EhrObserver) -> SyncHarness:
     """Person 1's record is at the hospital, under its own Patient."""
-    house.destination = destination(Patients.THEIRS)
+    harness.destination = destination(PatientOwnership.THEIRS)
     put(ehr, at_the_hospital(1, "hospital-1"))
-    publish_people(house.store, 1)
-    assert house.push_until_quiet()["sent"] == 1 + 7
-    return house
+    publish_people(harness.store, 1)
+    assert harness.push_until_quiet()["sent"] == 1 + 7
+    return harness
 
 
-def link(house: House, patient: str = "hospital-2") -> int:
+def link(harness: SyncHarness, patient: str = "hospital-2") -> int:
     """A clinician's decision."""
     return decide_link(
-        house.store,
-        house.client,
+        harness.store,
+        harness.client,
         HOSPITAL,
         PERSON,
         f"Patient/{patient}",
         who="command:deliveries",
-        now=house.now,
+        now=harness.now,
     )
 
 
-def theirs(house: House) -> str | None:
+def theirs(harness: SyncHarness) -> str | None:
     """What the hospital calls person 1."""
-    with house.store.read() as books:
-        found = books.destination_ids.find(HOSPITAL, f"Patient/{PERSON}")
-    return None if found is None else found.theirs
+    with harness.store.read() as uow:
+        found = uow.remote_ids.find(HOSPITAL, f"Patient/{PERSON}")
+    return None if found is None else found.remote_reference
 
 
-def what_happens(ehr: Ehr, how: str) -> None:
+def what_happens(ehr: EhrObserver, how: str) -> None:
     """The hospital merges the record into another, puts it out of use, or deletes it."""
     if how == "replaced":
         other = [{"other": {"reference": "Patient/hospital-2"}, "type": "replaced-by"}]
@@ -62,7 +62,7 @@ def what_happens(ehr: Ehr, how: str) -> None:
 
 @pytest.mark.parametrize("how", ["replaced", "not active"])
 def test_a_pulled_patient_that_is_not_in_use_any_more_makes_its_lane_wait_for_a_clinician(
-    linked: House, ehr: Ehr, how: str
+    linked: SyncHarness, ehr: EhrObserver, how: str
 ) -> None:
     put(ehr, at_the_hospital(1, "hospital-2"))
     what_happens(ehr, how)
@@ -73,8 +73,8 @@ def test_a_pulled_patient_that_is_not_in_use_any_more_makes_its_lane_wait_for_a_
     publish(linked.store, [score(1, 1, "9.00")])
     # Another record bears the same number: a machine does not choose it after a merge.
     assert linked.push().counts == {"waiting": 1}
-    with linked.store.read() as books:
-        ((was, why),) = books.destination_ids.former(HOSPITAL, f"Patient/{PERSON}")
+    with linked.store.read() as uow:
+        ((was, why),) = uow.remote_ids.list_former(HOSPITAL, f"Patient/{PERSON}")
     assert was == "Patient/hospital-1"
     assert why == {"replaced": "it was replaced by another", "not active": "it is not active"}[how]
     (row,) = audited(linked, "patient link lost at hospital")
@@ -83,37 +83,37 @@ def test_a_pulled_patient_that_is_not_in_use_any_more_makes_its_lane_wait_for_a_
 
 @pytest.mark.parametrize("how", ["replaced", "not active"])
 def test_a_push_looks_at_the_patient_before_it_sends_anything_about_it(
-    linked: House, ehr: Ehr, proxy: FaultProxy, how: str
+    linked: SyncHarness, ehr: EhrObserver, proxy: FaultProxy, how: str
 ) -> None:
     what_happens(ehr, how)
     publish(linked.store, [score(1, 1, "9.00")])
-    written = len(proxy.written())
+    written_bodies = len(proxy.written_bodies())
     assert linked.push().counts == {"waiting": 1}
-    assert len(proxy.written()) == written
+    assert len(proxy.written_bodies()) == written_bodies
     assert [item.kind for item in linked.work_items()] == ["patient_link_lost"]
 
 
 @pytest.mark.parametrize("status", [404, 410])
 def test_a_push_that_meets_no_patient_any_more_waits_for_a_clinician(
-    linked: House, proxy: FaultProxy, status: int
+    linked: SyncHarness, proxy: FaultProxy, status: int
 ) -> None:
     publish(linked.store, [score(1, 1, "9.00")])
     proxy.plan = lambda call: (
-        Fault("gone", status=status) if call.path.endswith("Patient/hospital-1") else None
+        InjectedFault("gone", status=status) if call.path.endswith("Patient/hospital-1") else None
     )
     assert linked.push().counts == {"waiting": 1}
     assert theirs(linked) is None
     assert [item.kind for item in linked.work_items()] == ["patient_link_lost"]
 
 
-def test_a_sick_hospital_loses_no_link(linked: House, proxy: FaultProxy) -> None:
+def test_a_sick_hospital_loses_no_link(linked: SyncHarness, proxy: FaultProxy) -> None:
     publish(linked.store, [score(1, 1, "9.00")])
-    proxy.plan = lambda call: Fault("sick", status=503) if "Patient/" in call.path else None
+    proxy.plan = lambda call: InjectedFault("sick", status=503) if "Patient/" in call.path else None
     assert linked.push().counts == {"put_back": 1}
     assert theirs(linked) == "Patient/hospital-1"
 
 
-def test_the_comparison_finds_links_that_are_lost(linked: House, ehr: Ehr) -> None:
+def test_the_comparison_finds_links_that_are_lost(linked: SyncHarness, ehr: EhrObserver) -> None:
     what_happens(ehr, "not active")
     assert reconcile(linked, dry_run=True).counts["links_lost"] == 1
     assert theirs(linked) == "Patient/hospital-1"
@@ -122,7 +122,7 @@ def test_the_comparison_finds_links_that_are_lost(linked: House, ehr: Ehr) -> No
 
 
 def test_a_decided_link_sends_what_waited_and_what_stood_under_the_former_patient(
-    linked: House, ehr: Ehr
+    linked: SyncHarness, ehr: EhrObserver
 ) -> None:
     put(ehr, at_the_hospital(1, "hospital-2"))
     what_happens(ehr, "replaced")
@@ -142,7 +142,7 @@ def test_a_decided_link_sends_what_waited_and_what_stood_under_the_former_patien
 
 
 def test_a_hospital_that_moves_our_resources_with_the_merge_leaves_nothing_to_decide_once_it_is_linked(
-    linked: House, ehr: Ehr
+    linked: SyncHarness, ehr: EhrObserver
 ) -> None:
     put(ehr, at_the_hospital(1, "hospital-2"))
     for k in (1, 2, 3):
@@ -165,7 +165,7 @@ def test_a_hospital_that_moves_our_resources_with_the_merge_leaves_nothing_to_de
     ],
 )
 def test_a_patient_that_does_not_fit_is_not_linked(
-    linked: House, ehr: Ehr, why: str, patient: Resource | None
+    linked: SyncHarness, ehr: EhrObserver, why: str, patient: Resource | None
 ) -> None:
     if patient is not None:
         put(ehr, patient)
@@ -175,34 +175,34 @@ def test_a_patient_that_does_not_fit_is_not_linked(
 
 
 def test_a_person_who_waits_is_looked_for_again_when_the_hospital_changes_the_patient(
-    house: House, ehr: Ehr
+    harness: SyncHarness, ehr: EhrObserver
 ) -> None:
-    house.destination = destination(Patients.THEIRS)
-    publish_people(house.store, 1)
-    assert house.push_until_quiet()["waiting"] == 8
+    harness.destination = destination(PatientOwnership.THEIRS)
+    publish_people(harness.store, 1)
+    assert harness.push_until_quiet()["waiting"] == 8
     put(ehr, at_the_hospital(2, "hospital-9"))
-    assert pull(house)["looked for again"] == 0
+    assert pull(harness)["looked for again"] == 0
     put(ehr, at_the_hospital(1, "hospital-1"))
-    assert pull(house)["looked for again"] == 1
-    assert house.push().counts["sent"] == 7
+    assert pull(harness)["looked for again"] == 1
+    assert harness.push().counts["sent"] == 7
 
 
-def test_a_strangers_patient_is_not_kept(house: House, ehr: Ehr) -> None:
-    house.destination = destination(Patients.THEIRS)
+def test_a_strangers_patient_is_not_kept(harness: SyncHarness, ehr: EhrObserver) -> None:
+    harness.destination = destination(PatientOwnership.THEIRS)
     put(ehr, at_the_hospital(77, "hospital-77", name=[{"family": "Canary"}]))
-    pull(house)
-    with house.store.read() as books:
-        assert books.inbox.list_by("pull") == []
+    pull(harness)
+    with harness.store.read() as uow:
+        assert uow.inbox.list_by_channel("pull") == []
 
 
-def test_closing_the_question_by_hand_searches_anew(linked: House, ehr: Ehr) -> None:
+def test_closing_the_question_by_hand_searches_anew(linked: SyncHarness, ehr: EhrObserver) -> None:
     put(ehr, at_the_hospital(1, "hospital-2"))
     what_happens(ehr, "replaced")
     pull(linked)
     publish(linked.store, [score(1, 1, "9.00")])
     linked.push()
-    with linked.store.begin_beside() as books:
-        books.work_items.close(linked.work_items()[0].id, by="account:1", how="search again", now=linked.now)
+    with linked.store.begin_without_publishing() as uow:
+        uow.work_items.close(linked.work_items()[0].id, by="account:1", how="search again", now=linked.now)
     linked.later(hours=2)
     linked.push()
     assert theirs(linked) == "Patient/hospital-2"
@@ -210,12 +210,12 @@ def test_closing_the_question_by_hand_searches_anew(linked: House, ehr: Ehr) -> 
 
 @pytest.mark.parametrize("reads", ["push", "pull", "reconcile"])
 def test_a_patient_that_is_somebody_else_by_now_gets_nothing_of_this_person(
-    linked: House, ehr: Ehr, proxy: FaultProxy, reads: str
+    linked: SyncHarness, ehr: EhrObserver, proxy: FaultProxy, reads: str
 ) -> None:
     """A server that was emptied and filled again gives its ids, and its version numbers, to others."""
     put(ehr, at_the_hospital(2, "hospital-1", birthDate="1950-01-01"))
     publish(linked.store, [score(1, 1, "9.00"), score(1, 9, derivedFrom=[])])
-    written = len(proxy.written())
+    written_bodies = len(proxy.written_bodies())
     if reads == "pull":
         pull(linked)
     elif reads == "reconcile":
@@ -224,7 +224,7 @@ def test_a_patient_that_is_somebody_else_by_now_gets_nothing_of_this_person(
         linked.push()
     assert theirs(linked) is None
     assert linked.push().counts["sent"] == 0
-    assert len(proxy.written()) == written
+    assert len(proxy.written_bodies()) == written_bodies
     assert [item.kind for item in linked.work_items()] == ["patient_link_lost"]
 
 
@@ -236,16 +236,18 @@ def test_a_patient_that_is_somebody_else_by_now_gets_nothing_of_this_person(
     ],
 )
 def test_a_link_is_lost_when_either_the_identifier_or_the_birth_date_is_anothers(
-    linked: House, ehr: Ehr, why: str, patient: Resource
+    linked: SyncHarness, ehr: EhrObserver, why: str, patient: Resource
 ) -> None:
     put(ehr, patient)
     publish(linked.store, [score(1, 1, "9.00")])
     assert linked.push().counts == {"waiting": 1}
-    with linked.store.read() as books:
-        assert books.destination_ids.former(HOSPITAL, f"Patient/{PERSON}") == [("Patient/hospital-1", why)]
+    with linked.store.read() as uow:
+        assert uow.remote_ids.list_former(HOSPITAL, f"Patient/{PERSON}") == [("Patient/hospital-1", why)]
 
 
-def test_a_decided_link_stands_whatever_identifiers_the_patient_bears(linked: House, ehr: Ehr) -> None:
+def test_a_decided_link_stands_whatever_identifiers_the_patient_bears(
+    linked: SyncHarness, ehr: EhrObserver
+) -> None:
     put(ehr, at_the_hospital(2, "hospital-2"))
     link(linked)
     linked.push_until_quiet()

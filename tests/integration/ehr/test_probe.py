@@ -9,29 +9,29 @@ from click.testing import CliRunner
 
 from fhir_pmp.cli.main import commands
 from fhir_pmp.cli.probe import COULD_NOT_PROBE, LEFT_BEHIND
-from fhir_pmp.ehr.client import EhrClient, Limits
-from fhir_pmp.ehr.destinations import WriteStrategy
-from fhir_pmp.ehr.probing import Honoured, Probed, probe
-from fhir_pmp.ehr.probing.ground import SYSTEM, Ground
-from tests.faults.proxy import Call, Fault, FaultProxy
-from tests.integration.ehr.sample import NOW
-from tests.integration.ehr.stubs import everything, stub_that
+from fhir_pmp.ehr.capability.probing import Honoured, ProbeReport, probe
+from fhir_pmp.ehr.capability.probing.probe_session import SYSTEM, ProbeSession
+from fhir_pmp.ehr.config.destinations import WriteStrategy
+from fhir_pmp.ehr.transport.client import EhrClient, Limits
+from tests.fault_injection.fault_proxy import Call, FaultProxy, InjectedFault
+from tests.integration.ehr.sample_resources import NOW
+from tests.integration.ehr.stub_server import everything, stub_server
 
 YES, NO, PARTLY = Honoured.YES, Honoured.NO, Honoured.PARTLY
 LIMITS = Limits(2.0, 5.0, 10.0)
 
 
-def probed(address: str, **how: Any) -> Probed:
+def probed(address: str, **how: Any) -> ProbeReport:
     with EhrClient(address, limits=LIMITS) as client:
-        return probe(client, NOW, **{"patience": 0.3, **how})
+        return probe(client, NOW, **{"search_timeout": 0.3, **how})
 
 
-def honoured(found: Probed) -> dict[str, Honoured]:
-    return {one.name: one.found.honoured for one in found.findings}
+def honoured(found: ProbeReport) -> dict[str, Honoured]:
+    return {one.name: one.result.honoured for one in found.findings}
 
 
 def test_what_the_stub_honours_is_seen_and_nothing_is_left() -> None:
-    with stub_that(cache=60.0) as server:
+    with stub_server(cache=60.0) as server:
         found = probed(server.address)
         assert everything(server) == []
     assert honoured(found) == {
@@ -44,9 +44,9 @@ def test_what_the_stub_honours_is_seen_and_nothing_is_left() -> None:
         "if_none_match": NO,
         "removal": YES,
     }
-    assert found.left == []
+    assert found.remains == []
     assert found.choice is not None
-    assert found.choice.way is WriteStrategy.OUR_ID
+    assert found.choice.strategy is WriteStrategy.OUR_ID
     claimed = {one.name: one.claimed for one in found.findings}
     assert (claimed["client_ids"], claimed["if_none_exist"]) == ("says nothing", "conditionalCreate: true")
 
@@ -77,19 +77,19 @@ def _first_letter_of_decimals(resource: dict[str, Any]) -> dict[str, Any]:
     ],
 )
 def test_what_a_server_does_not_honour_is_found_out_though_it_claims_it(
-    switches: dict[str, Any], name: str, expected: Honoured, way: WriteStrategy
+    switches: dict[str, Any], name: str, expected: Honoured, strategy: WriteStrategy
 ) -> None:
-    with stub_that(**switches) as server:
+    with stub_server(**switches) as server:
         found = probed(server.address)
-        left = everything(server)
+        remains = everything(server)
     assert honoured(found)[name] is expected, found.find(name)
     assert found.choice is not None
-    assert found.choice.way is way, found.choice
-    assert left == []
+    assert found.choice.strategy is strategy, found.choice
+    assert remains == []
 
 
 def test_reading_only_writes_nothing() -> None:
-    with stub_that() as server, FaultProxy(server.address) as proxy:
+    with stub_server() as server, FaultProxy(server.address) as proxy:
         found = probed(proxy.address, read_only=True)
         assert {s.method for s in proxy.seen if "_search" not in s.path} == {"GET"}
     assert found.choice is None
@@ -101,15 +101,15 @@ def test_reading_only_writes_nothing() -> None:
 def test_what_was_made_is_removed_when_an_answer_is_lost(number: int) -> None:
     """The EHR stores it, and we never learn under which id."""
 
-    def lose(call: Call) -> Fault | None:
+    def lose(call: Call) -> InjectedFault | None:
         lost = call.number == number
-        return Fault("lost", reset_after=True) if lost else None
+        return InjectedFault("lost", reset_after=True) if lost else None
 
-    with stub_that(client_ids=False) as server, FaultProxy(server.address, lose) as proxy:
+    with stub_server(client_ids=False) as server, FaultProxy(server.address, lose) as proxy:
         found = probed(proxy.address)
         assert [s.fault for s in proxy.seen].count("lost") == 1
         assert everything(server) == []
-    assert found.left == []
+    assert found.remains == []
 
 
 @pytest.mark.parametrize("breaks", [KeyboardInterrupt, RuntimeError])
@@ -117,15 +117,15 @@ def test_what_was_made_is_removed_when_it_is_broken_off(
     breaks: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[str] = []
-    original: Callable[..., Any] = Ground.process
+    original: Callable[..., Any] = ProbeSession.send_bundle
 
-    def broken(self: Ground, *arguments: Any) -> Any:
+    def broken(self: ProbeSession, *arguments: Any) -> Any:
         original(self, *arguments)
-        written.extend(self.places)
+        written.extend(self.created)
         raise breaks
 
-    monkeypatch.setattr(Ground, "process", broken)
-    with stub_that() as server:
+    monkeypatch.setattr(ProbeSession, "send_bundle", broken)
+    with stub_server() as server:
         with pytest.raises(breaks):
             probed(server.address)
         assert len(written) > 5
@@ -133,16 +133,16 @@ def test_what_was_made_is_removed_when_it_is_broken_off(
 
 
 def test_what_cannot_be_removed_is_named() -> None:
-    with stub_that(deletes=False) as server:
-        result = CliRunner().invoke(commands, ["probe", server.address, "--patience", "0.3"])
-        left = everything(server)
+    with stub_server(deletes=False) as server:
+        result = CliRunner().invoke(commands, ["probe", server.address, "--search-timeout", "0.3"])
+        remains = everything(server)
     assert result.exit_code == LEFT_BEHIND
-    assert left
-    assert all(f"could not be removed: {one}\n" in result.stderr for one in left)
+    assert remains
+    assert all(f"could not be removed: {one}\n" in result.stderr for one in remains)
 
 
 def test_the_command_says_the_same_in_words_and_as_json() -> None:
-    with stub_that(client_ids=False) as server:
+    with stub_server(client_ids=False) as server:
         words = CliRunner().invoke(commands, ["probe", server.address])
         values = json.loads(CliRunner().invoke(commands, ["probe", server.address, "--json"]).stdout)
     assert words.exit_code == 0
@@ -161,14 +161,14 @@ def _not_r4(body: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
-        (Fault("R3", override_body=_not_r4), "does not speak FHIR R4"),
-        (Fault("HTML", override_body=lambda _: b"<html>"), "is not the FHIR answer it should be"),
-        (Fault("403", status=403), "does not show its CapabilityStatement"),
-        (Fault("gone", reset_before=True), "did not arrive whole"),
+        (InjectedFault("R3", override_body=_not_r4), "does not speak FHIR R4"),
+        (InjectedFault("HTML", override_body=lambda _: b"<html>"), "is not the FHIR answer it should be"),
+        (InjectedFault("403", status=403), "does not show its CapabilityStatement"),
+        (InjectedFault("gone", reset_before=True), "did not arrive whole"),
     ],
 )
-def test_what_is_no_fhir_r4_server_is_said_in_one_line(fault: Fault, says: str) -> None:
-    with stub_that() as server, FaultProxy(server.address, lambda _: fault) as proxy:
+def test_what_is_no_fhir_r4_server_is_said_in_one_line(fault: InjectedFault, says: str) -> None:
+    with stub_server() as server, FaultProxy(server.address, lambda _: fault) as proxy:
         result = CliRunner().invoke(commands, ["probe", proxy.address])
     assert result.exit_code == COULD_NOT_PROBE
     assert result.stderr.count("\n") == 1
@@ -187,21 +187,21 @@ def test_what_is_no_address_is_not_called(url: str) -> None:
 
 
 def test_what_it_makes_can_be_known_by_its_identifier() -> None:
-    with stub_that() as server, FaultProxy(server.address) as proxy:
+    with stub_server() as server, FaultProxy(server.address) as proxy:
         probed(proxy.address)
-        bodies = [body for body in proxy.written() if body]
+        bodies = [body for body in proxy.written_bodies() if body]
     assert len(bodies) > 15
     assert all(SYSTEM.encode() in body for body in bodies)
 
 
 @pytest.mark.hapi
 def test_hapi_is_seen_as_it_is(hapi: Any) -> None:
-    """Each line that shapes what we do there; found out by hand before, in docs/reference/hapi.md."""
-    found = probed(hapi.base_url, patience=10.0)
+    """Each line that shapes what we do there; found out by hand before, in docs/research/hapi-behaviour.md."""
+    found = probed(hapi.base_url, search_timeout=10.0)
     seen = honoured(found)
-    assert found.left == []
+    assert found.remains == []
     assert found.choice is not None
-    assert found.choice.way is WriteStrategy.OUR_ID
+    assert found.choice.strategy is WriteStrategy.OUR_ID
     for name in (
         "client_ids",
         "if_match",

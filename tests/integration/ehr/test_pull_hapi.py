@@ -12,14 +12,13 @@ import pytest
 from werkzeug.serving import make_server
 
 from fhir_pmp.store import Store
-from tests.faults.proxy import Call, Fault, FaultProxy
+from tests.fault_injection.fault_proxy import Call, FaultProxy, InjectedFault
 from tests.hapi.server import HapiServer
-from tests.integration.ehr.house import Ehr, House, Resource
-from tests.integration.ehr.reading import (
+from tests.integration.ehr.pull_and_reconcile import (
     arrivals,
     cursor,
     edit,
-    follow_hints,
+    follow_notifications,
     pull,
     pull_to_the_end,
     put,
@@ -27,8 +26,9 @@ from tests.integration.ehr.reading import (
     reconcile,
     task,
 )
-from tests.integration.ehr.ringing import SECRET, Door, door_of
-from tests.integration.ehr.sample import publish_people
+from tests.integration.ehr.sample_resources import publish_people
+from tests.integration.ehr.sync_harness import EhrObserver, Resource, SyncHarness
+from tests.integration.ehr.webhook_sender import SECRET, WebhookSender, webhook_sender
 
 pytestmark = [
     pytest.mark.hapi,
@@ -51,29 +51,29 @@ def hapi_proxy(hapi: HapiServer) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture
-def house(store: Store, hapi_proxy: FaultProxy) -> Iterator[House]:
+def harness(store: Store, hapi_proxy: FaultProxy) -> Iterator[SyncHarness]:
     """Our side, reading HAPI through the proxy."""
-    with House(store, hapi_proxy.address, connections=4) as house:
-        pull_to_the_end(house, pages=1000)  # what others left there is not of this test
-        yield house
+    with SyncHarness(store, hapi_proxy.address, connections=4) as harness:
+        pull_to_the_end(harness, pages=1000)  # what others left there is not of this test
+        yield harness
 
 
 @pytest.fixture
-def there(hapi: HapiServer) -> Ehr:
+def there(hapi: HapiServer) -> EhrObserver:
     """HAPI as its own people see it."""
-    return Ehr(hapi.base_url)
+    return EhrObserver(hapi.base_url)
 
 
 @pytest.fixture
-def door(house: House) -> Iterator[Door]:
+def webhook(harness: SyncHarness) -> Iterator[WebhookSender]:
     """The hooks of our web process, over the same database."""
-    with door_of(house) as door:
-        yield door
+    with webhook_sender(harness) as webhook:
+        yield webhook
 
 
-def mine(house: House, first: int) -> list[Resource]:
+def mine(harness: SyncHarness, first: int) -> list[Resource]:
     """What was kept of this test's Tasks, in the order it was kept."""
-    kept = [json.loads(one.body) for one in arrivals(house, "Task")]
+    kept = [json.loads(one.body) for one in arrivals(harness, "Task")]
     return [one for one in kept if one["id"].startswith(f"their-task-{first}")]
 
 
@@ -83,7 +83,7 @@ def number(first: int, n: int) -> int:
 
 
 def test_f36_f37_f38_hooks_repeated_and_out_of_order_end_at_what_stands_there(
-    house: House, there: Ehr, door: Door, first: int
+    harness: SyncHarness, there: EhrObserver, webhook: WebhookSender, first: int
 ) -> None:
     versions = []
     for status in ("requested", "received", "accepted"):
@@ -91,19 +91,19 @@ def test_f36_f37_f38_hooks_repeated_and_out_of_order_end_at_what_stands_there(
         versions.append(there.get(f"Task/their-task-{first}"))
     place = f"Task/their-task-{first}"
     for version in (versions[2], versions[2], versions[2], versions[1]):
-        assert door.ring(version, method="PUT", place=place).status_code == 202
-        follow_hints(house)
-    assert len(door.kept()) == 2
-    assert [one["status"] for one in mine(house, first)] == ["accepted"]
+        assert webhook.send_webhook(version, method="PUT", place=place).status_code == 202
+        follow_notifications(harness)
+    assert len(webhook.kept()) == 2
+    assert [one["status"] for one in mine(harness, first)] == ["accepted"]
     # The key of a version stands for what HAPI wrote under it.
-    assert door.ring(versions[2] | {"status": "cancelled"}).status_code == 422
-    assert len(door.kept()) == 2
+    assert webhook.send_webhook(versions[2] | {"status": "cancelled"}).status_code == 422
+    assert len(webhook.kept()) == 2
 
 
 def test_f36_f39_a_subscription_of_hapi_rings_and_one_with_another_secret_is_sent_away(
-    house: House, there: Ehr, door: Door, first: int
+    harness: SyncHarness, there: EhrObserver, webhook: WebhookSender, first: int
 ) -> None:
-    with served(door) as address:
+    with served(webhook) as address:
         for name, secret in (
             ("right", SECRET.decode()),
             ("wrong", "another-secret-of-the-same-length-or-so-and-so"),
@@ -122,31 +122,33 @@ def test_f36_f39_a_subscription_of_hapi_rings_and_one_with_another_secret_is_sen
                 there.get(f"Subscription/rings-{name}-{first}")["status"] == "active" for name in ("right", "wrong")
             ))  # fmt: skip
             put(there, task(first, status="accepted"))
-            wait_for(lambda: {row.outcome for row in door.audit()} >= {"202", "401"})
+            wait_for(lambda: {row.outcome for row in webhook.audit()} >= {"202", "401"})
         finally:
             for name in ("right", "wrong"):
                 there.ask("DELETE", f"Subscription/rings-{name}-{first}")
-    (kept,) = door.kept()
+    (kept,) = webhook.kept()
     assert (kept.sender, kept.key) == ("hospital", f"Task/their-task-{first}/_history/1")
-    assert {row.who for row in door.audit() if row.outcome == "401"} == {"anonymous"}
-    assert follow_hints(house)["kept"] == 1
-    assert [one["status"] for one in mine(house, first)] == ["accepted"]
+    assert {row.who for row in webhook.audit() if row.outcome == "401"} == {"anonymous"}
+    assert follow_notifications(harness)["kept"] == 1
+    assert [one["status"] for one in mine(harness, first)] == ["accepted"]
 
 
-def test_f40_what_no_webhook_told_us_is_found_by_the_next_pull(house: House, there: Ehr, first: int) -> None:
-    publish_people(house.store, 1, first=first)
-    house.push_until_quiet()
-    pull(house)
+def test_f40_what_no_webhook_told_us_is_found_by_the_next_pull(
+    harness: SyncHarness, there: EhrObserver, first: int
+) -> None:
+    publish_people(harness.store, 1, first=first)
+    harness.push_until_quiet()
+    pull(harness)
     edit(there, f"Observation/score-{first}-1", note=[{"text": "seen on the ward"}])
     put(there, task(first))
-    assert pull(house)["edited"] == 1
-    assert len(mine(house, first)) == 1
-    assert [item.kind for item in house.work_items()] == ["edited_at_destination"]
-    assert reconcile(house).counts["edited"] == 1
+    assert pull(harness)["edited"] == 1
+    assert len(mine(harness, first)) == 1
+    assert [item.kind for item in harness.work_items()] == ["edited_at_destination"]
+    assert reconcile(harness).counts["edited"] == 1
 
 
 def test_f41_a_row_that_a_page_did_not_show_yet_is_found_in_the_overlap(
-    house: House, there: Ehr, hapi_proxy: FaultProxy, first: int
+    harness: SyncHarness, there: EhrObserver, hapi_proxy: FaultProxy, first: int
 ) -> None:
     late = f"their-task-{number(first, 1)}"
 
@@ -158,60 +160,60 @@ def test_f41_a_row_that_a_page_did_not_show_yet_is_found_in_the_overlap(
 
     put(there, task(number(first, 1)))  # its row bears this moment and is committed after the next one's
     put(there, task(number(first, 2)))
-    hapi_proxy.plan = lambda _: Fault("not committed yet", override_body=without_late)
-    pull_to_the_end(house)
-    assert [one["id"] for one in mine(house, first)] == [f"their-task-{number(first, 2)}"]
+    hapi_proxy.plan = lambda _: InjectedFault("not committed yet", override_body=without_late)
+    pull_to_the_end(harness)
+    assert [one["id"] for one in mine(harness, first)] == [f"their-task-{number(first, 2)}"]
     hapi_proxy.plan = lambda _: None
-    pull_to_the_end(house)
-    assert sorted(one["id"] for one in mine(house, first)) == [
+    pull_to_the_end(harness)
+    assert sorted(one["id"] for one in mine(harness, first)) == [
         f"their-task-{number(first, n)}" for n in (1, 2)
     ]
 
 
 @pytest.mark.parametrize("how", ["expired", "leads away", "goes round"])
 def test_f43_pages_of_hapi_that_expire_lead_away_or_go_round(
-    house: House, there: Ehr, hapi_proxy: FaultProxy, first: int, how: str
+    harness: SyncHarness, there: EhrObserver, hapi_proxy: FaultProxy, first: int, how: str
 ) -> None:
     put_many(there, [task(number(first, n)) for n in range(25)])
-    before = cursor(house, "Task").watermark
-    faults: dict[str, Callable[[Call], Fault | None]] = {
-        "expired": lambda call: Fault("gone", status=410) if "_getpages" in call.path else None,
-        "leads away": lambda call: Fault("away", override_body=next_is("http://127.0.0.1:9/fhir?_getpages=x")),
-        "goes round": lambda call: Fault("round", override_body=next_is(hapi_proxy.address.removesuffix("/fhir") + call.path)),
+    before = cursor(harness, "Task").watermark
+    faults: dict[str, Callable[[Call], InjectedFault | None]] = {
+        "expired": lambda call: InjectedFault("gone", status=410) if "_getpages" in call.path else None,
+        "leads away": lambda call: InjectedFault("away", override_body=next_is("http://127.0.0.1:9/fhir?_getpages=x")),
+        "goes round": lambda call: InjectedFault("round", override_body=next_is(hapi_proxy.address.removesuffix("/fhir") + call.path)),
     }  # fmt: skip
     hurt = [0]
 
-    def plan(call: Call) -> Fault | None:
+    def plan(call: Call) -> InjectedFault | None:
         if "/Task?" in call.path and how != "expired" or "_getpages" in call.path:
             hurt[0] += 1
             return faults[how](call) if how != "expired" or hurt[0] == 1 else None
         return None
 
     hapi_proxy.plan = plan
-    counts = pull(house, per_page=10)
+    counts = pull(harness, per_page=10)
     assert hurt[0]
     if how == "expired":
-        assert len(mine(house, first)) == 25
+        assert len(mine(harness, first)) == 25
         return
     assert counts["refused"] == 1
-    assert cursor(house, "Task").watermark == before
-    assert cursor(house, "Task").page_url is None
+    assert cursor(harness, "Task").watermark == before
+    assert cursor(harness, "Task").page_url is None
     hapi_proxy.plan = lambda _: None
-    pull_to_the_end(house, per_page=10)
-    assert len(mine(house, first)) == 25
-    assert house.work_items() == []
+    pull_to_the_end(harness, per_page=10)
+    assert len(mine(harness, first)) == 25
+    assert harness.work_items() == []
 
 
 def test_f42_a_thousand_rows_of_one_transaction_over_many_pages_arrive_all_and_once(
-    house: House, there: Ehr, first: int
+    harness: SyncHarness, there: EhrObserver, first: int
 ) -> None:
     put_many(there, [task(number(first, n)) for n in range(1000)])
-    pull_to_the_end(house, per_page=64, pages=9)
-    kept = mine(house, first)
+    pull_to_the_end(harness, per_page=64, pages=9)
+    kept = mine(harness, first)
     assert len(kept) == len({one["id"] for one in kept}) == 1000
     assert len({one["meta"]["lastUpdated"] for one in kept}) == 1
-    pull_to_the_end(house, per_page=64)
-    assert len(mine(house, first)) == 1000
+    pull_to_the_end(harness, per_page=64)
+    assert len(mine(harness, first)) == 1000
 
 
 def next_is(url: str) -> Callable[[bytes], bytes]:
@@ -227,9 +229,9 @@ def next_is(url: str) -> Callable[[bytes], bytes]:
 
 
 @contextmanager
-def served(door: Door) -> Iterator[str]:
+def served(webhook: WebhookSender) -> Iterator[str]:
     """Our web process on a port of loopback."""
-    server = make_server("127.0.0.1", 0, door.app, threaded=True)
+    server = make_server("127.0.0.1", 0, webhook.app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"

@@ -7,14 +7,20 @@ from pathlib import Path
 import pytest
 import requests
 
-from fhir_pmp.ehr.destinations import Patients, WriteStrategy
+from fhir_pmp.ehr.config.destinations import PatientOwnership, WriteStrategy
 from fhir_pmp.store import Store
-from fhir_pmp.store.deliveries import DeliveryState
-from tests.ehr_check import Report, check, last_sent
-from tests.faults.proxy import FaultProxy
+from fhir_pmp.store.delivery.deliveries import DeliveryState
+from tests.ehr_comparison import ComparisonReport, check, latest_sent_by_key
+from tests.fault_injection.fault_proxy import FaultProxy
 from tests.hapi.server import HapiServer
-from tests.integration.ehr.house import Ehr, House, destination
-from tests.integration.ehr.sample import MEDICARE, publish, publish_people, questionnaire_response, score
+from tests.integration.ehr.sample_resources import (
+    MEDICARE,
+    publish,
+    publish_people,
+    questionnaire_response,
+    score,
+)
+from tests.integration.ehr.sync_harness import EhrObserver, SyncHarness, destination
 
 
 @pytest.fixture
@@ -31,22 +37,22 @@ def hapi_proxy(hapi: HapiServer) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture
-def to_hapi(store: Store, hapi_proxy: FaultProxy) -> Iterator[House]:
+def to_hapi(store: Store, hapi_proxy: FaultProxy) -> Iterator[SyncHarness]:
     """Our side, pushing to HAPI through the proxy."""
-    with House(store, hapi_proxy.address, connections=4) as house:
-        yield house
+    with SyncHarness(store, hapi_proxy.address, connections=4) as harness:
+        yield harness
 
 
-def checked(house: House, hapi: HapiServer) -> Report:
+def checked(harness: SyncHarness, hapi: HapiServer) -> ComparisonReport:
     """HAPI, walked page by page, against the bytes last sent."""
-    with house.store.read() as books:
-        deliveries = books.deliveries.list_all(states=[DeliveryState.SENT], limit=100_000)
-        rows = [(d.type, d.id, d.version, books.deliveries.sent_bytes(d.seq) or b"") for d in deliveries]
-    return check(hapi.base_url, last_sent(sorted(rows)))
+    with harness.store.read() as uow:
+        deliveries = uow.deliveries.list_all(states=[DeliveryState.SENT], limit=100_000)
+        rows = [(d.type, d.id, d.version, uow.deliveries.sent_bytes(d.seq) or b"") for d in deliveries]
+    return check(hapi.base_url, latest_sent_by_key(sorted(rows)))
 
 
 def test_everything_is_there_once_and_equal_and_a_repeat_sends_nothing(
-    to_hapi: House, hapi: HapiServer, hapi_proxy: FaultProxy, first: int
+    to_hapi: SyncHarness, hapi: HapiServer, hapi_proxy: FaultProxy, first: int
 ) -> None:
     publish_people(to_hapi.store, 4, first=first)
     # A HAPI that was just started answers 500 to some of the first transactions that meet: they are sent again.
@@ -63,9 +69,9 @@ def test_everything_is_there_once_and_equal_and_a_repeat_sends_nothing(
 
 
 def test_the_hospitals_patients_keep_the_ids_that_hapi_gave_them(
-    to_hapi: House, hapi: HapiServer, first: int
+    to_hapi: SyncHarness, hapi: HapiServer, first: int
 ) -> None:
-    to_hapi.destination = destination(Patients.THEIRS)
+    to_hapi.destination = destination(PatientOwnership.THEIRS)
     theirs = []
     for n in (first, first + 1):
         patient = {
@@ -73,11 +79,11 @@ def test_the_hospitals_patients_keep_the_ids_that_hapi_gave_them(
             "identifier": [{"system": MEDICARE, "value": f"m{n}"}],
             "birthDate": "1970-01-02",
         }
-        response = Ehr(hapi.base_url).ask("POST", "Patient", patient)
+        response = EhrObserver(hapi.base_url).ask("POST", "Patient", patient)
         theirs.append(f"Patient/{response.json()['id']}")
     publish_people(to_hapi.store, 3, first=first)
     assert to_hapi.push().counts == {"sent": 1 + 2 * 7, "not_wanted": 2, "waiting": 8}
-    there = Ehr(hapi.base_url)
+    there = EhrObserver(hapi.base_url)
     assert there.get(f"Observation/score-{first}-1")["subject"]["reference"] == theirs[0]
     assert there.get(f"QuestionnaireResponse/response-{first + 1}-1")["subject"]["reference"] == theirs[1]
     assert [there.versions(place) for place in theirs] == [1, 1]
@@ -86,7 +92,7 @@ def test_the_hospitals_patients_keep_the_ids_that_hapi_gave_them(
 
 @pytest.mark.parametrize("strategy", [WriteStrategy.CONDITIONAL_UPDATE, WriteStrategy.CONDITIONAL_CREATE])
 def test_ids_that_hapi_gives_are_referred_to(
-    to_hapi: House, hapi: HapiServer, first: int, strategy: WriteStrategy
+    to_hapi: SyncHarness, hapi: HapiServer, first: int, strategy: WriteStrategy
 ) -> None:
     to_hapi.destination = destination(strategy=strategy)
     publish_people(to_hapi.store, 2, first=first)
@@ -98,7 +104,7 @@ def test_ids_that_hapi_gives_are_referred_to(
 
 
 def test_one_refused_entry_does_not_hold_the_others_hostage(
-    to_hapi: House, hapi: HapiServer, first: int
+    to_hapi: SyncHarness, hapi: HapiServer, first: int
 ) -> None:
     publish_people(to_hapi.store, 1, first=first)
     publish(to_hapi.store, [questionnaire_response(first, 2, status="finished")])
@@ -113,19 +119,19 @@ def test_one_refused_entry_does_not_hold_the_others_hostage(
 def test_hapi_stopped_and_started_in_the_middle_loses_nothing(store: Store, tmp_path: Path) -> None:
     server = HapiServer(tmp_path / "hapi").start()
     try:
-        with House(store, server.base_url, connections=2) as house:
+        with SyncHarness(store, server.base_url, connections=2) as harness:
             publish_people(store, 4)
-            house.push_until_quiet()
+            harness.push_until_quiet()
             server.stop()
             with pytest.raises(requests.ConnectionError):
                 requests.get(f"{server.base_url}/metadata", timeout=5)
             publish(store, [score(n, 1, "5.00") for n in range(1, 5)])
-            house.push()
-            assert house.states()["pending"] == 4
+            harness.push()
+            assert harness.states()["pending"] == 4
             server.start()
-            house.push_until_quiet()
-            report = checked(house, server)
+            harness.push_until_quiet()
+            report = checked(harness, server)
             assert report.is_clean, str(report)
-            assert Ehr(server.base_url).versions("Observation/score-1-1") == 2
+            assert EhrObserver(server.base_url).versions("Observation/score-1-1") == 2
     finally:
         server.stop()

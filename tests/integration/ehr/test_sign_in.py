@@ -13,23 +13,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from fhir_pmp.ehr.client import EhrClient, Limits
-from fhir_pmp.ehr.destinations import SignIn
-from fhir_pmp.ehr.outcomes import Meaning, SignInRefused, TokenEndpointSick
+from fhir_pmp.ehr.config.destinations import SignIn
 from fhir_pmp.ehr.sign_in import BackendSignIn, load_keys, public_keys
 from fhir_pmp.ehr.sign_in.keys import KeysWrong
+from fhir_pmp.ehr.transport.client import EhrClient, Limits
+from fhir_pmp.ehr.transport.response_class import HttpResponseClass, SignInRefused, TokenEndpointSick
 from fhir_pmp.store import Store
-from tests.faults.proxy import FaultProxy
-from tests.integration.ehr.house import House
-from tests.integration.ehr.sample import NOW, publish_people
-from tests.integration.ehr.stubs import stub_that
-from tests.integration.ehr.token_server import (
-    TokenServer,
-    ec_key,
-    guard,
-    rsa_key,
-    token_server,
-)
+from tests.fault_injection.fault_proxy import FaultProxy
+from tests.integration.ehr.sample_resources import NOW, publish_people
+from tests.integration.ehr.stub_server import stub_server
+from tests.integration.ehr.sync_harness import SyncHarness
+from tests.integration.ehr.token_server import TokenServer, ec_key, guard, rsa_key, token_server
 
 CLIENT = "pain-programme"
 KEY = "FHIR_PMP_SIGNING_KEYS"
@@ -45,7 +39,7 @@ class Clock:
         return self.now
 
 
-class Scene:
+class FaultScenario:
     """An EHR behind tokens, its authorization server, and us."""
 
     def __init__(self, proxy: FaultProxy, server: TokenServer, files: list[Path], clock: Clock) -> None:
@@ -83,22 +77,22 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(params=["ES384"])
-def scene(request: pytest.FixtureRequest, files: dict[str, Path]) -> Iterator[Scene]:
+def scene(request: pytest.FixtureRequest, files: dict[str, Path]) -> Iterator[FaultScenario]:
     clock = Clock()
     keys = [files[request.param]]
     with (
-        stub_that() as stub,
+        stub_server() as stub,
         FaultProxy(stub.address) as proxy,
         token_server(CLIENT, public_keys(load_keys(keys, KEY)), lambda: clock.now.timestamp()) as server,
     ):
         guard(proxy, server)
-        made = Scene(proxy, server, keys, clock)
+        made = FaultScenario(proxy, server, keys, clock)
         yield made
         made.client.close()
 
 
 @pytest.mark.parametrize("scene", ["RS384", "ES384"], indirect=True)
-def test_one_token_serves_until_shortly_before_its_end(scene: Scene) -> None:
+def test_one_token_serves_until_shortly_before_its_end(scene: FaultScenario) -> None:
     for _ in range(3):
         assert scene.client.ask("GET", "metadata").status == 200
     assert len(scene.server.asked) == 1
@@ -113,7 +107,7 @@ def test_one_token_serves_until_shortly_before_its_end(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("scene", ["RS384", "ES384"], indirect=True)
-def test_the_assertion_says_what_smart_demands_and_no_more(scene: Scene) -> None:
+def test_the_assertion_says_what_smart_demands_and_no_more(scene: FaultScenario) -> None:
     scene.client.ask("GET", "metadata")
     keys = KeySet.import_key_set(json.loads(public_keys(scene.keys)))
     token = jwt.decode(scene.server.asked[0]["client_assertion"], keys, algorithms=["RS384", "ES384"])
@@ -124,7 +118,7 @@ def test_the_assertion_says_what_smart_demands_and_no_more(scene: Scene) -> None
     assert scene.server.asked[0]["authorization"] == ""
 
 
-def test_a_401_renews_the_token_once_and_asks_once_more(scene: Scene) -> None:
+def test_a_401_renews_the_token_once_and_asks_once_more(scene: FaultScenario) -> None:
     scene.client.ask("GET", "metadata")
     scene.server.valid.clear()
     assert scene.client.ask("GET", "metadata").status == 200
@@ -132,7 +126,7 @@ def test_a_401_renews_the_token_once_and_asks_once_more(scene: Scene) -> None:
     assert len(scene.asked_of_ehr()) == 3
 
 
-def test_a_401_that_stays_is_an_answer_after_one_renewal(scene: Scene) -> None:
+def test_a_401_that_stays_is_an_answer_after_one_renewal(scene: FaultScenario) -> None:
     scene.client.ask("GET", "metadata")
     guard(scene.proxy, scene.server)
     scene.server.valid = frozenset()  # type: ignore[assignment]
@@ -141,7 +135,7 @@ def test_a_401_that_stays_is_an_answer_after_one_renewal(scene: Scene) -> None:
     assert (len(scene.server.asked), len(scene.asked_of_ehr())) == (2, 3)
 
 
-def test_many_threads_sign_in_once(scene: Scene) -> None:
+def test_many_threads_sign_in_once(scene: FaultScenario) -> None:
     statuses: list[int] = []
     threads = [
         threading.Thread(target=lambda: statuses.append(scene.client.ask("GET", "metadata").status))
@@ -161,18 +155,18 @@ def test_many_threads_sign_in_once(scene: Scene) -> None:
     ids=["503", "429", "500", "HTML"],
 )
 def test_a_token_endpoint_that_is_sick_is_for_later_and_the_ehr_is_not_asked(
-    scene: Scene, answer: Any
+    scene: FaultScenario, answer: Any
 ) -> None:
     scene.server.answer = lambda: answer
     with pytest.raises(TokenEndpointSick) as raised:
         scene.client.ask("GET", "metadata")
-    assert raised.value.meaning is Meaning.RETRY
+    assert raised.value.response_class is HttpResponseClass.RETRY
     assert scene.asked_of_ehr() == []
     scene.server.answer = lambda: None
     assert scene.client.ask("GET", "metadata").status == 200
 
 
-def test_a_token_endpoint_that_nobody_listens_at_is_for_later(scene: Scene) -> None:
+def test_a_token_endpoint_that_nobody_listens_at_is_for_later(scene: FaultScenario) -> None:
     scene.server.shutdown()
     scene.server.server_close()
     with pytest.raises(TokenEndpointSick):
@@ -204,11 +198,11 @@ def _error(code: str) -> Any:
         ),
     ],
 )
-def test_a_token_endpoint_that_refuses_is_for_a_person(scene: Scene, answer: Any, says: str) -> None:
+def test_a_token_endpoint_that_refuses_is_for_a_person(scene: FaultScenario, answer: Any, says: str) -> None:
     scene.server.answer = answer
     with pytest.raises(SignInRefused, match=says) as raised:
         scene.client.ask("GET", "metadata")
-    assert raised.value.meaning is Meaning.PAUSE
+    assert raised.value.response_class is HttpResponseClass.PAUSE
     assert "Ann" not in str(raised.value)
     assert scene.asked_of_ehr() == []
     assert len(scene.server.asked) == 1
@@ -233,7 +227,7 @@ def test_a_token_endpoint_that_refuses_is_for_a_person(scene: Scene, answer: Any
     ],
 )
 def test_a_configuration_that_we_cannot_go_by_is_refused_and_nobody_is_asked(
-    scene: Scene, said: dict[str, Any], says: str
+    scene: FaultScenario, said: dict[str, Any], says: str
 ) -> None:
     guard(scene.proxy, scene.server, **said)
     with pytest.raises(SignInRefused, match=says):
@@ -242,13 +236,13 @@ def test_a_configuration_that_we_cannot_go_by_is_refused_and_nobody_is_asked(
     assert scene.asked_of_ehr() == []
 
 
-def test_a_token_endpoint_elsewhere_is_believed_only_where_the_file_allows_it(scene: Scene) -> None:
+def test_a_token_endpoint_elsewhere_is_believed_only_where_the_file_allows_it(scene: FaultScenario) -> None:
     with scene.sign_in(origins=()) as client, pytest.raises(SignInRefused, match="its file does not allow"):
         client.ask("GET", "metadata")
     assert scene.server.asked == []
 
 
-def test_a_token_endpoint_without_tls_is_refused_beyond_loopback(scene: Scene) -> None:
+def test_a_token_endpoint_without_tls_is_refused_beyond_loopback(scene: FaultScenario) -> None:
     guard(scene.proxy, scene.server, token_endpoint="http://login.example.org/token")
     with (
         scene.sign_in(origins=("http://login.example.org",)) as client,
@@ -259,7 +253,7 @@ def test_a_token_endpoint_without_tls_is_refused_beyond_loopback(scene: Scene) -
 
 @pytest.mark.parametrize("known", ["old", "new"])
 def test_keys_may_be_exchanged_while_deliveries_go_on(
-    scene: Scene, files: dict[str, Path], known: str
+    scene: FaultScenario, files: dict[str, Path], known: str
 ) -> None:
     """The EHR keeps our JWK set for a while: it may know only the key that goes, or only the one that comes."""
     old, new = load_keys([files["ES384"], files["next"]], KEY)
@@ -298,25 +292,25 @@ def test_a_key_that_cannot_be_used_is_named(
 
 
 def test_a_sign_in_that_is_refused_pauses_the_destination_and_one_that_is_sick_does_not(
-    store: Store, scene: Scene
+    store: Store, scene: FaultScenario
 ) -> None:
-    with House(store, scene.proxy.address) as house:
-        house.client = scene.client
-        house.destination = replace(house.destination, title="An EHR that wants a token")
+    with SyncHarness(store, scene.proxy.address) as harness:
+        harness.client = scene.client
+        harness.destination = replace(harness.destination, title="An EHR that wants a token")
         publish_people(store, 1)
         scene.server.answer = lambda: (503, {}, b"")
-        house.push()
-        assert house.states() == {"pending": 9}
-        assert house.work_items() == []
-        assert not any(delivery.unknown for delivery in house.deliveries())
+        harness.push()
+        assert harness.states() == {"pending": 9}
+        assert harness.work_items() == []
+        assert not any(delivery.may_have_arrived for delivery in harness.deliveries())
         scene.server.answer = _error("invalid_client")
-        house.later(minutes=1)
-        house.push()
-        (item,) = house.work_items()
+        harness.later(minutes=1)
+        harness.push()
+        (item,) = harness.work_items()
         assert item.kind == "destination_paused"
         assert item.details["reason"] == "its token endpoint answers 400 invalid_client"
         scene.server.answer = lambda: None
-        scene.clock.now = house.later(hours=1)
-        house.push_until_quiet()
-        assert house.states() == {"sent": 9}
-        assert house.work_items() == []
+        scene.clock.now = harness.later(hours=1)
+        harness.push_until_quiet()
+        assert harness.states() == {"sent": 9}
+        assert harness.work_items() == []

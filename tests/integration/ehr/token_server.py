@@ -15,7 +15,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from tests.faults.proxy import Call, Fault, FaultProxy
+from tests.fault_injection.fault_proxy import Call, FaultProxy, InjectedFault
 
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 Answered = tuple[int, dict[str, str], bytes]
@@ -149,17 +149,17 @@ def configuration(server: TokenServer, **more: Any) -> dict[str, Any]:
 def guard(proxy: FaultProxy, server: TokenServer, **more: Any) -> None:
     """Nothing passes the proxy but with a token that the server gave and has not taken back."""
 
-    def plan(call: Call) -> Fault | None:
+    def plan(call: Call) -> InjectedFault | None:
         if call.path.endswith("/.well-known/smart-configuration"):
-            return Fault(
+            return InjectedFault(
                 "configuration", status=200, status_body=json.dumps(configuration(server, **more)).encode()
             )
         if call.path == "/oauth/token":
             status, headers, body = server.token_for(_form(call.body.decode()))
-            return Fault("token", status=status, status_headers=headers, status_body=body)
+            return InjectedFault("token", status=status, status_headers=headers, status_body=body)
         if call.headers.get("authorization", "").removeprefix("Bearer ") in server.valid:
             return None
-        return Fault("no token", status=401)
+        return InjectedFault("no token", status=401)
 
     proxy.plan = plan
 

@@ -7,22 +7,22 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from fhir_pmp.intake.source_files import load_sources
+from fhir_pmp.intake.csv_import.source_loading import load_sources
 from fhir_pmp.pathway.clinic import Clinic
-from fhir_pmp.pathway.opening import open_clinic
+from fhir_pmp.pathway.clinic_loading import load_clinic
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.store import Store
-from fhir_pmp.store.migrating import migrate
-from tests.conftest import found_or_counted
-from tests.integration.intake.house import House
-from tests.neighbours.postgres import PostgresServer
+from fhir_pmp.store.engine.migrating import migrate
+from tests.backing_services.postgres import PostgresServer
+from tests.conftest import require_part
+from tests.integration.intake.intake_harness import IntakeHarness
 
 MAPPINGS = Path(__file__).parents[3] / "mappings"
 
 
 @pytest.fixture(scope="session")
 def clinic() -> Clinic:
-    return open_clinic(
+    return load_clinic(
         MAPPINGS,
         wording=None,
         id_secret=b"0123456789abcdef0123456789abcdef",
@@ -32,14 +32,16 @@ def clinic() -> Clinic:
 
 
 @pytest.fixture
-def house(store: Store, clinic: Clinic, publisher: Publisher, tmp_path: Path) -> House:
-    return House(store, clinic, publisher, load_sources(MAPPINGS / "sources", clinic.programme), tmp_path)
+def harness(store: Store, clinic: Clinic, publisher: Publisher, tmp_path: Path) -> IntakeHarness:
+    return IntakeHarness(
+        store, clinic, publisher, load_sources(MAPPINGS / "sources", clinic.programme), tmp_path
+    )
 
 
 @pytest.fixture(scope="session")
 def durable_server() -> Iterator[PostgresServer]:
     """A PostgreSQL as a clinic would run it: the commands refuse one that may forget."""
-    server = found_or_counted(PostgresServer(durable=True).start)
+    server = require_part(PostgresServer(durable=True).start)
     yield server
     server.stop()
 

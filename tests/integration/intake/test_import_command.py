@@ -16,13 +16,13 @@ import pytest
 import sqlalchemy as sa
 
 from demo.people import Person, cohort, write_long_csv, write_wide_csv
-from fhir_pmp.intake.importing import BATCH
-from fhir_pmp.store import Books, Store
-from fhir_pmp.store.audit import AuditRow
-from fhir_pmp.store.migrating import migrate
+from fhir_pmp.intake.csv_import.file_import import BATCH_SIZE
+from fhir_pmp.store import Store, UnitOfWork
+from fhir_pmp.store.access.audit import AuditRow
+from fhir_pmp.store.engine.migrating import migrate
 from fhir_pmp.store.tables.published import published
 from fhir_pmp.store.tables.responses import responses
-from tests.integration.intake.house import House
+from tests.integration.intake.intake_harness import IntakeHarness
 
 MAPPINGS = Path(__file__).parents[3] / "mappings"
 COMMAND = str(Path(sys.executable).parent / "fhir-pmp")
@@ -80,16 +80,16 @@ def finish(process: subprocess.Popen[str]) -> list[str]:
 
 def recorded(store: Store) -> int:
     """How many responses a reader sees now."""
-    with store.read() as books:
-        count: int = books._connection.execute(sa.select(sa.func.count()).select_from(responses)).scalar_one()
+    with store.read() as uow:
+        count: int = uow._connection.execute(sa.select(sa.func.count()).select_from(responses)).scalar_one()
         return count
 
 
 def everything_published(store: Store) -> set[tuple[str, str, int, str | None]]:
     """Every version there is: type, id, version, and the hash of what it says. A flag says when it was raised."""
     columns = (published.c.type, published.c.id, published.c.version, published.c.content_hash)
-    with store.read() as books:
-        rows = books._connection.execute(sa.select(*columns)).all()
+    with store.read() as uow:
+        rows = uow._connection.execute(sa.select(*columns)).all()
     return {(kind, id, version, None if kind == "Flag" else said) for kind, id, version, said in rows}
 
 
@@ -150,8 +150,8 @@ def test_the_command_says_what_was_refused_where_and_leaves_with_an_error(
     assert finish(start_import(durable_url, refused))[0].endswith("0 refused")
     with opened(durable_url) as store:
         assert recorded(store) == total
-        with store.read() as books:
-            audited = [row.route for _, row in books.audit.list_all()]
+        with store.read() as uow:
+            audited = [row.route for _, row in uow.audit.list_all()]
     assert audited == ["import", "import"]
 
 
@@ -161,13 +161,13 @@ def test_the_long_export_of_known_people_is_a_second_way_to_the_same_answers(
     persons = people(8)
     wide, long = tmp_path / "wide.csv", tmp_path / "long.csv"
     total = wide_file(wide, [])
-    nobody_yet = [one for one in persons if one.responses]
+    answered_people = [one for one in persons if one.responses]
     # The people without their answers, then the answers on their own.
     from_wide = io.StringIO(newline="")
-    write_wide_csv(nobody_yet, from_wide)
+    write_wide_csv(answered_people, from_wide)
     wide.write_text(_without_answers(from_wide.getvalue()))
     with long.open("w", newline="", encoding="utf-8") as file:
-        total = write_long_csv(nobody_yet, file)
+        total = write_long_csv(answered_people, file)
     finish(start_import(durable_url, wide))
     said = finish(start_import(durable_url, long, "answers-long"))
     assert said[0] == f"responses: {total} accepted, 0 repeated, 0 amended, 0 refused"
@@ -215,30 +215,30 @@ def test_memory_is_flat_however_many_responses_there_are(
 
 
 def test_each_transaction_holds_a_batch_and_asks_the_database_less_often_than_once_a_response(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    harness: IntakeHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = io.StringIO(newline="")
-    write_wide_csv(cohort(120, seed=1, today=house.now.date()), file)
-    transactions = watched(house, monkeypatch)
-    assert house.take(file.getvalue()).counts[3] == 0
+    write_wide_csv(cohort(120, seed=1, today=harness.now.date()), file)
+    transactions = record_transactions(harness, monkeypatch)
+    assert harness.import_file(file.getvalue()).counts[3] == 0
     sizes = [one.responses for one in transactions]
-    assert all(size >= BATCH for size in sizes[:-1]) and len(sizes) > 4
+    assert all(size >= BATCH_SIZE for size in sizes[:-1]) and len(sizes) > 4
     # At most the seven of one row more.
-    assert max(sizes) < BATCH + 7
+    assert max(sizes) < BATCH_SIZE + 7
     # How long the lock is held is measured by `make bench`; that it does not grow with every response is seen here.
-    assert max(one.statements for one in transactions) < BATCH
+    assert max(one.statements for one in transactions) < BATCH_SIZE
 
 
 def test_people_who_answered_nothing_are_no_heavier_under_the_lock(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    harness: IntakeHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = io.StringIO(newline="")
-    write_wide_csv(cohort(500, seed=1, today=house.now.date()), file)
-    transactions = watched(house, monkeypatch)
-    taken = house.take(_without_answers(file.getvalue()))
-    assert taken.report.refused_rows == 0
+    write_wide_csv(cohort(500, seed=1, today=harness.now.date()), file)
+    transactions = record_transactions(harness, monkeypatch)
+    imported = harness.import_file(_without_answers(file.getvalue()))
+    assert imported.report.refused_rows == 0
     assert len(transactions) > 4
-    assert max(one.statements for one in transactions) < BATCH
+    assert max(one.statements for one in transactions) < BATCH_SIZE
 
 
 @dataclass
@@ -249,27 +249,27 @@ class Transaction:
     statements: int = 0
 
 
-def watched(house: House, monkeypatch: pytest.MonkeyPatch) -> list[Transaction]:
+def record_transactions(harness: IntakeHarness, monkeypatch: pytest.MonkeyPatch) -> list[Transaction]:
     """The transactions of what is imported from now on."""
     done: list[Transaction] = []
-    begin: Callable[[], object] = house.store.begin
+    begin: Callable[[], object] = harness.store.begin
 
     @contextmanager
-    def watching() -> Iterator[Books]:
-        with begin() as books:  # type: ignore[attr-defined]
+    def recording_begin() -> Iterator[UnitOfWork]:
+        with begin() as uow:  # type: ignore[attr-defined]
             count = sa.select(sa.func.count()).select_from(responses)
-            one = Transaction(-books._connection.execute(count).scalar_one())
+            one = Transaction(-uow._connection.execute(count).scalar_one())
 
             def counted(*_: object) -> None:
                 one.statements += 1
 
-            sa.event.listen(books._connection, "before_cursor_execute", counted)
-            yield books
-            sa.event.remove(books._connection, "before_cursor_execute", counted)
-            one.responses += books._connection.execute(count).scalar_one()
+            sa.event.listen(uow._connection, "before_cursor_execute", counted)
+            yield uow
+            sa.event.remove(uow._connection, "before_cursor_execute", counted)
+            one.responses += uow._connection.execute(count).scalar_one()
             done.append(one)
 
-    monkeypatch.setattr(house.store, "begin", watching)
+    monkeypatch.setattr(harness.store, "begin", recording_begin)
     return done
 
 
@@ -280,12 +280,12 @@ def test_others_write_between_the_batches(durable_url: str, tmp_path: Path) -> N
         process = start_import(durable_url, file)
         written = 0
         while process.poll() is None:
-            with store.begin_beside() as books:
+            with store.begin_without_publishing() as uow:
                 now = dt.datetime.now(dt.UTC)
-                books.audit.append([AuditRow(now, "test", "test", "create", "done", str(written))])
+                uow.audit.append([AuditRow(now, "test", "test", "create", "done", str(written))])
             written += 1
             time.sleep(0.02)
         finish(process)
-        with store.read() as books:
-            rows = [row for _, row in books.audit.list_all(limit=10_000)]
+        with store.read() as uow:
+            rows = [row for _, row in uow.audit.list_all(limit=10_000)]
     assert written > 5 and sum(row.who == "test" for row in rows) == written

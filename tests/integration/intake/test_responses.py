@@ -7,14 +7,14 @@ import pytest
 
 from fhir_pmp.errors import NotAllowed, NotFound, NotUnderstood
 from fhir_pmp.identifiers import EpisodeId, FlagId, InstrumentId, ResponseId, ScaleId, TimepointId
-from fhir_pmp.intake.arrivals import ArrivedResponse, Ending, Fate
-from fhir_pmp.intake.decisions import acknowledge_flag
-from fhir_pmp.intake.withdrawals import ReasonMissing
+from fhir_pmp.intake.arrivals import ArrivedResponse, Ending, RecordingStatus
+from fhir_pmp.intake.episode.clinician_decisions import acknowledge_flag
+from fhir_pmp.intake.response.response_withdrawal import ReasonMissing
 from fhir_pmp.pathway.facts import EpisodeState
 from fhir_pmp.store.errors import NotStored
-from tests.integration.intake.house import (
+from tests.integration.intake.intake_harness import (
     STARTED,
-    House,
+    IntakeHarness,
     day_of,
     enrolment,
     gad7,
@@ -25,18 +25,20 @@ from tests.integration.intake.house import (
 LOW, HIGH = [1] * 8 + [0], [2] * 8 + [0]  # PHQ-9 totals 8 and 16, item 9 zero
 
 
-def test_a_response_is_scored_flagged_and_published_in_the_transaction_that_records_it(house: House) -> None:
-    house.enrol()
-    (receipt,) = house.respond(phq9("start", *[2] * 8, 1))
-    assert (receipt.fate, receipt.version) == (Fate.ACCEPTED, 1)
-    episode = house.episode()
-    with house.store.read() as books:
-        recorded = books.responses.get(ResponseId(receipt.id or ""))
-        (flag,) = books.flags.of_responses([recorded.response.id])[recorded.response.id]
+def test_a_response_is_scored_flagged_and_published_in_the_transaction_that_records_it(
+    harness: IntakeHarness,
+) -> None:
+    harness.enrol()
+    (result,) = harness.respond(phq9("start", *[2] * 8, 1))
+    assert (result.status, result.version) == (RecordingStatus.ACCEPTED, 1)
+    episode = harness.episode()
+    with harness.store.read() as uow:
+        recorded = uow.responses.get(ResponseId(result.id or ""))
+        (flag,) = uow.flags.of_responses([recorded.response.id])[recorded.response.id]
     assert [score.published for score in recorded.scores] == ["17"]
-    clinic = house.clinic
-    assert set(house.published("QuestionnaireResponse", "Observation", "Flag")) == {
-        f"QuestionnaireResponse/{receipt.id}",
+    clinic = harness.clinic
+    assert set(harness.published("QuestionnaireResponse", "Observation", "Flag")) == {
+        f"QuestionnaireResponse/{result.id}",
         f"Observation/{clinic.score_id(recorded.response.id, ScaleId('total'))}",
         f"Observation/{clinic.answer_id(recorded.response.id, flag.item)}",
         f"Flag/{flag.id}",
@@ -45,48 +47,48 @@ def test_a_response_is_scored_flagged_and_published_in_the_transaction_that_reco
 
 
 def test_a_failure_before_the_commit_leaves_neither_response_nor_flag_nor_version(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    harness: IntakeHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house.enrol()
-    before = house.versions()
+    harness.enrol()
+    before = harness.versions()
 
     def fails(*_: object, **__: object) -> None:
         raise RuntimeError("the power went")
 
-    monkeypatch.setattr(house.publisher, "publish", fails)
+    monkeypatch.setattr(harness.publisher, "publish", fails)
     with pytest.raises(RuntimeError):
-        house.respond(phq9("start", *[2] * 9))
+        harness.respond(phq9("start", *[2] * 9))
     monkeypatch.undo()
-    with house.store.read() as books:
-        assert books.responses.of_episode(house.episode().id) == []
-        assert books.flags.list_open() == []
-    assert house.versions() == before
+    with harness.store.read() as uow:
+        assert uow.responses.of_episode(harness.episode().id) == []
+        assert uow.flags.list_open() == []
+    assert harness.versions() == before
     # Nothing of it was kept, so the same again is new.
-    assert house.respond(phq9("start", *[2] * 9))[0].fate is Fate.ACCEPTED
-    with house.store.read() as books:
-        assert len(books.flags.list_open()) == 1
+    assert harness.respond(phq9("start", *[2] * 9))[0].status is RecordingStatus.ACCEPTED
+    with harness.store.read() as uow:
+        assert len(uow.flags.list_open()) == 1
 
 
-def test_the_same_again_is_repeated_and_changes_nothing(house: House) -> None:
-    house.enrol()
+def test_the_same_again_is_repeated_and_changes_nothing(harness: IntakeHarness) -> None:
+    harness.enrol()
     arrival = phq9("start", *LOW)
-    house.respond(arrival)
-    before = house.versions()
-    (again,) = house.respond(arrival)
+    harness.respond(arrival)
+    before = harness.versions()
+    (again,) = harness.respond(arrival)
     shuffled = replace(arrival, answers=dict(reversed(list(arrival.answers.items()))))
-    assert (again.fate, again.version) == (Fate.REPEATED, 1)
-    assert house.respond(shuffled)[0].fate is Fate.REPEATED
-    assert house.versions() == before
+    assert (again.status, again.version) == (RecordingStatus.REPEATED, 1)
+    assert harness.respond(shuffled)[0].status is RecordingStatus.REPEATED
+    assert harness.versions() == before
 
 
-def test_a_repeat_is_one_though_the_mapping_has_a_newer_version_since(house: House) -> None:
-    house.enrol()
+def test_a_repeat_is_one_though_the_mapping_has_a_newer_version_since(harness: IntakeHarness) -> None:
+    harness.enrol()
     arrival = phq9("start", *LOW)
-    house.respond(arrival)
+    harness.respond(arrival)
     name = InstrumentId("phq9")
-    newer = {**house.clinic.instruments, name: replace(house.clinic.instruments[name], version="2")}
-    house.clinic = replace(house.clinic, instruments=newer)
-    assert house.respond(arrival)[0].fate is Fate.REPEATED
+    newer = {**harness.clinic.instruments, name: replace(harness.clinic.instruments[name], version="2")}
+    harness.clinic = replace(harness.clinic, instruments=newer)
+    assert harness.respond(arrival)[0].status is RecordingStatus.REPEATED
 
 
 REFUSED: dict[str, tuple[ArrivedResponse, str, type[Exception]]] = {
@@ -119,108 +121,110 @@ REFUSED: dict[str, tuple[ArrivedResponse, str, type[Exception]]] = {
 
 @pytest.mark.parametrize(("arrival", "field", "kind"), REFUSED.values(), ids=REFUSED)
 def test_what_does_not_fit_is_refused_by_its_field_and_the_others_stand(
-    house: House, arrival: ArrivedResponse, field: str, kind: type[Exception]
+    harness: IntakeHarness, arrival: ArrivedResponse, field: str, kind: type[Exception]
 ) -> None:
     if field == "timepoint":
         arrival = replace(arrival, timepoint=TimepointId("weekly"))
     # The follow-up window of somebody who started later is open now.
-    house.enrol(enrolment(started_on=STARTED), enrolment("e2", started_on=STARTED + timedelta(days=100)))
+    harness.enrol(enrolment(started_on=STARTED), enrolment("e2", started_on=STARTED + timedelta(days=100)))
     if arrival.timepoint == "follow_up":
         arrival = replace(arrival, enrolment="e2")
-    accepted, refused = house.respond(phq9("start", *LOW), arrival)
-    assert (accepted.fate, refused.fate) == (Fate.ACCEPTED, Fate.REFUSED)
+    accepted, refused = harness.respond(phq9("start", *LOW), arrival)
+    assert (accepted.status, refused.status) == (RecordingStatus.ACCEPTED, RecordingStatus.REFUSED)
     assert [fault.field for fault in refused.faults] == [field]
     assert isinstance(refused.refusal, kind)
-    with house.store.read() as books:
-        assert len(books.responses.of_episode(house.episode().id)) == 1
+    with harness.store.read() as uow:
+        assert len(uow.responses.of_episode(harness.episode().id)) == 1
 
 
-def test_every_fault_of_a_response_is_told_at_once_and_no_answer_is_repeated(house: House) -> None:
-    house.enrol()
+def test_every_fault_of_a_response_is_told_at_once_and_no_answer_is_repeated(harness: IntakeHarness) -> None:
+    harness.enrol()
     wrong = response("gad7", "start", {"1": 4711, "2": 0, "9": 0}, on="2026-05-01")
     named_by_a_person = replace(wrong, answers={**wrong.answers, "Mr Smith's 1st": 3})
-    (refused,) = house.respond(named_by_a_person)
+    (refused,) = harness.respond(named_by_a_person)
     assert [fault.field for fault in refused.faults] == ["authored", "gad7-9", "?", "gad7-1"]
     said = str(refused.refusal)
     assert "4711" not in said and "Smith" not in said
 
 
 def test_what_was_taken_is_repeated_and_amended_though_the_start_has_moved_its_window_away(
-    house: House,
+    harness: IntakeHarness,
 ) -> None:
     first, moved = phq9("start", *LOW, on="2026-03-01"), STARTED + timedelta(days=40)
-    house.enrol()
-    (taken,) = house.respond(first)
-    house.enrol(enrolment(started_on=moved))
-    (again,) = house.respond(first)
-    assert (again.fate, again.id, again.version) == (Fate.REPEATED, taken.id, 1)
+    harness.enrol()
+    (taken,) = harness.respond(first)
+    harness.enrol(enrolment(started_on=moved))
+    (again,) = harness.respond(first)
+    assert (again.status, again.id, again.version) == (RecordingStatus.REPEATED, taken.id, 1)
     # The answers the platform corrects may be the one that a clinician has to see.
-    (amended,) = house.respond(phq9("start", *LOW[:8], 2, on="2026-03-01", amends=True))
-    assert (amended.fate, amended.version) == (Fate.AMENDED, 2)
-    assert len(house.published("Flag")) == 1
-    (elsewhere,) = house.respond(phq9("start", *LOW, on="2026-03-02", amends=True))
-    assert elsewhere.fate is Fate.REFUSED and elsewhere.faults[0].field == "authored"
+    (amended,) = harness.respond(phq9("start", *LOW[:8], 2, on="2026-03-01", amends=True))
+    assert (amended.status, amended.version) == (RecordingStatus.AMENDED, 2)
+    assert len(harness.published("Flag")) == 1
+    (elsewhere,) = harness.respond(phq9("start", *LOW, on="2026-03-02", amends=True))
+    assert elsewhere.status is RecordingStatus.REFUSED and elsewhere.faults[0].field == "authored"
 
 
-def test_other_answers_under_the_same_key_are_refused_unless_they_amend(house: House) -> None:
-    house.enrol()
-    (first,) = house.respond(phq9("start", *LOW))
-    (refused,) = house.respond(phq9("start", *HIGH))
-    assert (refused.fate, refused.faults[0].field) == (Fate.REFUSED, "answers")
+def test_other_answers_under_the_same_key_are_refused_unless_they_amend(harness: IntakeHarness) -> None:
+    harness.enrol()
+    (first,) = harness.respond(phq9("start", *LOW))
+    (refused,) = harness.respond(phq9("start", *HIGH))
+    assert (refused.status, refused.faults[0].field) == (RecordingStatus.REFUSED, "answers")
     assert isinstance(refused.refusal, NotAllowed)
     other_day = (STARTED + timedelta(days=1)).isoformat()
-    assert house.respond(phq9("start", *LOW, on=other_day))[0].faults[0].field == "authored"
-    (amended,) = house.respond(phq9("start", *HIGH, amends=True))
-    assert (amended.fate, amended.id, amended.version) == (Fate.AMENDED, first.id, 2)
+    assert harness.respond(phq9("start", *LOW, on=other_day))[0].faults[0].field == "authored"
+    (amended,) = harness.respond(phq9("start", *HIGH, amends=True))
+    assert (amended.status, amended.id, amended.version) == (RecordingStatus.AMENDED, first.id, 2)
     # An amendment that changes nothing is a repeat.
-    (again,) = house.respond(phq9("start", *HIGH, amends=True))
-    assert (again.fate, again.version) == (Fate.REPEATED, 2)
+    (again,) = harness.respond(phq9("start", *HIGH, amends=True))
+    assert (again.status, again.version) == (RecordingStatus.REPEATED, 2)
 
 
-def test_an_id_of_the_platform_belongs_to_one_response(house: House) -> None:
-    house.enrol(enrolment("e1"), enrolment("e2"))
-    house.respond(phq9("start", *LOW, own_id="r1"))
-    receipts = house.respond(
+def test_an_id_of_the_platform_belongs_to_one_response(harness: IntakeHarness) -> None:
+    harness.enrol(enrolment("e1"), enrolment("e2"))
+    harness.respond(phq9("start", *LOW, own_id="r1"))
+    results = harness.respond(
         phq9("start", *LOW, own_id="r1", enrolment="e2", amends=True),
         gad7("start", *[0] * 7, own_id="r1", amends=True),
         phq9("post", *LOW, own_id="r1", amends=True),
         phq9("start", *LOW, own_id="r2", enrolment="e2"),
     )
-    assert [one.fate for one in receipts] == [Fate.REFUSED] * 3 + [Fate.ACCEPTED]
-    assert {fault.field for one in receipts for fault in one.faults} == {"response"}
+    assert [one.status for one in results] == [RecordingStatus.REFUSED] * 3 + [RecordingStatus.ACCEPTED]
+    assert {fault.field for one in results for fault in one.faults} == {"response"}
 
 
-def test_two_responses_to_one_instrument_at_one_timepoint_are_not_told_apart_by_us(house: House) -> None:
-    house.enrol()
-    house.respond(phq9("start", *LOW, own_id="r1"))
-    (refused,) = house.respond(phq9("start", *HIGH, own_id="r2"))
-    assert (refused.fate, refused.faults[0].field) == (Fate.REFUSED, "timepoint")
+def test_two_responses_to_one_instrument_at_one_timepoint_are_not_told_apart_by_us(
+    harness: IntakeHarness,
+) -> None:
+    harness.enrol()
+    harness.respond(phq9("start", *LOW, own_id="r1"))
+    (refused,) = harness.respond(phq9("start", *HIGH, own_id="r2"))
+    assert (refused.status, refused.faults[0].field) == (RecordingStatus.REFUSED, "timepoint")
 
 
-def _ids(house: House, arrival: ArrivedResponse) -> ResponseId:
-    return house.clinic.response_id(
+def _ids(harness: IntakeHarness, arrival: ArrivedResponse) -> ResponseId:
+    return harness.clinic.response_id(
         arrival.source, arrival.response_id, arrival.enrolment, arrival.instrument, arrival.timepoint
     )
 
 
-def _change(house: House, instrument: str, scale: str, later: str) -> str:
+def _change(harness: IntakeHarness, instrument: str, scale: str, later: str) -> str:
     key = (InstrumentId(instrument), ScaleId(scale), TimepointId(later))
-    return f"Observation/{house.clinic.change_id(house.episode().id, *key)}"
+    return f"Observation/{harness.clinic.change_id(harness.episode().id, *key)}"
 
 
-def _score(house: House, arrival: ArrivedResponse) -> str:
-    return f"Observation/{house.clinic.score_id(_ids(house, arrival), ScaleId('total'))}"
+def _score(harness: IntakeHarness, arrival: ArrivedResponse) -> str:
+    return f"Observation/{harness.clinic.score_id(_ids(harness, arrival), ScaleId('total'))}"
 
 
-def _item_9(house: House, arrival: ArrivedResponse) -> str:
-    (safety,) = house.clinic.instruments[InstrumentId("phq9")].safety_items
-    return f"Observation/{house.clinic.answer_id(_ids(house, arrival), safety.item)}"
+def _item_9(harness: IntakeHarness, arrival: ArrivedResponse) -> str:
+    (safety,) = harness.clinic.instruments[InstrumentId("phq9")].safety_items
+    return f"Observation/{harness.clinic.answer_id(_ids(harness, arrival), safety.item)}"
 
 
 @pytest.fixture
-def course(house: House) -> dict[str, ArrivedResponse]:
+def course(harness: IntakeHarness) -> dict[str, ArrivedResponse]:
     """Two instruments through the whole programme, item 9 positive at the start, the flag acknowledged."""
-    house.enrol()
+    harness.enrol()
     arrivals = {
         "screening": phq9("screening", *[3] * 8, 0),
         "start": phq9("start", *[2] * 8, 1),
@@ -229,268 +233,281 @@ def course(house: House) -> dict[str, ArrivedResponse]:
         "gad start": gad7("start", *[2] * 7),
         "gad post": gad7("post", *[1] * 7),
     }
-    assert {one.fate for one in house.respond(*arrivals.values())} == {Fate.ACCEPTED}
-    with house.store.begin() as books:
-        (flag,) = books.flags.list_open()
+    assert {one.status for one in harness.respond(*arrivals.values())} == {RecordingStatus.ACCEPTED}
+    with harness.store.begin() as uow:
+        (flag,) = uow.flags.list_open()
         acknowledge_flag(
-            books, house.clinic, house.publisher, flag.id, by="Dr Ada", action="called", now=house.now
+            uow, harness.clinic, harness.publisher, flag.id, by="Dr Ada", action="called", now=harness.now
         )
     return arrivals
 
 
 def test_an_amended_baseline_moves_itself_and_what_follows_and_nothing_else(
-    house: House, course: dict[str, ArrivedResponse]
+    harness: IntakeHarness, course: dict[str, ArrivedResponse]
 ) -> None:
-    before = house.versions()
+    before = harness.versions()
     start = course["start"]
     amended = replace(start, amends=True, answers={**start.answers, "phq9-1": 0})
-    assert house.respond(amended)[0].fate is Fate.AMENDED
+    assert harness.respond(amended)[0].status is RecordingStatus.AMENDED
     # The score, the safety answer (it says that it was amended) and the two changes counted from it; not the changes
     # of GAD-7, the other scores, the flag, the episode or the person.
-    assert house.moved_since(before) == {
-        f"QuestionnaireResponse/{_ids(house, start)}",
-        _score(house, start),
-        _item_9(house, start),
-        _change(house, "phq9", "total", "post"),
-        _change(house, "phq9", "total", "follow_up"),
+    assert harness.changed_since(before) == {
+        f"QuestionnaireResponse/{_ids(harness, start)}",
+        _score(harness, start),
+        _item_9(harness, start),
+        _change(harness, "phq9", "total", "post"),
+        _change(harness, "phq9", "total", "follow_up"),
     }
-    now = house.published()
-    assert now[f"QuestionnaireResponse/{_ids(house, start)}"]["status"] == "amended"
+    now = harness.published()
+    assert now[f"QuestionnaireResponse/{_ids(harness, start)}"]["status"] == "amended"
     # 17 - 2 = 15 at the start, 8 at post: -7.
-    change = now[_change(house, "phq9", "total", "post")]
+    change = now[_change(harness, "phq9", "total", "post")]
     assert (change["status"], change["valueQuantity"]["value"]) == ("amended", -7)
 
 
 def test_an_amended_later_response_moves_its_own_change_and_no_other(
-    house: House, course: dict[str, ArrivedResponse]
+    harness: IntakeHarness, course: dict[str, ArrivedResponse]
 ) -> None:
-    before = house.versions()
+    before = harness.versions()
     post = course["post"]
-    house.respond(replace(post, amends=True, answers={**post.answers, "phq9-1": 3}))
-    assert house.moved_since(before) == {
-        f"QuestionnaireResponse/{_ids(house, post)}",
-        _score(house, post),
-        _item_9(house, post),
-        _change(house, "phq9", "total", "post"),
+    harness.respond(replace(post, amends=True, answers={**post.answers, "phq9-1": 3}))
+    assert harness.changed_since(before) == {
+        f"QuestionnaireResponse/{_ids(harness, post)}",
+        _score(harness, post),
+        _item_9(harness, post),
+        _change(harness, "phq9", "total", "post"),
     }
 
 
 def test_an_amended_screening_moves_no_change_while_start_is_the_baseline(
-    house: House, course: dict[str, ArrivedResponse]
+    harness: IntakeHarness, course: dict[str, ArrivedResponse]
 ) -> None:
-    before = house.versions()
+    before = harness.versions()
     screening = course["screening"]
-    house.respond(replace(screening, amends=True, answers={**screening.answers, "phq9-1": 0}))
-    assert house.moved_since(before) == {
-        f"QuestionnaireResponse/{_ids(house, screening)}",
-        _score(house, screening),
-        _item_9(house, screening),
+    harness.respond(replace(screening, amends=True, answers={**screening.answers, "phq9-1": 0}))
+    assert harness.changed_since(before) == {
+        f"QuestionnaireResponse/{_ids(harness, screening)}",
+        _score(harness, screening),
+        _item_9(harness, screening),
     }
 
 
 def test_an_amended_date_alone_moves_the_response_and_its_scores(
-    house: House, course: dict[str, ArrivedResponse]
+    harness: IntakeHarness, course: dict[str, ArrivedResponse]
 ) -> None:
-    before = house.versions()
+    before = harness.versions()
     post = replace(course["post"], amends=True)
     later = phq9("post", *LOW, on=(STARTED + timedelta(days=57)).isoformat(), amends=True)
-    house.respond(replace(post, authored=later.authored))
-    assert _change(house, "phq9", "total", "post") in house.moved_since(before)
-    assert _change(house, "phq9", "total", "follow_up") not in house.moved_since(before)
+    harness.respond(replace(post, authored=later.authored))
+    assert _change(harness, "phq9", "total", "post") in harness.changed_since(before)
+    assert _change(harness, "phq9", "total", "follow_up") not in harness.changed_since(before)
 
 
-def test_amended_twice_each_time_a_version(house: House, course: dict[str, ArrivedResponse]) -> None:
+def test_amended_twice_each_time_a_version(
+    harness: IntakeHarness, course: dict[str, ArrivedResponse]
+) -> None:
     post = course["post"]
-    reference = f"QuestionnaireResponse/{_ids(house, post)}"
+    reference = f"QuestionnaireResponse/{_ids(harness, post)}"
     for value in (3, 2):
-        house.respond(replace(post, amends=True, answers={**post.answers, "phq9-1": value}))
-    assert house.versions()[reference] == 3
-    change = house.published()[_change(house, "phq9", "total", "post")]
-    assert (change["valueQuantity"]["value"], house.versions()[_change(house, "phq9", "total", "post")]) == (
+        harness.respond(replace(post, amends=True, answers={**post.answers, "phq9-1": value}))
+    assert harness.versions()[reference] == 3
+    change = harness.published()[_change(harness, "phq9", "total", "post")]
+    assert (
+        change["valueQuantity"]["value"],
+        harness.versions()[_change(harness, "phq9", "total", "post")],
+    ) == (
         -8,
         3,
     )
 
 
-def test_amended_in_the_batch_that_brings_it_the_last_answers_stand(house: House) -> None:
-    house.enrol()
-    receipts = house.respond(
+def test_amended_in_the_batch_that_brings_it_the_last_answers_stand(harness: IntakeHarness) -> None:
+    harness.enrol()
+    results = harness.respond(
         phq9("start", *[2] * 8, 3),
         phq9("start", *[2] * 8, 1, amends=True),
         phq9("start", *[2] * 8, 0, amends=True),
     )
-    assert [one.fate for one in receipts] == [Fate.ACCEPTED, Fate.AMENDED, Fate.AMENDED]
-    with house.store.read() as books:
-        (recorded,) = books.responses.of_episode(house.episode().id)
-        (flag,) = books.flags.list_open()
+    assert [one.status for one in results] == [
+        RecordingStatus.ACCEPTED,
+        RecordingStatus.AMENDED,
+        RecordingStatus.AMENDED,
+    ]
+    with harness.store.read() as uow:
+        (recorded,) = uow.responses.of_episode(harness.episode().id)
+        (flag,) = uow.flags.list_open()
     assert recorded.response.answers["phq9-9"] == 0  # type: ignore[index]
     assert recorded.response.status == "amended"
     # What was once answered was once raised, with the answer that raised it.
     assert flag.answer == 3
 
 
-def test_a_recorded_response_amended_twice_in_one_batch_is_one_next_version(house: House) -> None:
-    house.enrol()
-    house.respond(phq9("start", *LOW))
-    house.respond(phq9("start", *HIGH, amends=True), phq9("start", *[3] * 8, 0, amends=True))
-    with house.store.read() as books:
-        (recorded,) = books.responses.of_episode(house.episode().id)
+def test_a_recorded_response_amended_twice_in_one_batch_is_one_next_version(harness: IntakeHarness) -> None:
+    harness.enrol()
+    harness.respond(phq9("start", *LOW))
+    harness.respond(phq9("start", *HIGH, amends=True), phq9("start", *[3] * 8, 0, amends=True))
+    with harness.store.read() as uow:
+        (recorded,) = uow.responses.of_episode(harness.episode().id)
     assert (recorded.response.version, [s.published for s in recorded.scores]) == (3, ["24"])
 
 
 def test_a_withdrawn_response_takes_back_what_was_computed_from_it_and_nothing_else(
-    house: House, course: dict[str, ArrivedResponse]
+    harness: IntakeHarness, course: dict[str, ArrivedResponse]
 ) -> None:
-    before = house.versions()
+    before = harness.versions()
     post = course["post"]
-    receipt = house.withdraw(_ids(house, post))
-    assert (receipt.fate, receipt.version) == (Fate.AMENDED, 2)
+    result = harness.withdraw(_ids(harness, post))
+    assert (result.status, result.version) == (RecordingStatus.AMENDED, 2)
     moved = {
-        f"QuestionnaireResponse/{_ids(house, post)}",
-        _score(house, post),
-        _item_9(house, post),
-        _change(house, "phq9", "total", "post"),
+        f"QuestionnaireResponse/{_ids(harness, post)}",
+        _score(harness, post),
+        _item_9(harness, post),
+        _change(harness, "phq9", "total", "post"),
     }
-    assert house.moved_since(before) == moved
-    assert {house.published()[reference]["status"] for reference in moved} == {"entered-in-error"}
-    assert house.withdraw(_ids(house, post)).fate is Fate.REPEATED
-    assert house.moved_since(before) == moved
+    assert harness.changed_since(before) == moved
+    assert {harness.published()[reference]["status"] for reference in moved} == {"entered-in-error"}
+    assert harness.withdraw(_ids(harness, post)).status is RecordingStatus.REPEATED
+    assert harness.changed_since(before) == moved
 
 
 def test_a_withdrawn_baseline_falls_back_to_screening_and_a_new_one_restores_it(
-    house: House, course: dict[str, ArrivedResponse]
+    harness: IntakeHarness, course: dict[str, ArrivedResponse]
 ) -> None:
-    start, change = course["start"], _change(house, "phq9", "total", "post")
-    flags = house.versions("Flag")
-    house.withdraw(_ids(house, start))
+    start, change = course["start"], _change(harness, "phq9", "total", "post")
+    flags = harness.versions("Flag")
+    harness.withdraw(_ids(harness, start))
     # 24 at screening, 8 at post.
-    fallen = house.published()[change]
+    fallen = harness.published()[change]
     assert (fallen["status"], fallen["valueQuantity"]["value"]) == ("amended", -16)
-    assert fallen["derivedFrom"][0]["reference"] == _score(house, course["screening"])
-    assert house.versions("Flag") == flags  # never by a withdrawal
-    (restored,) = house.respond(replace(start, response_id="r-new"))
-    assert restored.fate is Fate.ACCEPTED
+    assert fallen["derivedFrom"][0]["reference"] == _score(harness, course["screening"])
+    assert harness.versions("Flag") == flags  # never by a withdrawal
+    (restored,) = harness.respond(replace(start, response_id="r-new"))
+    assert restored.status is RecordingStatus.ACCEPTED
     # 17 at the start, 8 at post.
-    again = house.published()[change]
+    again = harness.published()[change]
     assert (again["status"], again["valueQuantity"]["value"]) == ("amended", -9)
-    assert house.published()[_change(house, "gad7", "total", "post")]["status"] == "final"
+    assert harness.published()[_change(harness, "gad7", "total", "post")]["status"] == "final"
 
 
-def test_without_any_baseline_left_the_changes_are_taken_back(house: House) -> None:
-    house.enrol()
-    house.respond(gad7("start", *[2] * 7), gad7("post", *[1] * 7))
-    house.withdraw(_ids(house, gad7("start")))
-    assert house.published()[_change(house, "gad7", "total", "post")]["status"] == "entered-in-error"
+def test_without_any_baseline_left_the_changes_are_taken_back(harness: IntakeHarness) -> None:
+    harness.enrol()
+    harness.respond(gad7("start", *[2] * 7), gad7("post", *[1] * 7))
+    harness.withdraw(_ids(harness, gad7("start")))
+    assert harness.published()[_change(harness, "gad7", "total", "post")]["status"] == "entered-in-error"
 
 
-def test_a_withdrawal_stands(house: House, course: dict[str, ArrivedResponse]) -> None:
+def test_a_withdrawal_stands(harness: IntakeHarness, course: dict[str, ArrivedResponse]) -> None:
     start = course["start"]
-    house.withdraw(_ids(house, start))
-    (repeated,) = house.respond(start)
-    assert repeated.fate is Fate.REPEATED
-    (refused,) = house.respond(replace(start, amends=True, answers={**start.answers, "phq9-1": 0}))
-    assert (refused.fate, refused.faults[0].field) == (Fate.REFUSED, "response")
+    harness.withdraw(_ids(harness, start))
+    (repeated,) = harness.respond(start)
+    assert repeated.status is RecordingStatus.REPEATED
+    (refused,) = harness.respond(replace(start, amends=True, answers={**start.answers, "phq9-1": 0}))
+    assert (refused.status, refused.faults[0].field) == (RecordingStatus.REFUSED, "response")
 
 
-def test_a_withdrawal_says_why_and_of_what(house: House) -> None:
+def test_a_withdrawal_says_why_and_of_what(harness: IntakeHarness) -> None:
     with pytest.raises(NotStored):
-        house.withdraw("response-of-nobody")
-    house.enrol()
-    house.respond(gad7("start", *[2] * 7))
+        harness.withdraw("response-of-nobody")
+    harness.enrol()
+    harness.respond(gad7("start", *[2] * 7))
     with pytest.raises(ReasonMissing):
-        house.withdraw(_ids(house, gad7("start")), reason=" ")
+        harness.withdraw(_ids(harness, gad7("start")), reason=" ")
 
 
-def test_a_flag_is_raised_by_an_amendment_and_never_lowered_by_one(house: House) -> None:
-    house.enrol()
-    house.respond(phq9("start", *LOW))
-    with house.store.read() as books:
-        assert books.flags.list_open() == []
-    house.respond(phq9("start", *[1] * 8, 2, amends=True))
-    flag = _only_flag(house)
-    assert house.published("Flag")[f"Flag/{flag}"]["status"] == "active"
-    house.respond(phq9("start", *[1] * 8, 0, amends=True))
-    house.respond(phq9("start", *[1] * 8, 3, amends=True))
-    assert _only_flag(house) == flag
-    assert house.versions("Flag") == {f"Flag/{flag}": 1}
+def test_a_flag_is_raised_by_an_amendment_and_never_lowered_by_one(harness: IntakeHarness) -> None:
+    harness.enrol()
+    harness.respond(phq9("start", *LOW))
+    with harness.store.read() as uow:
+        assert uow.flags.list_open() == []
+    harness.respond(phq9("start", *[1] * 8, 2, amends=True))
+    flag = _only_flag(harness)
+    assert harness.published("Flag")[f"Flag/{flag}"]["status"] == "active"
+    harness.respond(phq9("start", *[1] * 8, 0, amends=True))
+    harness.respond(phq9("start", *[1] * 8, 3, amends=True))
+    assert _only_flag(harness) == flag
+    assert harness.versions("Flag") == {f"Flag/{flag}": 1}
 
 
-def _only_flag(house: House) -> FlagId:
-    with house.store.read() as books:
-        (flag,) = books.flags.list_open()
+def _only_flag(harness: IntakeHarness) -> FlagId:
+    with harness.store.read() as uow:
+        (flag,) = uow.flags.list_open()
     return flag.id
 
 
 def test_only_a_clinicians_acknowledgement_makes_a_flag_inactive(
-    house: House, course: dict[str, ArrivedResponse]
+    harness: IntakeHarness, course: dict[str, ArrivedResponse]
 ) -> None:
-    (flag,) = house.published("Flag").values()
+    (flag,) = harness.published("Flag").values()
     assert flag["status"] == "inactive"
-    assert house.versions("Flag").popitem()[1] == 2
+    assert harness.versions("Flag").popitem()[1] == 2
 
 
-def test_item_9_left_blank_is_a_line_on_the_worklist_and_no_flag_until_it_is_answered(house: House) -> None:
-    house.enrol()
-    house.respond(phq9("start", *[1] * 8))
-    (item,) = house.work()
+def test_item_9_left_blank_is_a_line_on_the_worklist_and_no_flag_until_it_is_answered(
+    harness: IntakeHarness,
+) -> None:
+    harness.enrol()
+    harness.respond(phq9("start", *[1] * 8))
+    (item,) = harness.open_work_items()
     assert (item.kind, item.details["items"]) == ("safety_not_answered", ["phq9-9"])
-    with house.store.read() as books:
-        assert books.flags.list_open() == []
-    house.respond(phq9("start", *[1] * 8))  # a repeat opens nothing new
-    assert [one.id for one in house.work()] == [item.id]
-    house.respond(phq9("start", *[1] * 8, 0, amends=True))
-    assert house.work() == []
-    with house.store.read() as books:
-        assert books.work_items.get(item.id).closed_how == "answered in an amendment"
+    with harness.store.read() as uow:
+        assert uow.flags.list_open() == []
+    harness.respond(phq9("start", *[1] * 8))  # a repeat opens nothing new
+    assert [one.id for one in harness.open_work_items()] == [item.id]
+    harness.respond(phq9("start", *[1] * 8, 0, amends=True))
+    assert harness.open_work_items() == []
+    with harness.store.read() as uow:
+        assert uow.work_items.get(item.id).resolution == "answered in an amendment"
 
 
-def test_k10_item_4_is_published_and_raises_no_flag(house: House) -> None:
-    house.enrol()
-    house.respond(response("k10", "screening", {str(n): 5 for n in range(1, 11)}))
-    assert house.published("Flag") == {}
-    (response_id,) = (ref.partition("/")[2] for ref in house.published("QuestionnaireResponse"))
-    (safety,) = house.clinic.instruments[InstrumentId("k10")].safety_items
-    answer = house.clinic.answer_id(ResponseId(response_id), safety.item)
-    assert f"Observation/{answer}" in house.published("Observation")
+def test_k10_item_4_is_published_and_raises_no_flag(harness: IntakeHarness) -> None:
+    harness.enrol()
+    harness.respond(response("k10", "screening", {str(n): 5 for n in range(1, 11)}))
+    assert harness.published("Flag") == {}
+    (response_id,) = (ref.partition("/")[2] for ref in harness.published("QuestionnaireResponse"))
+    (safety,) = harness.clinic.instruments[InstrumentId("k10")].safety_items
+    answer = harness.clinic.answer_id(ResponseId(response_id), safety.item)
+    assert f"Observation/{answer}" in harness.published("Observation")
 
 
-def test_a_result_that_rests_on_an_unconfirmed_rule_stays_in_the_house(house: House) -> None:
-    house.enrol()
+def test_a_result_that_rests_on_an_unconfirmed_rule_stays_in_the_house(harness: IntakeHarness) -> None:
+    harness.enrol()
     complete = {str(n): 2 for n in range(1, 22)}
     # Item 3 belongs to depression: one blank of seven is filled up by a rule that is UNCONFIRMED.
     blank = {key: value for key, value in complete.items() if key != "3"}
-    (receipt,) = house.respond(response("dass21", "start", blank))
+    (result,) = harness.respond(response("dass21", "start", blank))
     shown = {
-        scale: f"Observation/{house.clinic.score_id(ResponseId(receipt.id or ''), ScaleId(scale))}"
-        in house.published()
+        scale: f"Observation/{harness.clinic.score_id(ResponseId(result.id or ''), ScaleId(scale))}"
+        in harness.published()
         for scale in ("depression", "anxiety", "stress")
     }
     assert shown == {"depression": False, "anxiety": True, "stress": True}
-    assert f"QuestionnaireResponse/{receipt.id}" in house.published()
-    with house.store.read() as books:
-        (recorded,) = books.responses.of_episode(house.episode().id)
+    assert f"QuestionnaireResponse/{result.id}" in harness.published()
+    with harness.store.read() as uow:
+        (recorded,) = uow.responses.of_episode(harness.episode().id)
     # Every answer is 2: seven twos, the blank one among them, doubled.
     assert {str(s.scale): s.published for s in recorded.scores}["depression"] == "28"
 
 
-def test_a_published_score_that_comes_to_rest_on_an_unconfirmed_rule_is_taken_back(house: House) -> None:
-    house.enrol()
+def test_a_published_score_that_comes_to_rest_on_an_unconfirmed_rule_is_taken_back(
+    harness: IntakeHarness,
+) -> None:
+    harness.enrol()
     complete = {str(n): 2 for n in range(1, 22)}
     blank = {key: value for key, value in complete.items() if key != "3"}
-    (receipt,) = house.respond(response("dass21", "start", complete))
-    depression = f"Observation/{house.clinic.score_id(ResponseId(receipt.id or ''), ScaleId('depression'))}"
-    assert house.published()[depression]["status"] == "final"
-    house.respond(response("dass21", "start", blank, amends=True))
-    assert house.published()[depression]["status"] == "entered-in-error"
-    house.respond(response("dass21", "start", complete, amends=True))
-    assert house.published()[depression]["status"] == "amended"
+    (result,) = harness.respond(response("dass21", "start", complete))
+    depression = f"Observation/{harness.clinic.score_id(ResponseId(result.id or ''), ScaleId('depression'))}"
+    assert harness.published()[depression]["status"] == "final"
+    harness.respond(response("dass21", "start", blank, amends=True))
+    assert harness.published()[depression]["status"] == "entered-in-error"
+    harness.respond(response("dass21", "start", complete, amends=True))
+    assert harness.published()[depression]["status"] == "amended"
 
 
-def test_a_score_that_is_not_scorable_any_more_takes_its_change_back(house: House) -> None:
-    house.enrol()
-    house.respond(phq9("start", *LOW), phq9("post", *LOW))
-    house.respond(phq9("start", *[1] * 6, amends=True))  # three blanks: no score
-    assert house.published()[_change(house, "phq9", "total", "post")]["status"] == "entered-in-error"
+def test_a_score_that_is_not_scorable_any_more_takes_its_change_back(harness: IntakeHarness) -> None:
+    harness.enrol()
+    harness.respond(phq9("start", *LOW), phq9("post", *LOW))
+    harness.respond(phq9("start", *[1] * 6, amends=True))  # three blanks: no score
+    assert harness.published()[_change(harness, "phq9", "total", "post")]["status"] == "entered-in-error"
 
 
 POST = {
@@ -509,62 +526,68 @@ POST = {
 """What is due at the end of the programme, filled in."""
 
 
-def test_the_last_post_questionnaire_finishes_the_programme_on_the_day_it_was_answered(house: House) -> None:
-    house.enrol()
+def test_the_last_post_questionnaire_finishes_the_programme_on_the_day_it_was_answered(
+    harness: IntakeHarness,
+) -> None:
+    harness.enrol()
     *early, late = (response(name, "post", dict(answers)) for name, answers in POST.items())
-    house.respond(*early)
-    assert house.episode().state is EpisodeState.COMMENCED
+    harness.respond(*early)
+    assert harness.episode().state is EpisodeState.COMMENCED
     last_day = STARTED + timedelta(days=60)
     late = response("pgic", "post", {"pgic": 1}, on=last_day.isoformat())
-    house.respond(late)
-    finished = house.episode()
+    harness.respond(late)
+    finished = harness.episode()
     assert (finished.state, finished.ended_on) == (EpisodeState.FINISHED, last_day)
-    assert house.letters_due() == [(EpisodeId(finished.id), "discharge")]
+    assert harness.letters_due() == [(EpisodeId(finished.id), "discharge")]
     # The platform says the same later, and nothing is new.
-    (receipt,) = house.enrol(enrolment(ended_how=Ending.FINISHED, ended_on=last_day))
-    assert receipt.fate is Fate.REPEATED
+    (result,) = harness.enrol(enrolment(ended_how=Ending.FINISHED, ended_on=last_day))
+    assert result.status is RecordingStatus.REPEATED
 
 
-def test_a_screening_before_the_start_is_known_is_taken_and_judged_once_it_is(house: House) -> None:
-    house.enrol(enrolment(started_on=None))
-    taken, refused = house.respond(phq9("screening", *HIGH), phq9("post", *LOW))
-    assert (taken.fate, refused.fate) == (Fate.ACCEPTED, Fate.REFUSED)
+def test_a_screening_before_the_start_is_known_is_taken_and_judged_once_it_is(harness: IntakeHarness) -> None:
+    harness.enrol(enrolment(started_on=None))
+    taken, refused = harness.respond(phq9("screening", *HIGH), phq9("post", *LOW))
+    assert (taken.status, refused.status) == (RecordingStatus.ACCEPTED, RecordingStatus.REFUSED)
     assert refused.faults[0].field == "authored"
-    house.enrol(enrolment())
-    house.respond(phq9("post", *LOW))
-    change = house.published()[_change(house, "phq9", "total", "post")]
+    harness.enrol(enrolment())
+    harness.respond(phq9("post", *LOW))
+    change = harness.published()[_change(harness, "phq9", "total", "post")]
     assert change["valueQuantity"]["value"] == -8  # 16 at screening, 8 at post
 
 
-def test_a_moment_no_zone_can_reckon_with_is_refused_and_the_others_stand(house: House) -> None:
-    house.enrol(enrolment(), enrolment("not begun", started_on=None))
+def test_a_moment_no_zone_can_reckon_with_is_refused_and_the_others_stand(harness: IntakeHarness) -> None:
+    harness.enrol(enrolment(), enrolment("not begun", started_on=None))
     edge = "0001-01-01T00:00:00+14:00"
-    refused, waiting, taken = house.respond(
+    refused, waiting, taken = harness.respond(
         phq9("start", *LOW, on=edge),
         phq9("screening", *LOW, on=edge, enrolment="not begun"),
         phq9("start", *LOW),
     )
-    assert [one.fate for one in (refused, waiting, taken)] == [Fate.REFUSED, Fate.REFUSED, Fate.ACCEPTED]
+    assert [one.status for one in (refused, waiting, taken)] == [
+        RecordingStatus.REFUSED,
+        RecordingStatus.REFUSED,
+        RecordingStatus.ACCEPTED,
+    ]
     assert {one.faults[0].field for one in (refused, waiting)} == {"authored"}
 
 
-def test_a_moment_with_a_time_is_judged_by_the_clinics_calendar(house: House) -> None:
-    house.enrol()
+def test_a_moment_with_a_time_is_judged_by_the_clinics_calendar(harness: IntakeHarness) -> None:
+    harness.enrol()
     last = STARTED + timedelta(days=14)
     # Half past eleven at night in Sydney on the last day of the window; elsewhere it is another day.
     inside = gad7("start", *[0] * 7, on=f"{last.isoformat()}T12:30:00Z", own_id="r1")
     outside = phq9("start", *LOW, on=f"{last.isoformat()}T13:30:00Z", own_id="r2")
-    taken, refused = house.respond(inside, outside)
-    assert (taken.fate, refused.fate) == (Fate.ACCEPTED, Fate.REFUSED)
-    (published,) = house.published("QuestionnaireResponse").values()
+    taken, refused = harness.respond(inside, outside)
+    assert (taken.status, refused.status) == (RecordingStatus.ACCEPTED, RecordingStatus.REFUSED)
+    (published,) = harness.published("QuestionnaireResponse").values()
     assert published["authored"] == f"{last.isoformat()}T12:30:00Z"
 
 
-def test_a_day_is_published_as_a_day_and_no_time_is_invented(house: House) -> None:
-    house.enrol()
-    (receipt,) = house.respond(gad7("start", *[0] * 7))
+def test_a_day_is_published_as_a_day_and_no_time_is_invented(harness: IntakeHarness) -> None:
+    harness.enrol()
+    (result,) = harness.respond(gad7("start", *[0] * 7))
     day = day_of("start")
-    assert house.published()[f"QuestionnaireResponse/{receipt.id}"]["authored"] == day
-    score = house.clinic.score_id(ResponseId(receipt.id or ""), ScaleId("total"))
-    observation = house.published()[f"Observation/{score}"]
+    assert harness.published()[f"QuestionnaireResponse/{result.id}"]["authored"] == day
+    score = harness.clinic.score_id(ResponseId(result.id or ""), ScaleId("total"))
+    observation = harness.published()[f"Observation/{score}"]
     assert observation["effectiveDateTime"] == day and "issued" not in observation

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from fhir_pmp.letters.press import Press
-from fhir_pmp.letters.typesetting import Typesetter
+from fhir_pmp.letters.context import LetterContext
+from fhir_pmp.letters.rendering.typesetting import Typesetter
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.store import Store
-from tests.integration.letters.house import House
-from tests.spec.letters.cases import MAPPINGS, clinic, wording
+from tests.integration.letters.letter_harness import LetterHarness
+from tests.spec.letters.golden_cases import MAPPINGS, clinic, wording
 
 
 @pytest.fixture(scope="session")
@@ -19,5 +19,5 @@ def typesetter() -> Iterator[Typesetter]:
 
 
 @pytest.fixture
-def house(store: Store, publisher: Publisher, typesetter: Typesetter) -> House:
-    return House.open(store, publisher, Press(clinic(), wording(), publisher, typesetter))
+def harness(store: Store, publisher: Publisher, typesetter: Typesetter) -> LetterHarness:
+    return LetterHarness.open(store, publisher, LetterContext(clinic(), wording(), publisher, typesetter))

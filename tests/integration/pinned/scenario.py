@@ -29,17 +29,16 @@ from wsgiref.types import WSGIApplication
 import sqlalchemy as sa
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from demo.clinic_day import WHY_DECLINED, acknowledge_flags
-from demo.clinician import Pages
+from demo.clinician_tasks import DECLINE_REASON, acknowledge_flags
+from demo.letter_signing import COMMENT, sign_draft
 from demo.people import Person, cohort, gp_bundle, write_wide_csv
 from demo.people.identity import MEDICARE_SYSTEM
 from demo.people.practices import PRACTICE_SYSTEM
-from demo.practice import Practices, Referred
-from demo.signing import COMMENT, sign_draft
+from demo.practice_system import PracticeSystems, SubmittedReferral
+from tests.stub_ehr.interactions import StubEhr, StubRequest, StubResponse
 from tests.stub_ehr.json_text import from_json, to_json
 from tests.stub_ehr.pages import Pages as SearchPages
 from tests.stub_ehr.records import Records
-from tests.stub_ehr.requests_in import Answer, Asked, Ehr
 from tests.stub_ehr.server import StubServer
 
 ROOT = Path(__file__).parents[3]
@@ -85,16 +84,16 @@ class Clock:
         self.now += timedelta(**by)
 
 
-class RecordingEhr(Ehr):
+class RecordingEhr(StubEhr):
     """The stub EHR, which keeps every request and whose own clock is ours."""
 
     def __init__(self, clock: Clock, *, client_ids: bool) -> None:
         super().__init__(Records(), SearchPages(0.0), client_ids=client_ids)
-        self.requests: list[Asked] = []
+        self.requests: list[StubRequest] = []
         self.clock = clock
         self._lock = threading.Lock()
 
-    def answer(self, asked: Asked) -> Answer:
+    def answer(self, asked: StubRequest) -> StubResponse:
         """Answers as the stub does."""
         with self._lock:
             self.requests.append(asked)
@@ -186,7 +185,7 @@ def served() -> Iterator[str]:
 
 
 @contextmanager
-def listening(ehr: Ehr) -> Iterator[str]:
+def listening(ehr: StubEhr) -> Iterator[str]:
     """The stub EHR on a port of this machine; its address."""
     with StubServer(ehr) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -217,8 +216,8 @@ def play(database: str, folder: Path) -> Pins:
         run("migrate")
         tokens = _register(people)
         with served() as address:
-            practices = Practices(f"{address}/fhir", tokens)
-            pages = Pages(address)
+            practices = PracticeSystems(f"{address}/fhir", tokens)
+            pages = PageClient(address)
             pages.log_in(LOGIN, PASSWORD)
             _a_day(clock, pages, practices, people, known[DECLINED], folder)
             _withdraw_one(clock, ehrs[STORE])
@@ -244,14 +243,19 @@ def _register(people: list[Person]) -> dict[str, str]:
 
 
 def _a_day(
-    clock: Clock, pages: Pages, practices: Practices, people: list[Person], declined: Person, folder: Path
+    clock: Clock,
+    pages: PageClient,
+    practices: PracticeSystems,
+    people: list[Person],
+    declined: Person,
+    folder: Path,
 ) -> None:
-    referred: dict[str, Referred] = {}
+    referred: dict[str, SubmittedReferral] = {}
     for person in people:
         if person.referred:
             clock.later(seconds=10)
             bundle = gp_bundle(person, person.practice, today=TODAY)
-            referred[person.record_id] = practices.of(person).refer(bundle)
+            referred[person.record_id] = practices.for_person(person).refer(bundle)
     clock.later(minutes=1)
     _sync(clock)
     _decide(pages, {told.number: record == declined.record_id for record, told in referred.items()}, clock)
@@ -287,14 +291,14 @@ def _sync(clock: Clock) -> None:
     clock.later(minutes=2)
 
 
-def _decide(pages: Pages, declines: dict[str, bool], clock: Clock) -> None:
+def _decide(pages: PageClient, declines: dict[str, bool], clock: Clock) -> None:
     left = dict(declines)
     for link in pages.links("/worklist", r"/referrals/[^/]+"):
         number = next(word for word in link.line.split() if word in left)
         clock.later(seconds=10)
         if left.pop(number):
             letter = pages.submit(link.href, r"/episodes/[^/]+/decline")
-            sign_draft(pages, letter, {"stop_reason": WHY_DECLINED})
+            sign_draft(pages, letter, {"stop_reason": DECLINE_REASON})
         else:
             pages.submit(link.href, r"/episodes/[^/]+/accept")
     assert not left, "a referral does not stand on the worklist"
@@ -306,12 +310,12 @@ def _import(file: Path, people: list[Person], *, amendments: bool) -> None:
     run("import", str(file), "--source", "redcap-wide")
 
 
-def _numbered(person: Person, referred: Mapping[str, Referred]) -> Person:
+def _numbered(person: Person, referred: Mapping[str, SubmittedReferral]) -> Person:
     told = referred.get(person.record_id)
     return person if told is None else dataclasses.replace(person, referral_number=told.number)
 
 
-def _sign_all(pages: Pages) -> int:
+def _sign_all(pages: PageClient) -> int:
     """Signs every draft of everybody; how many."""
     drafts = [link.href for link in pages.links("/worklist", r"/letters/[^/]+")]
     for letter in drafts:
@@ -331,7 +335,7 @@ def _patients_of_the_hospital(hospital: RecordingEhr, people: list[Person]) -> N
             "gender": person.sex,
             "birthDate": person.birth_date.isoformat(),
         }
-        hospital.answer(Asked("POST", "/Patient", "", {}, to_json(patient), "http://hospital/fhir"))
+        hospital.answer(StubRequest("POST", "/Patient", "", {}, to_json(patient), "http://hospital/fhir"))
     hospital.requests.clear()
 
 
@@ -383,7 +387,7 @@ def _deliveries(database: str) -> Pins:
     rows = _rows(
         database,
         "SELECT o.destination, o.lane, o.state, o.sent_hash, o.sent_bytes, p.type, p.id, p.version "
-        "FROM outbox o JOIN published p ON p.seq = o.published ORDER BY o.seq",
+        "FROM outbox o JOIN published p ON p.seq = o.published_seq ORDER BY o.seq",
     )
     found: dict[str, dict[str, list[str]]] = {}
     for row in rows:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import found_or_counted
+from tests.backing_services.postgres import PostgresServer
+from tests.conftest import require_part
 from tests.integration.pinned.pins import FILE, differences, read_pins, scenario
-from tests.neighbours.postgres import PostgresServer
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -20,7 +20,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'pinned.sqlite'}"
         return
-    server = found_or_counted(PostgresServer(durable=True).start)
+    server = require_part(PostgresServer(durable=True).start)
     yield server.url(server.new_database())
     server.stop()
 

@@ -6,14 +6,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from fhir_pmp.pathway.clinic import Clinic
-from fhir_pmp.pathway.opening import open_clinic
+from fhir_pmp.pathway.clinic_loading import load_clinic
 from fhir_pmp.store import Store
-from tests.integration.web.house import MAPPINGS, House, open_house
+from tests.integration.web.web_harness import MAPPINGS, WebHarness, build_web_harness
 
 
 @pytest.fixture(scope="session")
 def clinic() -> Clinic:
-    return open_clinic(
+    return load_clinic(
         MAPPINGS,
         wording=None,
         id_secret=b"0123456789abcdef0123456789abcdef",
@@ -23,8 +23,8 @@ def clinic() -> Clinic:
 
 
 @pytest.fixture
-def house(store: Store, clinic: Clinic) -> Iterator[House]:
-    house = open_house(store, clinic)
-    yield house
-    house.desk.audit.close()
-    house.desk.press.close()
+def harness(store: Store, clinic: Clinic) -> Iterator[WebHarness]:
+    harness = build_web_harness(store, clinic)
+    yield harness
+    harness.web_context.audit.close()
+    harness.web_context.letter_context.close()

@@ -9,13 +9,13 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from fhir_pmp.app import create_app
-from fhir_pmp.ehr.destinations import load_destinations
+from fhir_pmp.ehr.config.destinations import load_destinations
 from fhir_pmp.ehr.sign_in import load_keys, public_keys
 from fhir_pmp.identifiers import DestinationId
-from fhir_pmp.opening import open_signing_keys
+from fhir_pmp.runtime import load_configured_keys
 from fhir_pmp.settings import Settings, SettingsWrong
 from tests.integration.ehr.token_server import ec_key, rsa_key
-from tests.integration.web.house import House
+from tests.integration.web.web_harness import WebHarness
 
 SIGNS_IN = """
 id: clinic
@@ -28,9 +28,9 @@ sign_in:
 """
 
 
-def test_every_key_in_use_is_served_by_its_public_half(house: House, tmp_path: Path) -> None:
+def test_every_key_in_use_is_served_by_its_public_half(harness: WebHarness, tmp_path: Path) -> None:
     keys = load_keys([rsa_key(tmp_path / "rsa.pem"), ec_key(tmp_path / "ec.pem")], "x")
-    client = create_app(replace(house.desk, jwks=public_keys(keys))).test_client()
+    client = create_app(replace(harness.web_context, jwks=public_keys(keys))).test_client()
     response = client.get("/.well-known/jwks.json")
     assert response.status_code == 200
     assert response.content_type == "application/json"
@@ -62,7 +62,7 @@ def test_each_destination_that_we_sign_in_at_has_a_key_and_no_other_has(tmp_path
     (tmp_path / "clinic.yaml").write_text(SIGNS_IN)
     destinations = load_destinations(tmp_path)
     right, wrong = ec_key(tmp_path / "ec.pem"), rsa_key(tmp_path / "rsa.pem")
-    found = open_signing_keys(settings(tmp_path, f"clinic={right}+{wrong}"), destinations)
+    found = load_configured_keys(settings(tmp_path, f"clinic={right}+{wrong}"), destinations)
     assert [key.algorithm.value for key in found[DestinationId("clinic")]] == ["ES384", "RS384"]
     for keys, says in (
         ("", "clinic needs a key for ES384"),
@@ -70,6 +70,6 @@ def test_each_destination_that_we_sign_in_at_has_a_key_and_no_other_has(tmp_path
         (f"clinic={right},other={right}", "other is no destination whose file says sign_in"),
     ):
         with pytest.raises(SettingsWrong, match=says):
-            open_signing_keys(settings(tmp_path, keys), destinations)
+            load_configured_keys(settings(tmp_path, keys), destinations)
     with pytest.raises(SettingsWrong, match="is not NAME=FILE"):
         settings(tmp_path, f"clinic={tmp_path / 'none.pem'}")

@@ -16,10 +16,10 @@ import pytest
 
 from fhir_pmp.identifiers import ClientId
 from fhir_pmp.store import Store
-from fhir_pmp.store.clients import ClientKind
+from fhir_pmp.store.access.clients import ClientKind
 from fhir_pmp.web.access.tokens import new_token, token_hash
-from tests.integration.web.house import START
-from tests.integration.web.referral import referral_bundle
+from tests.integration.web.sample_referral import referral_bundle
+from tests.integration.web.web_harness import START
 
 ROOT = Path(__file__).parents[3]
 SERVE = "from fhir_pmp.app import serve; from fhir_pmp.settings import Settings; serve(Settings.from_environment())"
@@ -105,8 +105,8 @@ def token(url: str) -> str:
 
 def _register(url: str, name: str, kind: ClientKind) -> str:
     token, store = new_token(), Store(url)
-    with store.begin() as books:
-        books.clients.add(ClientId(name), name=name, kind=kind, token_hash=token_hash(token), now=START)
+    with store.begin() as uow:
+        uow.clients.add(ClientId(name), name=name, kind=kind, token_hash=token_hash(token), now=START)
     store.close()
     return token
 
@@ -159,8 +159,8 @@ def test_every_answer_given_over_the_socket_stands_in_the_audit(
     for thread in threads:
         thread.join(60)
     store = Store(url)
-    with store.read() as books:
-        rows = [row for _, row in books.audit.list_all() if row.who == "client:ehr"]
+    with store.read() as uow:
+        rows = [row for _, row in uow.audit.list_all() if row.who == "client:ehr"]
     store.close()
     assert len(rows) == 80
     assert len({row.request_id for row in rows}) == 80

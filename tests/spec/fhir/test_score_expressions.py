@@ -11,21 +11,21 @@ from fhirpathpy.models import models
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_pmp.fhir.json_reader import read_strict
-from fhir_pmp.fhir.questionnaire import build_questionnaire
-from fhir_pmp.fhir.questionnaire_response import build_questionnaire_response
-from fhir_pmp.fhir.rendered import Rendered
-from fhir_pmp.fhir.systems import CALCULATED_EXPRESSION
+from fhir_pmp.fhir.measurement.questionnaire import build_questionnaire
+from fhir_pmp.fhir.measurement.questionnaire_response import build_questionnaire_response
+from fhir_pmp.fhir.serialization.json_reader import read_fhir_json
+from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
+from fhir_pmp.fhir.terminology.systems import CALCULATED_EXPRESSION
 from fhir_pmp.identifiers import InstrumentId, LinkId, ScaleId
-from fhir_pmp.instruments.definition import Status
-from tests.unit.fhir.examples import CLINIC, INSTRUMENTS, respond, some_answers
+from fhir_pmp.instruments.definition import RuleStatus
+from tests.unit.fhir.examples import CLINIC, INSTRUMENTS, make_response, some_answers
 
 # Without the model `value` finds nothing and a sum is silently 0.
 R4 = models["r4"]
 
 
-def content(rendered: Rendered) -> dict[str, Any]:
-    return read_strict(rendered.content, max_bytes=10**6)
+def content(rendered: RenderedResource) -> dict[str, Any]:
+    return read_fhir_json(rendered.content, max_bytes=10**6)
 
 
 QUESTIONNAIRES = {name: content(build_questionnaire(CLINIC, one)) for name, one in INSTRUMENTS.items()}
@@ -46,14 +46,14 @@ EXPRESSIONS = {
     f"{name}-score-{scale.id}": (name, scale.id)
     for name, instrument in INSTRUMENTS.items()
     for scale in instrument.scales
-    if scale.rule.status is not Status.UNCONFIRMED
+    if scale.rule.status is not RuleStatus.UNCONFIRMED
 }
 
 
 def evaluated(link_id: str, answers: dict[LinkId, int]) -> list[Any]:
     """What a reader of the Questionnaire gets for that response."""
     instrument, _ = EXPRESSIONS[link_id]
-    response = content(build_questionnaire_response(CLINIC, respond(instrument, answers)))
+    response = content(build_questionnaire_response(CLINIC, make_response(instrument, answers)))
     known = {"questionnaire": QUESTIONNAIRES[instrument], "resource": response}
     result: list[Any] = compiled(link_id)(response, known)
     return result
@@ -72,7 +72,7 @@ def scored(link_id: str, answers: dict[LinkId, int]) -> list[Decimal]:
     instrument, scale_id = EXPRESSIONS[link_id]
     scores = {one.scale: one for one in CLINIC.score(instrument, answers)}
     score, scale = scores[scale_id], INSTRUMENTS[instrument].scale(scale_id)
-    if score.published is None or (score.blanks and scale.blanks.rule.status is Status.UNCONFIRMED):
+    if score.published is None or (score.blanks and scale.blanks.rule.status is RuleStatus.UNCONFIRMED):
         return []
     return [Decimal(score.published)]
 
@@ -120,14 +120,14 @@ def test_worked_examples(link_id: str, answers: str, expected: list[str]) -> Non
 
 def test_the_weights_are_read_from_the_questionnaire() -> None:
     # With another weight on one option the same response has another score.
-    changed = read_strict(
+    changed = read_fhir_json(
         build_questionnaire(CLINIC, INSTRUMENTS[InstrumentId("gad7")]).content, max_bytes=10**6
     )
     weight = changed["item"][0]["answerOption"][3]["extension"][0]
     assert weight["valueDecimal"] == 3
     weight["valueDecimal"] = Decimal(9)
     response = content(
-        build_questionnaire_response(CLINIC, respond("gad7", {f"gad7-{n}": 3 for n in range(1, 8)}))
+        build_questionnaire_response(CLINIC, make_response("gad7", {f"gad7-{n}": 3 for n in range(1, 8)}))
     )
     expression = published_expressions(changed["item"])["gad7-score-total"]
     known = {"questionnaire": changed, "resource": response}

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from fhir_pmp.letters.typesetting import Typesetter
-from tests.conftest import found_or_counted
-from tests.spec.letters.cases import MAPPINGS
-from tests.spec.letters.reading import find_poppler
+from fhir_pmp.letters.rendering.typesetting import Typesetter
+from tests.conftest import require_part
+from tests.spec.letters.golden_cases import MAPPINGS
+from tests.spec.letters.pdf_text import find_poppler
 
 
 @pytest.fixture(scope="session")
@@ -18,4 +18,4 @@ def typesetter() -> Iterator[Typesetter]:
 
 @pytest.fixture(scope="session", autouse=True)
 def poppler() -> str:
-    return found_or_counted(find_poppler)
+    return require_part(find_poppler)

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from fhir_pmp.identifiers import InstrumentId, ScaleId
-from tests.spec.letters.cases import clinic
+from tests.spec.letters.golden_cases import clinic
 
 # Of a group of people, never of one person (clinical.md 6.4 and 4.7).
 GROUP_WORDS = re.compile(r"effect size|Hedges|Cohen|standardi[sz]ed mean", re.IGNORECASE)

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from fhir_pmp.letters.typesetting import Typesetter
-from tests.conftest import found_or_counted
-from tests.neighbours import verapdf
-from tests.spec.letters.cases import CASES, DISCHARGES, build, golden, read_yaml
+from fhir_pmp.letters.rendering.typesetting import Typesetter
+from tests.backing_services import verapdf
+from tests.conftest import require_part
 from tests.spec.letters.expectations import faults
-from tests.spec.letters.reading import set_letter, text_of
+from tests.spec.letters.golden_cases import CASES, DISCHARGES, build, golden, read_yaml
+from tests.spec.letters.pdf_text import text_of, typeset_letter
 
 FORMS = [
     (case, timepoint, instrument)
@@ -30,7 +30,7 @@ def test_there_are_eight_discharge_letters_and_two_about_referrals() -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_the_letter_says_what_was_worked_by_hand(case: str, typesetter: Typesetter, tmp_path: Path) -> None:
     given, expected = read_yaml(case, "facts.yaml"), read_yaml(case, "expected.yaml")
-    pages = text_of(set_letter(typesetter, golden(case)), tmp_path)
+    pages = text_of(typeset_letter(typesetter, golden(case)), tmp_path)
     assert faults(pages, given, expected) == []
 
 
@@ -40,23 +40,23 @@ def test_one_answer_changed_makes_another_letter(
 ) -> None:
     given, expected = read_yaml(case, "facts.yaml"), read_yaml(case, "expected.yaml")
     pages = text_of(
-        set_letter(typesetter, build(case, changed(given, timepoint, instrument), expected)), tmp_path
+        typeset_letter(typesetter, build(case, changed(given, timepoint, instrument), expected)), tmp_path
     )
     assert faults(pages, given, expected) != []
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_same_facts_give_the_same_bytes(case: str, typesetter: Typesetter) -> None:
-    assert set_letter(typesetter, golden(case)) == set_letter(typesetter, golden(case))
+    assert typeset_letter(typesetter, golden(case)) == typeset_letter(typesetter, golden(case))
 
 
 def test_every_letter_passes_verapdf_as_pdf_ua_1_and_pdf_a_2a(typesetter: Typesetter, tmp_path: Path) -> None:
     files = []
     for case in CASES:
         files.append(tmp_path / f"{case}.pdf")
-        files[-1].write_bytes(set_letter(typesetter, golden(case)))
+        files[-1].write_bytes(typeset_letter(typesetter, golden(case)))
     for flavour in ("ua1", "2a"):
-        judged = found_or_counted(lambda flavour=flavour: verapdf.failures_of(files, flavour))  # type: ignore[misc]
+        judged = require_part(lambda flavour=flavour: verapdf.find_pdf_faults_by_file(files, flavour))  # type: ignore[misc]
         assert {file.name: found for file, found in judged.items() if found} == {}
 
 

@@ -4,17 +4,17 @@ import pytest
 
 from fhir_pmp.identifiers import InstrumentId, LinkId, TimepointId
 from fhir_pmp.pathway.facts import EpisodeState
-from fhir_pmp.pathway.movement import Sense
-from fhir_pmp.pathway.summary import Outcome
-from tests.spec.pathway.shipped import (
+from fhir_pmp.pathway.score_comparison import ChangeDirection
+from fhir_pmp.pathway.summary.outcome_summary import Outcome
+from tests.spec.pathway.shipped_clinic import (
     INSTRUMENTS,
-    between,
     ended,
-    filled,
+    filled_form,
+    form_totalling,
     outcome,
     summary,
+    summary_between,
     texts,
-    totalling,
     verdicts,
 )
 
@@ -26,8 +26,8 @@ BPI = "5 5 {average} 5  {interference}"
 def bpi(average_before: int, average_after: int) -> dict[str, str]:
     seven = "5 5 5 5 5 5 5"
     found = summary(
-        filled("bpi_sf", "start", BPI.format(average=average_before, interference=seven)),
-        filled("bpi_sf", "post", BPI.format(average=average_after, interference=seven)),
+        filled_form("bpi_sf", "start", BPI.format(average=average_before, interference=seven)),
+        filled_form("bpi_sf", "post", BPI.format(average=average_after, interference=seven)),
     )
     return verdicts(found, "bpi_sf.average_pain")
 
@@ -47,16 +47,16 @@ def bpi(average_before: int, average_after: int) -> dict[str, str]:
     ],
 )
 def test_eppoc_on_self_efficacy_asks_for_points_and_a_band(before: int, after: int, verdict: str) -> None:
-    assert verdicts(between("pseq", before, after), "pseq.total")["eppoc.pseq.change"] == verdict
+    assert verdicts(summary_between("pseq", before, after), "pseq.total")["eppoc.pseq.change"] == verdict
 
 
 def test_a_rise_of_self_efficacy_is_an_improvement_and_its_rules_may_disagree() -> None:
-    found = between("pseq", 19, 30)
+    found = summary_between("pseq", 19, 30)
     change = outcome(found, "pseq.total").at(POST).change
     assert change is not None
-    assert change.movement.words == "rose by 11 points"
-    assert change.movement.percent_words == "57.9%"  # 11/19
-    assert change.movement.sense is Sense.BETTER
+    assert change.comparison.words == "rose by 11 points"
+    assert change.comparison.percent_words == "57.9%"  # 11/19
+    assert change.comparison.direction is ChangeDirection.BETTER
     named = verdicts(found, "pseq.total")
     assert named["eppoc.pseq.change"] == "improved"
     assert named["dube.pseq.reliable_change"] == "unchanged"  # 11 / (sqrt 2 x 4.16) = 1.870, not above 1.96
@@ -84,12 +84,12 @@ def test_thirty_percent_of_average_pain_is_inclusive(before: int, after: int, ve
 def test_from_a_baseline_of_zero_the_headline_is_not_known() -> None:
     seven = "5 5 5 5 5 5 5"
     found = summary(
-        filled("bpi_sf", "start", BPI.format(average=0, interference=seven)),
-        filled("bpi_sf", "post", BPI.format(average=2, interference=seven)),
+        filled_form("bpi_sf", "start", BPI.format(average=0, interference=seven)),
+        filled_form("bpi_sf", "post", BPI.format(average=2, interference=seven)),
     )
     cell = outcome(found, "bpi_sf.average_pain").at(POST)
     assert cell.change is not None
-    assert (cell.change.movement.percent, cell.change.movement.words) == (None, "rose by 2 points")
+    assert (cell.change.comparison.percent, cell.change.comparison.words) == (None, "rose by 2 points")
     assert cell.headline is not None
     assert (cell.headline.outcome, cell.headline.reason) == (Outcome.NOT_KNOWN, "baseline 0")
 
@@ -105,8 +105,8 @@ def test_from_a_baseline_of_zero_the_headline_is_not_known() -> None:
 )
 def test_one_point_of_interference_is_compared_exactly(before: str, after: str, verdict: str) -> None:
     found = summary(
-        filled("bpi_sf", "start", BPI.format(average=5, interference=before)),
-        filled("bpi_sf", "post", BPI.format(average=5, interference=after)),
+        filled_form("bpi_sf", "start", BPI.format(average=5, interference=before)),
+        filled_form("bpi_sf", "post", BPI.format(average=5, interference=after)),
     )
     assert verdicts(found, "bpi_sf.interference")["eppoc.bpi_interference.change"] == verdict
 
@@ -126,15 +126,15 @@ def test_one_point_of_interference_is_compared_exactly(before: str, after: str, 
 def test_reliable_change_of_mood_and_anxiety(
     instrument: str, rule: str, before: int, after: int, verdict: str
 ) -> None:
-    assert verdicts(between(instrument, before, after), f"{instrument}.total")[rule] == verdict
+    assert verdicts(summary_between(instrument, before, after), f"{instrument}.total")[rule] == verdict
 
 
 def test_the_unconfirmed_rule_of_the_pcs_bears_its_mark_and_does_not_count() -> None:
-    found = between("pcs", 32, 26)  # 6 points
+    found = summary_between("pcs", 32, 26)  # 6 points
     change = outcome(found, "pcs.total").at(POST).change
     assert change is not None
-    assert "eppoc.pcs.change" in change.movement.unconfirmed_rules
-    assert "eppoc.pcs.change" not in {one.rule.rule.rule_id for one in change.movement.confirmed}
+    assert "eppoc.pcs.change" in change.comparison.unconfirmed_rules
+    assert "eppoc.pcs.change" not in {one.rule.rule.rule_id for one in change.comparison.confirmed}
     headline = outcome(found, "pcs.total").at(POST).headline
     assert headline is not None
     assert headline.outcome is Outcome.UNCHANGED  # Suzuki: 6 is below 6.48
@@ -142,8 +142,8 @@ def test_the_unconfirmed_rule_of_the_pcs_bears_its_mark_and_does_not_count() -> 
 
 def test_pain_severity_with_a_blank_rests_on_an_unconfirmed_rule() -> None:
     found = summary(
-        filled("bpi_sf", "start", "6 6 6 6  5 5 5 5 5 5 5"),
-        filled("bpi_sf", "post", "6 6 6 -  5 5 5 5 5 5 5"),
+        filled_form("bpi_sf", "start", "6 6 6 6  5 5 5 5 5 5 5"),
+        filled_form("bpi_sf", "post", "6 6 6 -  5 5 5 5 5 5 5"),
     )
     cell = outcome(found, "bpi_sf.severity").at(POST)
     assert cell.text == "received and not scorable (3 of 4 answered)"
@@ -154,8 +154,8 @@ def test_pain_severity_with_a_blank_rests_on_an_unconfirmed_rule() -> None:
 
 def test_a_prorated_score_is_marked_and_counts() -> None:
     found = summary(
-        filled("phq9", "start", totalling("phq9", 20)),
-        filled("phq9", "post", "2 2 2 1 1 2 1 1 -"),  # 12 over 8 of 9: 13.5, half up 14
+        filled_form("phq9", "start", form_totalling("phq9", 20)),
+        filled_form("phq9", "post", "2 2 2 1 1 2 1 1 -"),  # 12 over 8 of 9: 13.5, half up 14
     )
     cell = outcome(found, "phq9.total").at(POST)
     assert (cell.text, cell.notes) == ("14", ("1 of 9 blank, prorated",))
@@ -176,13 +176,13 @@ def test_a_prorated_score_is_marked_and_counts() -> None:
     ],
 )
 def test_item_nine_speaks_for_itself(values: str, text: str, alert: bool) -> None:
-    lines = {(x.item, x.timepoint): x for x in summary(filled("phq9", "post", values)).safety}
+    lines = {(x.item, x.timepoint): x for x in summary(filled_form("phq9", "post", values)).safety}
     line = lines[LinkId("phq9-9"), POST]
     assert (line.text, line.alert) == (text, alert)
 
 
 def test_item_nine_stands_at_every_timepoint() -> None:
-    found = summary(filled("phq9", "start", "0 0 0 0 0 0 0 0 0"), today="2026-05-01")
+    found = summary(filled_form("phq9", "start", "0 0 0 0 0 0 0 0 0"), today="2026-05-01")
     item_nine = [(line.timepoint, line.text) for line in found.safety if line.item == "phq9-9"]
     assert item_nine == [
         ("screening", "due and not received"),
@@ -193,14 +193,14 @@ def test_item_nine_stands_at_every_timepoint() -> None:
 
 
 def test_hopelessness_on_the_k10_is_shown_and_raises_no_alert() -> None:
-    lines = summary(filled("k10", "screening", "5 5 5 5 5 5 5 5 5 5")).safety
+    lines = summary(filled_form("k10", "screening", "5 5 5 5 5 5 5 5 5 5")).safety
     (hopeless,) = [line for line in lines if line.item == "k10-4"]
     assert (hopeless.answer, hopeless.alert, hopeless.timepoint) == (5, False, "screening")
 
 
 def test_a_missing_follow_up_is_not_known_and_never_no_change() -> None:
-    before = filled("phq9", "start", totalling("phq9", 15))
-    found = summary(before, filled("phq9", "post", totalling("phq9", 7)))
+    before = filled_form("phq9", "start", form_totalling("phq9", 15))
+    found = summary(before, filled_form("phq9", "post", form_totalling("phq9", 7)))
     assert texts(outcome(found, "phq9.total")) == ["due and not received", "15", "7", "due and not received"]
     cell = outcome(found, "phq9.total").at(FOLLOW_UP)
     assert cell.change is None
@@ -212,7 +212,8 @@ def test_a_missing_follow_up_is_not_known_and_never_no_change() -> None:
 
 def test_a_follow_up_after_a_missing_post_is_compared_with_the_baseline() -> None:
     found = summary(
-        filled("phq9", "start", totalling("phq9", 15)), filled("phq9", "follow_up", totalling("phq9", 9))
+        filled_form("phq9", "start", form_totalling("phq9", 15)),
+        filled_form("phq9", "follow_up", form_totalling("phq9", 9)),
     )
     assert found.result(POST).improved == 0
     assert found.result(FOLLOW_UP).improved == 1
@@ -221,7 +222,7 @@ def test_a_follow_up_after_a_missing_post_is_compared_with_the_baseline() -> Non
 
 def test_who_never_started_has_six_measures_not_known() -> None:
     never = ended(EpisodeState.NEVER_STARTED, started_on=None)
-    found = summary(filled("phq9", "screening", totalling("phq9", 5)), episode=never)
+    found = summary(filled_form("phq9", "screening", form_totalling("phq9", 5)), episode=never)
     assert texts(outcome(found, "phq9.total")) == ["5", "not offered", "not offered", "not offered"]
     assert found.result(POST).text == "Of 6 measures: 0 improved, 0 unchanged, 0 worsened, 6 not known"
     assert found.next_due is None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from demo.people.calibrate import TARGETS, item_9_non_zero, score_correlation, score_mean_and_sd
+from demo.people.calibration import TARGETS, item_9_non_zero, score_correlation, score_mean_and_sd
 from demo.people.measures import MEASURES, TRAIT_CORRELATION
 
 # Worked in the reference from the published figures: baseline mean, SD = mean * p / g, mean after = mean * (1 -+ p).

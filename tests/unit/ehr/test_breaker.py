@@ -5,31 +5,31 @@ from random import Random
 
 import pytest
 
-from fhir_pmp.ehr.breaker import (
+from fhir_pmp.ehr.connection.breaker import (
     CLOSED,
     HALF_OPEN,
     OPEN,
     OPENS_AFTER,
     PAUSED,
     RECOVERING,
-    failed,
+    after_failure,
+    after_lane_begun,
+    after_probe_sent,
+    after_refusal,
+    after_success,
     may_call,
-    paced,
-    paused,
-    probing,
-    seconds_to_wait,
-    succeeded,
+    seconds_until_next_lane,
 )
-from fhir_pmp.store.neighbours import Breaker
+from fhir_pmp.store.remote_state.remote_ids import Breaker
 
 NOW = datetime(2026, 4, 5, 3, 0, tzinfo=UTC)
-CHANCE = Random(11)
+RNG = Random(11)
 
 
 def after_failures(count: int, after_seconds: float | None = None) -> Breaker:
     breaker = Breaker()
     for _ in range(count):
-        breaker = failed(breaker, NOW, "no connection", after_seconds, CHANCE)
+        breaker = after_failure(breaker, NOW, "no connection", after_seconds, RNG)
     return breaker
 
 
@@ -41,18 +41,18 @@ def test_four_failures_leave_it_closed_and_the_fifth_opens_it() -> None:
 
 
 def test_a_success_forgets_every_failure() -> None:
-    assert succeeded(after_failures(OPENS_AFTER - 1)) == Breaker()
+    assert after_success(after_failures(OPENS_AFTER - 1)) == Breaker()
 
 
 def test_after_an_outage_what_piled_up_goes_at_a_jittered_pace() -> None:
-    breaker, now = succeeded(after_failures(OPENS_AFTER)), NOW
+    breaker, now = after_success(after_failures(OPENS_AFTER)), NOW
     assert breaker == Breaker(RECOVERING)
     gaps = []
     for _ in range(200):
         assert may_call(breaker, now)
-        assert seconds_to_wait(breaker, now) == 0.0
-        breaker = paced(breaker, now, 10.0, CHANCE)
-        gaps.append(seconds_to_wait(breaker, now))
+        assert seconds_until_next_lane(breaker, now) == 0.0
+        breaker = after_lane_begun(breaker, now, 10.0, RNG)
+        gaps.append(seconds_until_next_lane(breaker, now))
         now += timedelta(seconds=gaps[-1])
     assert all(0.05 <= gap <= 0.15 for gap in gaps)
     assert len(set(gaps)) > 100
@@ -60,14 +60,14 @@ def test_after_an_outage_what_piled_up_goes_at_a_jittered_pace() -> None:
 
 
 def test_a_failure_while_it_recovers_opens_it_again_at_once() -> None:
-    assert failed(Breaker(RECOVERING), NOW, "no connection", None, CHANCE).state == OPEN
+    assert after_failure(Breaker(RECOVERING), NOW, "no connection", None, RNG).state == OPEN
 
 
 @pytest.mark.parametrize("ahead", [timedelta(days=1), timedelta(hours=7), timedelta(days=3650)])
 def test_a_breaker_that_a_wrong_clock_opened_does_not_outlive_it(ahead: timedelta) -> None:
-    wrong = failed(Breaker(), NOW + ahead, "no connection", 600.0, CHANCE)
+    wrong = after_failure(Breaker(), NOW + ahead, "no connection", 600.0, RNG)
     assert may_call(wrong, NOW)
-    assert not may_call(failed(Breaker(), NOW, "no connection", 6 * 3600.0, CHANCE), NOW)
+    assert not may_call(after_failure(Breaker(), NOW, "no connection", 6 * 3600.0, RNG), NOW)
 
 
 def test_the_wait_between_probes_doubles_and_never_vanishes() -> None:
@@ -78,13 +78,15 @@ def test_the_wait_between_probes_doubles_and_never_vanishes() -> None:
         assert span / 2 <= waits <= span
         now = breaker.probe_at
         assert may_call(breaker, now)
-        breaker = failed(probing(breaker, now, timedelta(seconds=80)), now, "no connection", None, CHANCE)
+        breaker = after_failure(
+            after_probe_sent(breaker, now, timedelta(seconds=80)), now, "no connection", None, RNG
+        )
 
 
 def test_while_one_probes_nobody_else_does_until_it_has_had_its_time() -> None:
     breaker = after_failures(OPENS_AFTER)
     then = NOW + timedelta(minutes=1)
-    probe = probing(breaker, then, timedelta(seconds=80))
+    probe = after_probe_sent(breaker, then, timedelta(seconds=80))
     assert probe.state == HALF_OPEN
     assert not may_call(probe, then + timedelta(seconds=79))
     assert may_call(probe, then + timedelta(seconds=80))
@@ -98,8 +100,8 @@ def test_what_the_server_asks_for_holds_for_everybody_at_once() -> None:
 
 
 def test_a_pause_looks_again_after_an_hour() -> None:
-    stopped = paused(Breaker(), NOW, "status 403")
+    stopped = after_refusal(Breaker(), NOW, "status 403")
     assert stopped.state == PAUSED
     assert not may_call(stopped, NOW + timedelta(minutes=59))
     assert may_call(stopped, NOW + timedelta(minutes=60))
-    assert probing(stopped, NOW + timedelta(minutes=60), timedelta(seconds=80)).state == PAUSED
+    assert after_probe_sent(stopped, NOW + timedelta(minutes=60), timedelta(seconds=80)).state == PAUSED

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from fhir_pmp.ehr.content import read_content, same_content
+from fhir_pmp.ehr.config.content import read_content, same_content
 
 
 @pytest.mark.parametrize(

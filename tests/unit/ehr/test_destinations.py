@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fhir_pmp.ehr.destinations import Patients, load_destinations
+from fhir_pmp.ehr.config.destinations import PatientOwnership, load_destinations
 from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.instruments.loading import load_instruments
 from fhir_pmp.mapping_file import MappingFaults
@@ -19,17 +19,17 @@ def test_the_files_shipped_say_what_they_mean() -> None:
         found[DestinationId("example-documents")],
     )
     assert observations.types == frozenset({"Observation"})
-    assert observations.dialect.categories == frozenset({"vital-signs", "survey"})
-    assert [one.theirs["code"] for one in observations.dialect.codes] == ["PSEQ"]
+    assert observations.content_rules.categories == frozenset({"vital-signs", "survey"})
+    assert [one.theirs["code"] for one in observations.content_rules.codes] == ["PSEQ"]
     assert documents.types == frozenset({"DocumentReference"})
     hapi, hospital = found[DestinationId("hapi")], found[DestinationId("example-hospital")]
-    assert (hapi.patients, hapi.strategy, hapi.types) == (Patients.OURS, None, None)
-    assert hapi.takes("Patient")
-    assert hapi.takes("Condition")
-    assert (hospital.patients, hospital.strategy, hospital.connections) == (Patients.THEIRS, None, 2)
-    assert not hospital.takes("Patient")
-    assert not hospital.takes("Condition")
-    assert hospital.takes("Observation")
+    assert (hapi.patients, hapi.strategy, hapi.types) == (PatientOwnership.OURS, None, None)
+    assert hapi.accepts_type("Patient")
+    assert hapi.accepts_type("Condition")
+    assert (hospital.patients, hospital.strategy, hospital.connections) == (PatientOwnership.THEIRS, None, 2)
+    assert not hospital.accepts_type("Patient")
+    assert not hospital.accepts_type("Condition")
+    assert hospital.accepts_type("Observation")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,13 @@
 
 import pytest
 
-from fhir_pmp.ehr.rendering import ByIdentifier, found_by, place_holder, render, settled
+from fhir_pmp.ehr.exchange.rendering import (
+    LogicalReference,
+    fill_in_server_ids,
+    render_for_destination,
+    search_query_for,
+    transaction_placeholder,
+)
 
 SCORE = (
     b'{"resourceType":"Observation","id":"score-1","meta":{"versionId":"2","lastUpdated":"2026-03-01T10:11:12.123Z"},'
@@ -13,17 +19,21 @@ UNSTAMPED = SCORE.replace(b'"meta":{"versionId":"2","lastUpdated":"2026-03-01T10
 
 
 def test_where_nothing_is_called_otherwise_the_bytes_travel_as_published() -> None:
-    assert render(SCORE, "Observation", "score-1", "score-1", {}) == UNSTAMPED
+    assert render_for_destination(SCORE, "Observation", "score-1", "score-1", {}) == UNSTAMPED
 
 
 def test_a_reference_to_the_destinations_patient_is_replaced_and_its_display_kept() -> None:
-    sent = render(SCORE, "Observation", "score-1", "score-1", {"Patient/person-1": "Patient/77"})
+    sent = render_for_destination(
+        SCORE, "Observation", "score-1", "score-1", {"Patient/person-1": "Patient/77"}
+    )
     assert sent == UNSTAMPED.replace(b"Patient/person-1", b"Patient/77")
 
 
 def test_a_reference_to_what_it_does_not_take_becomes_type_and_identifier() -> None:
-    logical = ByIdentifier("QuestionnaireResponse", {"system": "urn:r", "value": "1"})
-    sent = render(SCORE, "Observation", "score-1", "score-1", {"QuestionnaireResponse/response-1": logical})
+    logical = LogicalReference("QuestionnaireResponse", {"system": "urn:r", "value": "1"})
+    sent = render_for_destination(
+        SCORE, "Observation", "score-1", "score-1", {"QuestionnaireResponse/response-1": logical}
+    )
     assert (
         b'"derivedFrom":[{"type":"QuestionnaireResponse","identifier":{"system":"urn:r","value":"1"}}]'
         in sent
@@ -33,28 +43,35 @@ def test_a_reference_to_what_it_does_not_take_becomes_type_and_identifier() -> N
 
 def test_the_same_id_in_a_longer_one_is_another_resource() -> None:
     other = SCORE.replace(b"Patient/person-1", b"Patient/person-12")
-    sent = render(other, "Observation", "score-1", "score-1", {"Patient/person-1": "Patient/77"})
+    sent = render_for_destination(
+        other, "Observation", "score-1", "score-1", {"Patient/person-1": "Patient/77"}
+    )
     assert b"Patient/person-12" in sent
 
 
 def test_words_that_look_like_a_reference_stay_words() -> None:
     words = SCORE.replace(b'"display":"she"', b'"display":"Patient/person-1"')
-    sent = render(words, "Observation", "score-1", "score-1", {"Patient/person-1": "Patient/77"})
+    sent = render_for_destination(
+        words, "Observation", "score-1", "score-1", {"Patient/person-1": "Patient/77"}
+    )
     assert b'"display":"Patient/person-1"' in sent
 
 
 def test_a_document_is_never_rewritten() -> None:
     document = b'{"resourceType":"Bundle","id":"document-1","entry":[{"resource":{"subject":{"reference":"Patient/person-1"}}}]}'
     assert (
-        render(document, "Bundle", "document-1", "document-1", {"Patient/person-1": "Patient/77"}) == document
+        render_for_destination(
+            document, "Bundle", "document-1", "document-1", {"Patient/person-1": "Patient/77"}
+        )
+        == document
     )
 
 
 def test_a_resource_that_the_server_will_name_travels_without_id_and_is_kept_with_it() -> None:
-    holder = place_holder("Patient/person-1")
-    sent = render(SCORE, "Observation", "score-1", None, {"Patient/person-1": holder})
+    holder = transaction_placeholder("Patient/person-1")
+    sent = render_for_destination(SCORE, "Observation", "score-1", None, {"Patient/person-1": holder})
     assert sent.startswith(b'{"resourceType":"Observation","subject":{"reference":"urn:uuid:')
-    kept = settled(sent, "Observation/90", {holder: "Patient/77"}, had_place=False)
+    kept = fill_in_server_ids(sent, "Observation/90", {holder: "Patient/77"}, had_remote_reference=False)
     assert kept.startswith(b'{"resourceType":"Observation","id":"90","subject":{"reference":"Patient/77"')
     assert b"urn:uuid" not in kept
 
@@ -71,4 +88,4 @@ def test_a_resource_that_the_server_will_name_travels_without_id_and_is_kept_wit
     ],
 )
 def test_what_a_conditional_write_looks_for(content: bytes, query: str | None) -> None:
-    assert found_by(content) == query
+    assert search_query_for(content) == query

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from fhir_pmp.ehr.retry_after import delay, read_retry_after
+from fhir_pmp.ehr.transport.retry_after import read_retry_after, retry_delay
 
 NOW = datetime(2026, 4, 5, 3, 0, tzinfo=UTC)
 
@@ -33,16 +33,18 @@ def test_retry_after_is_read(text: str | None, seconds: float | None) -> None:
 
 
 def test_the_span_doubles_from_2_seconds_to_15_minutes() -> None:
-    longest = [max(delay(n, chance=random.Random(seed)) for seed in range(400)) for n in (1, 2, 3, 12, 1000)]
+    longest = [
+        max(retry_delay(n, rng=random.Random(seed)) for seed in range(400)) for n in (1, 2, 3, 12, 1000)
+    ]
     for measured, span in zip(longest, (2, 4, 8, 900, 900), strict=True):
         assert 0.95 * span <= measured <= span
 
 
 def test_the_jitter_is_full() -> None:
-    assert min(delay(5, chance=random.Random(seed)) for seed in range(400)) < 0.5
+    assert min(retry_delay(5, rng=random.Random(seed)) for seed in range(400)) < 0.5
 
 
 def test_what_the_server_asks_for_is_the_least() -> None:
-    waits = [delay(1, 60.0, random.Random(seed)) for seed in range(100)]
+    waits = [retry_delay(1, 60.0, random.Random(seed)) for seed in range(100)]
     assert all(60.0 <= wait <= 62.0 for wait in waits)
     assert len(set(waits)) > 50

@@ -7,32 +7,32 @@ from typing import Any
 
 import msgspec
 
-from fhir_pmp.fhir.change_observation import build_change_observation
-from fhir_pmp.fhir.definitions import build_definitions
-from fhir_pmp.fhir.document_bundle import build_document_bundle
-from fhir_pmp.fhir.document_reference import build_document_reference
-from fhir_pmp.fhir.episode_of_care import build_episode_of_care
-from fhir_pmp.fhir.flag import build_flag
-from fhir_pmp.fhir.json_reader import read_strict
-from fhir_pmp.fhir.letter_document import LetterDocument, LetterSection
-from fhir_pmp.fhir.narrative import Listing, Paragraph, Table
-from fhir_pmp.fhir.observation import retract
-from fhir_pmp.fhir.organization import build_practice
-from fhir_pmp.fhir.patient import build_patient
-from fhir_pmp.fhir.practitioner import (
+from fhir_pmp.fhir.administration.episode_of_care import build_episode_of_care
+from fhir_pmp.fhir.administration.organization import build_practice
+from fhir_pmp.fhir.administration.patient import build_patient
+from fhir_pmp.fhir.administration.practitioner import (
     build_practice_practitioner,
     build_practitioner,
     build_practitioner_role,
 )
-from fhir_pmp.fhir.relay import relay
-from fhir_pmp.fhir.rendered import Rendered
-from fhir_pmp.fhir.systems import LOINC
-from fhir_pmp.fhir.task import build_task
+from fhir_pmp.fhir.definitions import build_definitions
+from fhir_pmp.fhir.documents.document_bundle import build_document_bundle
+from fhir_pmp.fhir.documents.document_reference import build_document_reference
+from fhir_pmp.fhir.documents.letter_document import LetterDocument, LetterSection
+from fhir_pmp.fhir.elements.narrative import BulletList, Paragraph, Table
+from fhir_pmp.fhir.measurement.change_observation import build_change_observation
+from fhir_pmp.fhir.measurement.flag import build_flag
+from fhir_pmp.fhir.measurement.observation import mark_entered_in_error
+from fhir_pmp.fhir.referral.relay import relay
+from fhir_pmp.fhir.referral.task import build_task
+from fhir_pmp.fhir.serialization.json_reader import read_fhir_json
+from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
+from fhir_pmp.fhir.terminology.systems import LOINC
 from fhir_pmp.identifiers import Identifier
 from fhir_pmp.instruments.definition import Coding
-from fhir_pmp.pathway.episodes import TaskStatus
+from fhir_pmp.pathway.episode_states import TaskStatus
 from fhir_pmp.pathway.facts import EpisodeState, Moment, Response, ResponseStatus, Sharing
-from fhir_pmp.pathway.outcomes import ScaleChange, Scored, scale_changes
+from fhir_pmp.pathway.scale_changes import ScaleChange, ScoredResponse, scale_changes
 from tests.unit.fhir.examples import (
     ACKNOWLEDGED,
     CLIENT,
@@ -49,7 +49,7 @@ from tests.unit.fhir.examples import (
     REFERRED_EPISODE,
     START,
     build_all,
-    respond,
+    make_response,
 )
 
 AT_START = Moment("2026-01-04", date(2026, 1, 4), None)
@@ -92,7 +92,7 @@ def responses() -> Iterator[tuple[str, Response]]:
             for status in ResponseStatus:
                 yield (
                     f"{instrument.id}, {kind}, {status.value}",
-                    respond(
+                    make_response(
                         instrument.id, answers, status=status, key=f"{instrument.id} {kind} {status.value}"
                     ),
                 )
@@ -105,10 +105,10 @@ def changes(before_value: int = 3, after_value: int = 1) -> list[ScaleChange]:
         ranks = {str(item.link_id): sorted(item.offered) for item in instrument.items}
         for timepoint, authored, rank in ((START, AT_START, before_value), (None, None, after_value)):
             answers = {item: offered[min(rank, len(offered) - 1)] for item, offered in ranks.items()}
-            response = respond(instrument.id, answers, key=f"{instrument.id} {rank}")
+            response = make_response(instrument.id, answers, key=f"{instrument.id} {rank}")
             if timepoint is not None and authored is not None:
                 response = msgspec.structs.replace(response, timepoint=timepoint, authored=authored)
-            scored.append(Scored(response, CLINIC.score(instrument.id, response.answers)))
+            scored.append(ScoredResponse(response, CLINIC.score(instrument.id, response.answers)))
     return scale_changes(CLINIC, EPISODE_FACTS, scored)
 
 
@@ -136,14 +136,14 @@ def letter() -> LetterDocument:
                 ),
                 (score.reference,),
             ),
-            LetterSection("Plan", Coding(LOINC, "18776-5"), (Listing(("Review in 4 weeks",)),)),
+            LetterSection("Plan", Coding(LOINC, "18776-5"), (BulletList(("Review in 4 weeks",)),)),
         ),
         request=REFERRAL_FACTS.service_request_id,
         replaces=CLINIC.letter_id(EPISODE, "discharge", 1),
     )
 
 
-def people() -> dict[str, Rendered]:
+def people() -> dict[str, RenderedResource]:
     """Patient, EpisodeOfCare, practices and practitioners."""
     found = {
         "patient": build_patient(CLINIC, PERSON_FACTS, sharing=Sharing.RECORD),
@@ -161,7 +161,7 @@ def people() -> dict[str, Rendered]:
     return found
 
 
-def referral() -> dict[str, Rendered]:
+def referral() -> dict[str, RenderedResource]:
     """The ServiceRequest, and the Task in every state."""
     request = REFERRAL_FACTS.service_request_id
     found = {"request": relay(SERVICE_REQUEST, request, person=PERSON, episode=EPISODE, owner=CLIENT)}
@@ -178,7 +178,7 @@ def referral() -> dict[str, Rendered]:
     return found
 
 
-def letters() -> dict[str, Rendered]:
+def letters() -> dict[str, RenderedResource]:
     """The document Bundle and the DocumentReference, current and superseded."""
     known = {
         one.reference: one for one in [*build_definitions(CLINIC), *people().values(), *referral().values()]
@@ -194,7 +194,7 @@ def letters() -> dict[str, Rendered]:
     }
 
 
-def every_resource() -> dict[str, Rendered]:
+def every_resource() -> dict[str, RenderedResource]:
     """All of them, each under a name."""
     found = {f"definition {one.reference}": one for one in build_definitions(CLINIC)}
     found |= people() | referral() | letters()
@@ -208,9 +208,9 @@ def every_resource() -> dict[str, Rendered]:
                 if built is not None:
                     found[f"change {before} to {after} {built.reference} {amended}"] = built
     score = build_all(POSITIVE)[1]
-    found["retracted"] = retract(_content(score), person=PERSON, episode=EPISODE)
+    found["retracted"] = mark_entered_in_error(_content(score), person=PERSON, episode=EPISODE)
     return found
 
 
-def _content(rendered: Rendered) -> dict[str, Any]:
-    return read_strict(rendered.content, max_bytes=10**6)
+def _content(rendered: RenderedResource) -> dict[str, Any]:
+    return read_fhir_json(rendered.content, max_bytes=10**6)

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from fhir_pmp.fhir.questionnaire_response import build_questionnaire_response
-from fhir_pmp.fhir.rendered import Rendered
-from fhir_pmp.fhir.safety_observation import build_safety_observations
-from fhir_pmp.fhir.score_observation import build_score_observations
+from fhir_pmp.fhir.measurement.questionnaire_response import build_questionnaire_response
+from fhir_pmp.fhir.measurement.safety_observation import build_safety_observations
+from fhir_pmp.fhir.measurement.score_observation import build_score_observations
+from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
 from fhir_pmp.identifiers import (
     ClientId,
     EpisodeId,
@@ -42,7 +42,7 @@ from fhir_pmp.pathway.facts import (
     ResponseStatus,
     Sex,
 )
-from fhir_pmp.pathway.loading import load_programme
+from fhir_pmp.pathway.programme.loading import load_programme
 
 MAPPINGS = Path(__file__).parents[3] / "mappings"
 INSTRUMENTS = load_instruments(MAPPINGS / "instruments")
@@ -68,7 +68,7 @@ MORNING = Moment(
 DAY_ONLY = Moment("2026-03-01", date(2026, 3, 1), None)
 
 
-def respond(
+def make_response(
     instrument: str,
     answers: Mapping[str, int] | Mapping[LinkId, int],
     *,
@@ -95,7 +95,7 @@ def respond(
     )
 
 
-def fill(instrument: str, value: int, **different: int | None) -> dict[str, int]:
+def fill_form(instrument: str, value: int, **different: int | None) -> dict[str, int]:
     """Every item answered with `value`, but for those named by what follows the hyphen; None leaves a blank."""
     answers = {str(item.link_id): value for item in INSTRUMENTS[InstrumentId(instrument)].items}
     for name, other in different.items():
@@ -108,7 +108,7 @@ def fill(instrument: str, value: int, **different: int | None) -> dict[str, int]
     return answers
 
 
-def build_all(response: Response) -> tuple[Rendered, ...]:
+def build_all(response: Response) -> tuple[RenderedResource, ...]:
     """What the builders make of a response and its scores."""
     scores = CLINIC.score(response.instrument, response.answers)
     return (
@@ -179,7 +179,7 @@ REFERRAL_FACTS = Referral(
     received_at=datetime(2025, 12, 2, tzinfo=UTC),
     reason="Chronic pain",
 )
-POSITIVE = respond("phq9", fill("phq9", 1, item9=2))
+POSITIVE = make_response("phq9", fill_form("phq9", 1, item9=2))
 FLAG_FACTS = Flag(
     id=CLINIC.flag_id(POSITIVE.id, LinkId("phq9-9")),
     person=PERSON,

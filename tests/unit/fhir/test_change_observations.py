@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_pmp.fhir.change_observation import build_change_observation
-from fhir_pmp.fhir.compiled_changes import compile_change_renderer
-from fhir_pmp.fhir.json_reader import read_strict
+from fhir_pmp.fhir.compiled.change_renderer import compile_change_renderer
+from fhir_pmp.fhir.measurement.change_observation import build_change_observation
+from fhir_pmp.fhir.serialization.json_reader import read_fhir_json
 from fhir_pmp.pathway.facts import ResponseStatus
-from fhir_pmp.pathway.outcomes import ScaleChange, Scored, scale_changes
+from fhir_pmp.pathway.scale_changes import ScaleChange, ScoredResponse, scale_changes
 from tests.unit.fhir.every_resource import AT_START
 from tests.unit.fhir.examples import (
     CLINIC,
@@ -22,8 +22,8 @@ from tests.unit.fhir.examples import (
     MORNING,
     POST,
     START,
-    fill,
-    respond,
+    fill_form,
+    make_response,
     some_answers,
 )
 
@@ -38,17 +38,17 @@ def change(
     status: ResponseStatus = ResponseStatus.COMPLETED,
 ) -> ScaleChange:
     responses = (
-        respond(instrument, before, timepoint=START, authored=AT_START, key="before"),
-        respond(instrument, after, timepoint=POST, authored=MORNING, key="after", status=status),
+        make_response(instrument, before, timepoint=START, authored=AT_START, key="before"),
+        make_response(instrument, after, timepoint=POST, authored=MORNING, key="after", status=status),
     )
-    scored = [Scored(one, CLINIC.score(one.instrument, one.answers)) for one in responses]
+    scored = [ScoredResponse(one, CLINIC.score(one.instrument, one.answers)) for one in responses]
     return next(one for one in scale_changes(CLINIC, EPISODE_FACTS, scored) if one.scale == scale)
 
 
 def built(of: ScaleChange, *, amended: bool = False) -> dict[str, Any]:
     rendered = build_change_observation(CLINIC, of, amended=amended)
     assert rendered is not None
-    return read_strict(rendered.content, max_bytes=10**6)
+    return read_fhir_json(rendered.content, max_bytes=10**6)
 
 
 def components(observation: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -81,7 +81,7 @@ def test_a_fall_of_self_efficacy_is_worse_and_says_so_by_rule() -> None:
 
 
 def test_it_is_derived_from_both_scores_and_names_its_baseline() -> None:
-    of = change("phq9", fill("phq9", 2), fill("phq9", 1))
+    of = change("phq9", fill_form("phq9", 2), fill_form("phq9", 1))
     observation = built(of)
     assert observation["derivedFrom"] == [
         {"reference": f"Observation/{of.before_score_id}"},
@@ -100,20 +100,20 @@ def test_it_is_derived_from_both_scores_and_names_its_baseline() -> None:
 
 
 def test_from_a_baseline_of_0_there_is_no_percentage() -> None:
-    percent = components(built(change("phq9", fill("phq9", 0), fill("phq9", 1))))["percent-change"]
+    percent = components(built(change("phq9", fill_form("phq9", 0), fill_form("phq9", 1))))["percent-change"]
     assert "valueQuantity" not in percent
     assert percent["dataAbsentReason"]["text"] == "the baseline is 0"
 
 
 def test_a_mean_s_change_has_two_decimals() -> None:
-    after = {**fill("bpi_sf", 1), "bpi_sf-activity": 6}  # 12/7
-    before = {**fill("bpi_sf", 0), "bpi_sf-activity": 5}  # 5/7
+    after = {**fill_form("bpi_sf", 1), "bpi_sf-activity": 6}  # 12/7
+    before = {**fill_form("bpi_sf", 0), "bpi_sf-activity": 5}  # 5/7
     observation = built(change("bpi_sf", before, after, "interference"))
     assert str(observation["valueQuantity"]["value"]) == "1.00"
 
 
 def test_a_score_that_may_not_leave_the_house_leaves_in_no_change() -> None:
-    of = change("peg", fill("peg", 5), fill("peg", 2))
+    of = change("peg", fill_form("peg", 5), fill_form("peg", 2))
     assert build_change_observation(CLINIC, of) is not None
     unconfirmed = replace(of, unconfirmed=("peg.total.blanks",))
     assert build_change_observation(CLINIC, unconfirmed) is None
@@ -130,15 +130,15 @@ def test_a_score_that_may_not_leave_the_house_leaves_in_no_change() -> None:
 def test_it_is_amended_when_a_response_is_or_when_its_ground_moved(
     status: ResponseStatus, amended: bool, expected: str
 ) -> None:
-    of = change("phq9", fill("phq9", 2), fill("phq9", 1), status=status)
+    of = change("phq9", fill_form("phq9", 2), fill_form("phq9", 1), status=status)
     assert built(of, amended=amended)["status"] == expected
 
 
 def test_no_rule_that_nobody_confirmed_has_a_component() -> None:
-    of = change("pcs", fill("pcs", 3), fill("pcs", 1))
-    assert of.movement.unconfirmed_rules
+    of = change("pcs", fill_form("pcs", 3), fill_form("pcs", 1))
+    assert of.comparison.unconfirmed_rules
     said = components(built(of))
-    assert not [code for code in said if code.rpartition(".v")[0] in of.movement.unconfirmed_rules]
+    assert not [code for code in said if code.rpartition(".v")[0] in of.comparison.unconfirmed_rules]
 
 
 @given(data=st.data())
@@ -147,9 +147,11 @@ def test_the_fast_renderer_writes_what_the_builder_writes(data: st.DataObject) -
     status = data.draw(st.sampled_from([ResponseStatus.COMPLETED, ResponseStatus.AMENDED]))
     authored = data.draw(st.sampled_from([MORNING, DAY_ONLY]))
     answers = data.draw(some_answers(instrument))
-    before = respond(instrument.id, answers, timepoint=START, authored=AT_START, key="before")
-    after = respond(instrument.id, data.draw(some_answers(instrument)), authored=authored, status=status)
-    scored = [Scored(one, CLINIC.score(one.instrument, one.answers)) for one in (before, after)]
+    before = make_response(instrument.id, answers, timepoint=START, authored=AT_START, key="before")
+    after = make_response(
+        instrument.id, data.draw(some_answers(instrument)), authored=authored, status=status
+    )
+    scored = [ScoredResponse(one, CLINIC.score(one.instrument, one.answers)) for one in (before, after)]
     amended = data.draw(st.booleans())
     for of in scale_changes(CLINIC, EPISODE_FACTS, scored):
         assert RENDER(of, amended) == build_change_observation(CLINIC, of, amended=amended)

@@ -4,11 +4,17 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from fhir_pmp.fhir.code_system import code_systems
 from fhir_pmp.fhir.definitions import build_definitions
-from fhir_pmp.fhir.json_reader import read_strict
-from fhir_pmp.fhir.questionnaire import build_questionnaire
-from fhir_pmp.fhir.systems import ITEM_WEIGHT, MAX_VALUE, MIN_VALUE, OBSERVATION_EXTRACT, ORDINAL_VALUE
+from fhir_pmp.fhir.measurement.questionnaire import build_questionnaire
+from fhir_pmp.fhir.serialization.json_reader import read_fhir_json
+from fhir_pmp.fhir.terminology.code_system import build_code_systems
+from fhir_pmp.fhir.terminology.systems import (
+    ITEM_WEIGHT,
+    MAX_VALUE,
+    MIN_VALUE,
+    OBSERVATION_EXTRACT,
+    ORDINAL_VALUE,
+)
 from fhir_pmp.identifiers import InstrumentId
 from fhir_pmp.instruments.definition import Instrument
 from fhir_pmp.pathway.facts import Sharing
@@ -16,7 +22,7 @@ from tests.unit.fhir.examples import CLINIC, INSTRUMENTS
 
 
 def questionnaire(instrument: Instrument) -> dict[str, Any]:
-    return read_strict(build_questionnaire(CLINIC, instrument).content, max_bytes=10**6)
+    return read_fhir_json(build_questionnaire(CLINIC, instrument).content, max_bytes=10**6)
 
 
 def named(name: str) -> dict[str, Any]:
@@ -95,27 +101,27 @@ def test_definitions_have_one_id_in_every_installation_and_nobody_s_data() -> No
     assert {one.person for one in ours} == {None}
     counted = Counter(one.type for one in ours)
     assert counted["Questionnaire"] == len(INSTRUMENTS)
-    assert counted["CodeSystem"] == counted["ValueSet"] == len(code_systems(CLINIC))
+    assert counted["CodeSystem"] == counted["ValueSet"] == len(build_code_systems(CLINIC))
     assert counted["Organization"] == 1
 
 
 def test_other_codes_are_another_version_of_a_code_system() -> None:
     fewer = replace(CLINIC, instruments={InstrumentId("gad7"): INSTRUMENTS[InstrumentId("gad7")]})
-    versions = {one["url"]: one["version"] for one in code_systems(CLINIC)}
-    others = {one["url"]: one["version"] for one in code_systems(fewer)}
+    versions = {one["url"]: one["version"] for one in build_code_systems(CLINIC)}
+    others = {one["url"]: one["version"] for one in build_code_systems(fewer)}
     scales, timepoints = (f"https://pmp.example/fhir/CodeSystem/{name}" for name in ("scales", "timepoints"))
     assert versions[scales] != others[scales]
     assert versions[timepoints] == others[timepoints]
 
 
 def test_no_code_is_listed_twice() -> None:
-    for system in code_systems(CLINIC):
+    for system in build_code_systems(CLINIC):
         codes = [one["code"] for one in system["concept"]]
         assert len(codes) == len(set(codes)) == system["count"]
 
 
 def test_every_rule_is_listed_with_its_grounds_and_source() -> None:
-    rules = next(one for one in code_systems(CLINIC) if one["url"].endswith("/rules"))
+    rules = next(one for one in build_code_systems(CLINIC) if one["url"].endswith("/rules"))
     for concept in rules["concept"]:
         said = {one["code"]: one for one in concept["property"]}
         assert said["grounds"]["valueString"] in ("verified", "unconfirmed", "derived", "policy")
@@ -126,7 +132,7 @@ def test_every_rule_is_listed_with_its_grounds_and_source() -> None:
 def test_a_band_that_nobody_has_confirmed_is_no_code_of_ours() -> None:
     # PCS: 30 and more is clinically relevant (RehabMeasures); ePPOC's labels conflict. K10: the ABS' four bands are
     # published, of CRUfAD's only the cut-offs (clinical.md 2.3).
-    bands = next(one for one in code_systems(CLINIC) if one["url"].endswith("/bands"))
+    bands = next(one for one in build_code_systems(CLINIC) if one["url"].endswith("/bands"))
     codes = [one["code"] for one in bands["concept"]]
     assert [code for code in codes if ".pcs." in code or code.startswith("pcs.")] == [
         "pcs.total.clinical.v1.below-the-clinically-relevant-level",

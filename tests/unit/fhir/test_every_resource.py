@@ -6,23 +6,24 @@ from typing import Any
 import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
-from fhir_pmp.fhir.code_system import code_systems
-from fhir_pmp.fhir.json_reader import read_strict
-from fhir_pmp.fhir.json_writer import write_canonical
-from fhir_pmp.fhir.rendered import Rendered
-from fhir_pmp.fhir.type_walk import check_resource
-from tests.r4_schema import schema_faults
+from fhir_pmp.fhir.serialization.json_reader import read_fhir_json
+from fhir_pmp.fhir.serialization.json_writer import write_canonical
+from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
+from fhir_pmp.fhir.terminology.code_system import build_code_systems
+from fhir_pmp.fhir.validation.resource_check import check_resource
+from tests.r4_schema import find_schema_faults
 from tests.unit.fhir.every_resource import every_resource
 from tests.unit.fhir.examples import CLINIC
 
 EVERY = every_resource()
 OURS = {
-    one["url"]: {code["code"]: code["display"] for code in one["concept"]} for one in code_systems(CLINIC)
+    one["url"]: {code["code"]: code["display"] for code in one["concept"]}
+    for one in build_code_systems(CLINIC)
 }
 
 
-def content(rendered: Rendered) -> dict[str, Any]:
-    return read_strict(rendered.content, max_bytes=10**6)
+def content(rendered: RenderedResource) -> dict[str, Any]:
+    return read_fhir_json(rendered.content, max_bytes=10**6)
 
 
 def codings(value: object) -> Iterator[Mapping[str, Any]]:
@@ -40,7 +41,7 @@ def codings(value: object) -> Iterator[Mapping[str, Any]]:
 def test_it_passes_the_strict_reader_the_element_table_the_model_and_the_r4_schema(name: str) -> None:
     resource = content(EVERY[name])
     check_resource(resource)
-    assert schema_faults(EVERY[name].content) == []
+    assert find_schema_faults(EVERY[name].content) == []
     get_fhir_model_class(resource["resourceType"]).model_validate(resource)
     assert write_canonical(resource) == EVERY[name].content
 
@@ -48,9 +49,9 @@ def test_it_passes_the_strict_reader_the_element_table_the_model_and_the_r4_sche
 @pytest.mark.parametrize("name", EVERY)
 def test_it_opens_with_type_and_id_and_meta_has_its_place_behind_them(name: str) -> None:
     rendered = EVERY[name]
-    stamped = rendered.stamped(3, "2026-03-01T00:00:00.000Z")
-    assert list(read_strict(stamped, max_bytes=10**6))[:3] == ["resourceType", "id", "meta"]
-    assert read_strict(stamped, max_bytes=10**6)["meta"]["versionId"] == "3"
+    with_version_meta = rendered.with_version_meta(3, "2026-03-01T00:00:00.000Z")
+    assert list(read_fhir_json(with_version_meta, max_bytes=10**6))[:3] == ["resourceType", "id", "meta"]
+    assert read_fhir_json(with_version_meta, max_bytes=10**6)["meta"]["versionId"] == "3"
     assert "meta" not in content(rendered)
     assert rendered.id == content(rendered)["id"]
     assert rendered.id[0].isalpha()

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from fhir_pmp.fhir.episode_of_care import build_episode_of_care
-from fhir_pmp.fhir.flag import build_flag
-from fhir_pmp.fhir.json_reader import read_strict
-from fhir_pmp.fhir.organization import build_practice, build_provider
-from fhir_pmp.fhir.patient import build_patient
-from fhir_pmp.fhir.practitioner import build_practice_practitioner
-from fhir_pmp.fhir.relay import relay, repoint
-from fhir_pmp.fhir.rendered import Rendered
-from fhir_pmp.fhir.task import build_task, only_status_differs
-from fhir_pmp.pathway.episodes import TaskStatus
+from fhir_pmp.fhir.administration.episode_of_care import build_episode_of_care
+from fhir_pmp.fhir.administration.organization import build_practice, build_provider
+from fhir_pmp.fhir.administration.patient import build_patient
+from fhir_pmp.fhir.administration.practitioner import build_practice_practitioner
+from fhir_pmp.fhir.measurement.flag import build_flag
+from fhir_pmp.fhir.referral.relay import relay, repoint_references
+from fhir_pmp.fhir.referral.task import build_task, only_status_differs
+from fhir_pmp.fhir.serialization.json_reader import read_fhir_json
+from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
+from fhir_pmp.pathway.episode_states import TaskStatus
 from fhir_pmp.pathway.facts import EpisodeState, Sharing
 from tests.unit.fhir.every_resource import SERVICE_REQUEST, TASK
 from tests.unit.fhir.examples import (
@@ -33,8 +33,8 @@ from tests.unit.fhir.examples import (
 )
 
 
-def content(rendered: Rendered) -> dict[str, Any]:
-    return read_strict(rendered.content, max_bytes=10**6)
+def content(rendered: RenderedResource) -> dict[str, Any]:
+    return read_fhir_json(rendered.content, max_bytes=10**6)
 
 
 def task(status: TaskStatus, **said: Any) -> dict[str, Any]:
@@ -64,7 +64,9 @@ def test_a_referred_patient_stays_as_the_practice_wrote_it_with_our_identifiers_
         "telecom": [{"system": "phone", "value": "0400"}],
         "birthDate": "1970-02-28",
     }
-    rendered = build_patient(CLINIC, PERSON_FACTS, sharing=Sharing.REFERRAL, owner=CLIENT, referred_as=wrote)
+    rendered = build_patient(
+        CLINIC, PERSON_FACTS, sharing=Sharing.REFERRAL, owner=CLIENT, received_patient=wrote
+    )
     patient = content(rendered)
     assert (str(rendered.id), rendered.owner, rendered.sharing) == (str(PERSON), CLIENT, Sharing.REFERRAL)
     assert patient["name"] == wrote["name"]
@@ -150,7 +152,7 @@ def test_what_is_not_known_of_an_organization_is_left_out() -> None:
 def test_what_is_relayed_keeps_the_labels_that_restrict_it() -> None:
     request = REFERRAL_FACTS.service_request_id
     rendered = relay(SERVICE_REQUEST, request, person=PERSON, episode=EPISODE, owner=CLIENT)
-    meta = read_strict(rendered.stamped(1, "2026-01-01T00:00:00.000Z"), max_bytes=10**5)["meta"]
+    meta = read_fhir_json(rendered.with_version_meta(1, "2026-01-01T00:00:00.000Z"), max_bytes=10**5)["meta"]
     assert meta == {
         "versionId": "1",
         "lastUpdated": "2026-01-01T00:00:00.000Z",
@@ -164,7 +166,7 @@ def test_references_are_re_pointed_at_any_depth_and_only_those_that_are_named() 
         "reference": "urn:uuid:1",
         "c": "urn:uuid:1",
     }
-    assert repoint(wrote, {"urn:uuid:1": "Patient/x"}) == {
+    assert repoint_references(wrote, {"urn:uuid:1": "Patient/x"}) == {
         "a": [{"b": {"reference": "Patient/x"}}, {"reference": "#c"}],
         "reference": "Patient/x",
         "c": "urn:uuid:1",

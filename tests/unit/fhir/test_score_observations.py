@@ -4,17 +4,17 @@ from typing import Any
 
 import pytest
 
-from fhir_pmp.fhir.json_reader import read_strict
-from fhir_pmp.fhir.rendered import Rendered
-from fhir_pmp.fhir.systems import DATA_ABSENT_REASON, LOINC, SNOMED_CT, UCUM
+from fhir_pmp.fhir.serialization.json_reader import read_fhir_json
+from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
+from fhir_pmp.fhir.terminology.systems import DATA_ABSENT_REASON, LOINC, SNOMED_CT, UCUM
 from fhir_pmp.pathway.facts import Response, ResponseStatus
-from tests.unit.fhir.examples import CLINIC, DAY_ONLY, build_all, fill, respond
+from tests.unit.fhir.examples import CLINIC, DAY_ONLY, build_all, fill_form, make_response
 
 SCALES = "https://pmp.example/fhir/CodeSystem/scales"
 
 
-def content(rendered: Rendered) -> dict[str, Any]:
-    return read_strict(rendered.content, max_bytes=10**6)
+def content(rendered: RenderedResource) -> dict[str, Any]:
+    return read_fhir_json(rendered.content, max_bytes=10**6)
 
 
 def observations(response: Response) -> dict[str, dict[str, Any]]:
@@ -32,7 +32,7 @@ def stated(observation: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_complete_phq9_of_ones_is_a_mild_9() -> None:
-    response = respond("phq9", fill("phq9", 1))
+    response = make_response("phq9", fill_form("phq9", 1))
     score = observations(response)["phq9.total"]
     assert score["status"] == "final"
     assert score["category"][0]["coding"][0]["code"] == "survey"
@@ -62,7 +62,7 @@ def test_a_complete_phq9_of_ones_is_a_mild_9() -> None:
 
 
 def test_a_date_without_a_time_gives_no_instant() -> None:
-    for resource in build_all(respond("phq9", fill("phq9", 1), authored=DAY_ONLY)):
+    for resource in build_all(make_response("phq9", fill_form("phq9", 1), authored=DAY_ONLY)):
         built = content(resource)
         assert "issued" not in built
         assert built.get("effectiveDateTime", built.get("authored")) == "2026-03-01"
@@ -70,7 +70,7 @@ def test_a_date_without_a_time_gives_no_instant() -> None:
 
 def test_a_prorated_score_says_so_and_by_which_rule() -> None:
     # Two blanks of nine: 7 x 1 = 7, 7 x 9 / 7 = 9 (CMS IRF-PAI v5.02.1).
-    score = observations(respond("phq9", fill("phq9", 1, item1=None, item2=None)))["phq9.total"]
+    score = observations(make_response("phq9", fill_form("phq9", 1, item1=None, item2=None)))["phq9.total"]
     assert score["valueQuantity"]["value"] == 9
     assert score["note"] == [{"text": "7 of 9 items answered; prorated"}]
     said = stated(score)
@@ -79,7 +79,9 @@ def test_a_prorated_score_says_so_and_by_which_rule() -> None:
 
 
 def test_too_many_blanks_leave_a_reason_instead_of_a_number() -> None:
-    score = observations(respond("phq9", fill("phq9", 1, item1=None, item2=None, item3=None)))["phq9.total"]
+    score = observations(make_response("phq9", fill_form("phq9", 1, item1=None, item2=None, item3=None)))[
+        "phq9.total"
+    ]
     assert "valueQuantity" not in score
     assert score["dataAbsentReason"]["coding"] == [{"system": DATA_ABSENT_REASON, "code": "unknown"}]
     assert score["dataAbsentReason"]["text"] == "not scorable: 6 of 9 items answered"
@@ -89,14 +91,14 @@ def test_too_many_blanks_leave_a_reason_instead_of_a_number() -> None:
 
 def test_a_mean_is_published_to_two_decimals_half_up() -> None:
     # Interference 12/7 = 1.714...
-    answers = {**fill("bpi_sf", 1), "bpi_sf-activity": 6}
-    score = observations(respond("bpi_sf", answers))["bpi_sf.interference"]
+    answers = {**fill_form("bpi_sf", 1), "bpi_sf-activity": 6}
+    score = observations(make_response("bpi_sf", answers))["bpi_sf.interference"]
     assert str(score["valueQuantity"]["value"]) == "1.71"
 
 
 def test_a_bound_that_is_not_included_stands_in_the_text_alone() -> None:
     # POLICY: below 5 mild, 5 to below 7 moderate, 7 and above severe.
-    score = observations(respond("bpi_sf", fill("bpi_sf", 6)))["bpi_sf.interference"]
+    score = observations(make_response("bpi_sf", fill_form("bpi_sf", 6)))["bpi_sf.interference"]
     mild, moderate, severe = score["referenceRange"]
     assert ("low" in mild, "high" in mild, mild["text"]) == (True, False, "mild: 0 to below 5")
     assert ("low" in moderate, "high" in moderate, moderate["text"]) == (
@@ -108,7 +110,7 @@ def test_a_bound_that_is_not_included_stands_in_the_text_alone() -> None:
 
 
 def test_sub_scales_are_members_of_the_scale_they_are_part_of() -> None:
-    response = respond("pcs", fill("pcs", 2))
+    response = make_response("pcs", fill_form("pcs", 2))
     built = observations(response)
     assert built["pcs.total"]["hasMember"] == [
         {"reference": f"Observation/{built[f'pcs.{name}']['id']}"}
@@ -121,18 +123,18 @@ def test_sub_scales_are_members_of_the_scale_they_are_part_of() -> None:
     ("instrument", "answers", "published"),
     [
         # Scored by an UNCONFIRMED rule: never.
-        ("tsk11", fill("tsk11", 2), set()),
+        ("tsk11", fill_form("tsk11", 2), set()),
         # UNCONFIRMED blanks rules: a complete form does not rest on them, one with blanks does.
-        ("peg", fill("peg", 2), {"peg.total"}),
-        ("peg", fill("peg", 2, **{"1": None}), set()),
-        ("dass21", fill("dass21", 1), {"dass21.depression", "dass21.anxiety", "dass21.stress"}),
-        ("dass21", fill("dass21", 1, **{"3": None}), {"dass21.anxiety", "dass21.stress"}),
+        ("peg", fill_form("peg", 2), {"peg.total"}),
+        ("peg", fill_form("peg", 2, **{"1": None}), set()),
+        ("dass21", fill_form("dass21", 1), {"dass21.depression", "dass21.anxiety", "dass21.stress"}),
+        ("dass21", fill_form("dass21", 1, **{"3": None}), {"dass21.anxiety", "dass21.stress"}),
     ],
 )
 def test_no_observation_rests_on_a_rule_that_nobody_confirmed(
     instrument: str, answers: dict[str, int], published: set[str]
 ) -> None:
-    response = respond(instrument, answers)
+    response = make_response(instrument, answers)
     assert set(observations(response)) == published
     assert build_all(response)[0].type == "QuestionnaireResponse"
 
@@ -148,13 +150,15 @@ def test_no_observation_rests_on_a_rule_that_nobody_confirmed(
 def test_the_observations_follow_the_state_of_their_response(
     status: ResponseStatus, expected: tuple[str, str]
 ) -> None:
-    response, *rest = [content(one) for one in build_all(respond("phq9", fill("phq9", 1), status=status))]
+    response, *rest = [
+        content(one) for one in build_all(make_response("phq9", fill_form("phq9", 1), status=status))
+    ]
     assert response["status"] == expected[0]
     assert {one["status"] for one in rest} == {expected[1]}
 
 
 def test_a_safety_answer_is_shown_whatever_the_total() -> None:
-    answer = observations(respond("phq9", fill("phq9", 0, item9=2)))["phq9-9"]
+    answer = observations(make_response("phq9", fill_form("phq9", 0, item9=2)))["phq9-9"]
     assert answer["code"]["coding"][0] == {"system": LOINC, "code": "44260-8"}
     assert answer["valueCodeableConcept"]["coding"][0]["code"] == "LA6570-1"
     assert answer["valueCodeableConcept"]["text"] == "More than half the days"
@@ -162,21 +166,21 @@ def test_a_safety_answer_is_shown_whatever_the_total() -> None:
 
 
 def test_a_zero_and_a_blank_are_two_things() -> None:
-    zero = observations(respond("phq9", fill("phq9", 1, item9=0)))["phq9-9"]
+    zero = observations(make_response("phq9", fill_form("phq9", 1, item9=0)))["phq9-9"]
     assert stated(zero) == {"answer-value": 0}
     assert "dataAbsentReason" not in zero
-    blank = observations(respond("phq9", fill("phq9", 1, item9=None)))["phq9-9"]
+    blank = observations(make_response("phq9", fill_form("phq9", 1, item9=None)))["phq9-9"]
     assert blank["dataAbsentReason"]["text"] == "not answered"
     assert not {"valueCodeableConcept", "valueInteger", "component"} & set(blank)
 
 
 def test_a_blank_item_is_absent_from_the_response() -> None:
-    built = content(build_all(respond("phq9", fill("phq9", 1, item9=None)))[0])
+    built = content(build_all(make_response("phq9", fill_form("phq9", 1, item9=None)))[0])
     assert "phq9-9" not in [item["linkId"] for item in built["item"]]
-    assert "item" not in content(build_all(respond("phq9", {}))[0])
+    assert "item" not in content(build_all(make_response("phq9", {}))[0])
 
 
 def test_a_response_names_its_questionnaire_with_the_version() -> None:
-    built = content(build_all(respond("phq9", fill("phq9", 1)))[0])
-    version = CLINIC.instruments[respond("phq9", {}).instrument].version
+    built = content(build_all(make_response("phq9", fill_form("phq9", 1)))[0])
+    version = CLINIC.instruments[make_response("phq9", {}).instrument].version
     assert built["questionnaire"] == f"https://pmp.example/fhir/Questionnaire/phq9|{version}"

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from fhir_pmp.intake.cells import CellReader, read_day, read_moment
+from fhir_pmp.intake.csv_import.cells import CellReader, read_day, read_moment
 
 DAYS = {
     "2026-03-01": date(2026, 3, 1),

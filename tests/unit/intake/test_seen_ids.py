@@ -1,6 +1,6 @@
 """The set of ids in a file: each is new once, however many there are."""
 
-from fhir_pmp.intake.seen_ids import SeenIds
+from fhir_pmp.intake.csv_import.seen_ids import SeenIds
 
 
 def test_an_id_is_new_once() -> None:

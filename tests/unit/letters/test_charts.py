@@ -4,7 +4,7 @@ from fractions import Fraction
 from xml.etree import ElementTree
 
 from fhir_pmp.instruments.definition import Better
-from fhir_pmp.letters.charts import HEIGHT, WIDTH, Chart, ChartPoint, draw_chart
+from fhir_pmp.letters.text.charts import HEIGHT, WIDTH, Chart, ChartPoint, draw_chart
 
 SVG = "{http://www.w3.org/2000/svg}"
 

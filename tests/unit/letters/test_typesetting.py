@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from fhir_pmp.letters.content import LetterContent, Paragraph
-from fhir_pmp.letters.facts import Fields
-from fhir_pmp.letters.typesetting import LetterNotSet, Typesetter
-from fhir_pmp.letters.writing import write_letter
-from tests.conftest import found_or_counted
-from tests.spec.letters.cases import MAPPINGS, clinic, golden, wording
-from tests.spec.letters.reading import find_poppler, text_of
+from fhir_pmp.letters.rendering.typesetting import LetterNotTypeset, Typesetter
+from fhir_pmp.letters.text.letter_content import LetterContent, Paragraph
+from fhir_pmp.letters.text.letter_facts import LetterFields
+from fhir_pmp.letters.text.letter_writer import write_letter
+from tests.conftest import require_part
+from tests.spec.letters.golden_cases import MAPPINGS, clinic, golden, wording
+from tests.spec.letters.pdf_text import find_poppler, text_of
 
 HOSTILE = [
     "#while true {}",
@@ -35,12 +35,14 @@ def typesetter() -> Iterator[Typesetter]:
 
 @pytest.fixture(scope="module", autouse=True)
 def poppler() -> str:
-    return found_or_counted(find_poppler)
+    return require_part(find_poppler)
 
 
 def letter_with(text: str, name: str = "Maren") -> LetterContent:
     facts = golden("stopped_early").facts
-    fields = Fields(gp_actions=text, safety_actions=text, comment=text, stop_reason=text.replace("\n", " "))
+    fields = LetterFields(
+        gp_actions=text, safety_actions=text, comment=text, stop_reason=text.replace("\n", " ")
+    )
     return write_letter(
         clinic(), wording(), replace(facts, fields=fields, person=replace(facts.person, given=name))
     )
@@ -119,7 +121,7 @@ def test_a_layout_that_never_ends_is_stopped_and_the_next_letter_is_set(tmp_path
     folder = layout(tmp_path / "endless", "#for i in range(1000000) { for j in range(1000000) {} }")
     made_at = golden("receipt").facts.made_at
     with Typesetter(folder, time_limit=1.0) as typesetter:
-        with pytest.raises(LetterNotSet, match="longer"):
+        with pytest.raises(LetterNotTypeset, match="longer"):
             typesetter.typeset(golden("receipt").content(), made_at)
         (folder / "letter.typ").write_text((MAPPINGS / "letters" / "letter.typ").read_text("utf-8"), "utf-8")
         assert typesetter.typeset(golden("receipt").content(), made_at).startswith(b"%PDF-")
@@ -130,7 +132,7 @@ def test_a_layout_cannot_read_outside_its_folder_and_its_refusal_quotes_no_data(
         tmp_path / "curious",
         '#set document(title: "x")\n= x\n#read("/../../../../etc/passwd")\n#panic(sys.inputs.letter)',
     )
-    with Typesetter(folder) as typesetter, pytest.raises(LetterNotSet) as refused:
+    with Typesetter(folder) as typesetter, pytest.raises(LetterNotTypeset) as refused:
         typesetter.typeset(letter_with("a secret of Alma"), golden("receipt").facts.made_at)
     assert "Alma" not in str(refused.value)
     assert "root:" not in str(refused.value)
@@ -141,7 +143,7 @@ def test_a_picture_without_words_fails_the_letter(tmp_path: Path) -> None:
         tmp_path / "mute",
         '#set document(title: "x")\n= x\n#image(bytes("<svg xmlns=\\"http://www.w3.org/2000/svg\\" viewBox=\\"0 0 1 1\\"/>"), format: "svg")',
     )
-    with Typesetter(folder) as typesetter, pytest.raises(LetterNotSet):
+    with Typesetter(folder) as typesetter, pytest.raises(LetterNotTypeset):
         typesetter.typeset(golden("receipt").content(), golden("receipt").facts.made_at)
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from fhir_pmp.letters.facts import LONGEST_FIELD, FieldNotPrintable, Fields
-from fhir_pmp.letters.wording import listed, load_wording, lower_first
+from fhir_pmp.letters.text.letter_facts import LONGEST_FIELD, FieldNotPrintable, LetterFields
+from fhir_pmp.letters.text.letter_wording import join_words, load_wording, lower_first
 from fhir_pmp.mapping_file import MappingFaults
-from tests.spec.letters.cases import MAPPINGS, clinic
+from tests.spec.letters.golden_cases import MAPPINGS, clinic
 
 SHIPPED = (MAPPINGS / "letters" / "wording.yaml").read_text(encoding="utf-8")
 
@@ -57,15 +57,17 @@ def test_every_fault_is_named_in_one_run(tmp_path: Path) -> None:
 
 
 def test_lists_read_as_prose() -> None:
-    assert listed([]) == ""
-    assert listed(["start"]) == "start"
-    assert listed(["start", "end of programme"]) == "start and end of programme"
-    assert listed(["screening", "start", "end"]) == "screening, start and end"
+    assert join_words([]) == ""
+    assert join_words(["start"]) == "start"
+    assert join_words(["start", "end of programme"]) == "start and end of programme"
+    assert join_words(["screening", "start", "end"]) == "screening, start and end"
     assert lower_first("End of programme") == "end of programme"
 
 
 def test_a_field_that_cannot_be_printed_is_named_and_not_quoted() -> None:
     with pytest.raises(FieldNotPrintable) as refused:
-        Fields(gp_actions="a\x00b", comment="x" * (LONGEST_FIELD + 1), stop_reason="fine\n\twith lines\r\n")
+        LetterFields(
+            gp_actions="a\x00b", comment="x" * (LONGEST_FIELD + 1), stop_reason="fine\n\twith lines\r\n"
+        )
     assert [fault.field for fault in refused.value.faults] == ["gp_actions", "comment"]
     assert "a\x00b" not in str(refused.value)

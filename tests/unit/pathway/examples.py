@@ -22,7 +22,7 @@ from fhir_pmp.instruments.definition import (
     Band,
     BandSet,
     Better,
-    Blanks,
+    BlanksRule,
     ChangeKind,
     ChangeRule,
     Instrument,
@@ -31,9 +31,9 @@ from fhir_pmp.instruments.definition import (
     Option,
     Rights,
     Rule,
+    RuleStatus,
     SafetyItem,
     Scale,
-    Status,
 )
 from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.facts import (
@@ -46,18 +46,18 @@ from fhir_pmp.pathway.facts import (
     ResponseStatus,
     Sex,
 )
-from fhir_pmp.pathway.programme import (
+from fhir_pmp.pathway.programme.definition import (
     Address,
     BaselineRule,
-    Commenced,
     CommencedBy,
-    Completed,
+    CommencementRule,
+    CompletionRule,
     CrisisText,
     LessonTitle,
     Programme,
     Provider,
-    Role,
     Timepoint,
+    TimepointRole,
 )
 
 SYDNEY = ZoneInfo("Australia/Sydney")
@@ -69,7 +69,7 @@ SCREENING, AT_START, POST, FOLLOW_UP = (
 TOTAL = ScaleId("total")
 
 
-def rule(rule_id: str, status: Status = Status.VERIFIED) -> Rule:
+def rule(rule_id: str, status: RuleStatus = RuleStatus.VERIFIED) -> Rule:
     return Rule(rule_id, 1, status, "an invented page")
 
 
@@ -81,7 +81,7 @@ def scale(
     headline: str | None = None,
     blanks: Rule | None = None,
     allowed: int = 0,
-    band_status: Status = Status.VERIFIED,
+    band_status: RuleStatus = RuleStatus.VERIFIED,
     method: Method = Method.SUM,
 ) -> Scale:
     """Items of 0 to 3; up to 3 low, above it high."""
@@ -99,7 +99,7 @@ def scale(
         lowest=Fraction(0),
         highest=highest,
         better=better,
-        blanks=Blanks(blanks or rule(f"{name}.blanks"), allowed),
+        blanks=BlanksRule(blanks or rule(f"{name}.blanks"), allowed),
         rule=rule(f"{name}.score"),
         band_sets=(BandSet("bands", rule(f"{name}.bands", band_status), (low, high)),),
         changes=changes,
@@ -108,7 +108,7 @@ def scale(
     )
 
 
-def points(rule_id: str, least: int, status: Status = Status.VERIFIED) -> ChangeRule:
+def points(rule_id: str, least: int, status: RuleStatus = RuleStatus.VERIFIED) -> ChangeRule:
     return ChangeRule(rule(rule_id, status), f"{least} points", ChangeKind.POINTS, points=Fraction(least))
 
 
@@ -146,7 +146,7 @@ MOOD_SCALE = scale(
     percent("mood.percent", 30),
     headline="mood.points",
     items=3,
-    blanks=rule("mood.blanks", Status.UNCONFIRMED),
+    blanks=rule("mood.blanks", RuleStatus.UNCONFIRMED),
     allowed=1,
 )
 SKILL_SCALE = scale("skill", Better.HIGHER, points("skill.points", 2), headline="skill.points")
@@ -169,20 +169,20 @@ PROGRAMME = Programme(
         phone="1800 975 711",
         email="programme@example.org",
         region="au",
-        crisis_texts={"au": CrisisText("au", "Call 000.", rule("crisis", Status.POLICY))},
+        crisis_texts={"au": CrisisText("au", "Call 000.", rule("crisis", RuleStatus.POLICY))},
     ),
     lessons=tuple(LessonTitle(n, f"Lesson {n}") for n in range(1, 6)),
     timepoints=(
-        Timepoint(SCREENING, "Screening", Role.SCREENING, -35, 0, None, (MOOD,), ()),
-        Timepoint(AT_START, "Start", Role.START, -7, 14, 0, (MOOD,), (SKILL,)),
-        Timepoint(POST, "End of programme", Role.POST, 49, 84, 56, (MOOD, VIEW), (SKILL,)),
-        Timepoint(FOLLOW_UP, "Follow-up", Role.FOLLOW_UP, 133, 189, 147, (MOOD,), ()),
+        Timepoint(SCREENING, "Screening", TimepointRole.SCREENING, -35, 0, None, (MOOD,), ()),
+        Timepoint(AT_START, "Start", TimepointRole.START, -7, 14, 0, (MOOD,), (SKILL,)),
+        Timepoint(POST, "End of programme", TimepointRole.POST, 49, 84, 56, (MOOD, VIEW), (SKILL,)),
+        Timepoint(FOLLOW_UP, "Follow-up", TimepointRole.FOLLOW_UP, 133, 189, 147, (MOOD,), ()),
     ),
-    windows=rule("windows", Status.POLICY),
-    baseline=BaselineRule(rule("baseline", Status.POLICY), 28),
-    commenced=Commenced(rule("commenced", Status.POLICY), CommencedBy.START_DATE),
-    completed_all=Completed(rule("all", Status.VERIFIED), 5),
-    completed_majority=Completed(rule("majority", Status.UNCONFIRMED), 4),
+    windows=rule("windows", RuleStatus.POLICY),
+    baseline=BaselineRule(rule("baseline", RuleStatus.POLICY), 28),
+    commenced=CommencementRule(rule("commenced", RuleStatus.POLICY), CommencedBy.START_DATE),
+    completed_all=CompletionRule(rule("all", RuleStatus.VERIFIED), 5),
+    completed_majority=CompletionRule(rule("majority", RuleStatus.UNCONFIRMED), 4),
 )
 CLINIC = Clinic(INSTRUMENTS, PROGRAMME, KeyedIds(b"a" * 32), "https://example.org/fhir", SYDNEY)
 PERSON = Person(PersonId("patient-1"), "Maren", "Testholm", date(1961, 3, 3), Sex.FEMALE, (), "source:wide")

@@ -8,18 +8,12 @@ import msgspec
 import pytest
 
 from fhir_pmp.identifiers import FlagId, LinkId, TimepointId
-from fhir_pmp.instruments.change import Verdict
-from fhir_pmp.instruments.definition import Better, Status
-from fhir_pmp.pathway.facts import (
-    Acknowledgement,
-    EpisodeState,
-    Flag,
-    Response,
-    ResponseStatus,
-)
-from fhir_pmp.pathway.programme import CommencedBy
-from fhir_pmp.pathway.safety import SafetyLine, is_alert, raised_by
-from fhir_pmp.pathway.summary import Outcome, Summary, TimepointCell, summarise
+from fhir_pmp.instruments.change_rules import Verdict
+from fhir_pmp.instruments.definition import Better, RuleStatus
+from fhir_pmp.pathway.facts import Acknowledgement, EpisodeState, Flag, Response, ResponseStatus
+from fhir_pmp.pathway.programme.definition import CommencedBy
+from fhir_pmp.pathway.summary.outcome_summary import Outcome, Summary, TimepointCell, summarise
+from fhir_pmp.pathway.summary.safety_lines import SafetyLine, flagged_answers, is_alert
 from tests.unit.pathway.examples import (
     AT_START,
     CLINIC,
@@ -96,7 +90,7 @@ def test_every_timepoint_has_a_cell_with_a_score_or_an_absence() -> None:
 def test_a_later_cell_bears_its_change_and_its_headline() -> None:
     post = cell(summary([STARTED, POSTED]), POST)
     assert post.change is not None
-    assert post.change.movement.words == "fell by 4 points"
+    assert post.change.comparison.words == "fell by 4 points"
     assert post.headline is not None
     assert post.headline.outcome is Outcome.IMPROVED
     assert post.headline.verdict is not None
@@ -160,7 +154,7 @@ def test_what_rests_on_an_unconfirmed_rule_is_shown_and_not_counted() -> None:
 
 
 def test_a_headline_rule_whose_bands_are_unconfirmed_is_not_counted() -> None:
-    doubted = scale("mood", Better.LOWER, points("u", 2, Status.UNCONFIRMED), headline="u", items=3)
+    doubted = scale("mood", Better.LOWER, points("u", 2, RuleStatus.UNCONFIRMED), headline="u", items=3)
     clinic = replace(CLINIC, instruments={**INSTRUMENTS, MOOD: instrument("mood", doubted, items=3)})
     found = summarise(clinic, PERSON, EPISODE, [STARTED, POSTED], [], NOW)
     assert found.result(POST).not_known == 1
@@ -182,7 +176,7 @@ def test_a_scale_that_names_no_headline_rule_is_not_a_measure() -> None:
     clinic = replace(CLINIC, instruments={**INSTRUMENTS, MOOD: instrument("mood", uncounted, items=3)})
     found = summarise(clinic, PERSON, EPISODE, [STARTED, POSTED], [], NOW)
     assert found.result(POST).text == "Of 0 measures: 0 improved, 0 unchanged, 0 worsened, 0 not known"
-    assert len(found.scales[0].at(POST).change.movement.verdicts) == 2  # type: ignore[union-attr]
+    assert len(found.scales[0].at(POST).change.comparison.verdicts) == 2  # type: ignore[union-attr]
 
 
 def test_what_is_only_accepted_appears_once_it_was_received() -> None:
@@ -306,9 +300,9 @@ def test_neither_amendment_nor_withdrawal_takes_a_flag_away() -> None:
 
 def test_the_flags_a_response_raises_are_those_at_or_above_the_threshold() -> None:
     asked = response("mood", POST, "2026-04-28", "0 3 1")
-    assert raised_by(INSTRUMENTS[MOOD], asked) == [(SAFETY[0], 1)]
-    assert raised_by(INSTRUMENTS[MOOD], response("mood", POST, "2026-04-28", "3 3 0")) == []
-    assert raised_by(INSTRUMENTS[MOOD], response("mood", POST, "2026-04-28", "3 3 -")) == []
+    assert flagged_answers(INSTRUMENTS[MOOD], asked) == [(SAFETY[0], 1)]
+    assert flagged_answers(INSTRUMENTS[MOOD], response("mood", POST, "2026-04-28", "3 3 0")) == []
+    assert flagged_answers(INSTRUMENTS[MOOD], response("mood", POST, "2026-04-28", "3 3 -")) == []
     assert not is_alert(SAFETY[1], 3)
 
 
@@ -321,7 +315,7 @@ def test_the_flags_a_response_raises_are_those_at_or_above_the_threshold() -> No
 def test_lessons_completed_say_majority_and_whole(lessons: int, majority: bool, whole: bool) -> None:
     found = summarise(CLINIC, PERSON, episode(EpisodeState.FINISHED, lessons=lessons), [], [], NOW).engagement
     assert found.lessons_text == f"{lessons} of 5 lessons"
-    assert (found.completed_majority.met, found.completed_all.met) == (majority, whole)
+    assert (found.completed_majority.is_met, found.completed_all.is_met) == (majority, whole)
     assert found.completed_majority.unconfirmed
     assert not found.completed_all.unconfirmed
 
@@ -334,13 +328,13 @@ def test_a_lesson_completed_twice_counts_once() -> None:
 
 def test_commenced_is_what_the_programme_says_it_is() -> None:
     not_begun = episode(EpisodeState.ENROLLED, started_on=None)
-    assert not summarise(CLINIC, PERSON, not_begun, [], [], NOW).engagement.commenced.met
-    assert summarise(CLINIC, PERSON, EPISODE, [], [], NOW).engagement.commenced.met
+    assert not summarise(CLINIC, PERSON, not_begun, [], [], NOW).engagement.commenced.is_met
+    assert summarise(CLINIC, PERSON, EPISODE, [], [], NOW).engagement.commenced.is_met
     by_lesson = replace(PROGRAMME.commenced, by=CommencedBy.LESSONS, lessons=1)
     clinic = replace(CLINIC, programme=replace(PROGRAMME, commenced=by_lesson))
-    assert not summarise(clinic, PERSON, EPISODE, [], [], NOW).engagement.commenced.met
+    assert not summarise(clinic, PERSON, EPISODE, [], [], NOW).engagement.commenced.is_met
     one = episode(EpisodeState.COMMENCED, lessons=1)
-    assert summarise(clinic, PERSON, one, [], [], NOW).engagement.commenced.met
+    assert summarise(clinic, PERSON, one, [], [], NOW).engagement.commenced.is_met
 
 
 def test_why_someone_stopped_is_told() -> None:

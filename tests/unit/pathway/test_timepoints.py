@@ -9,19 +9,19 @@ from fhir_pmp.errors import NotUnderstood
 from fhir_pmp.identifiers import InstrumentId, TimepointId
 from fhir_pmp.instruments.definition import Score
 from fhir_pmp.pathway.facts import EpisodeState, Moment
-from fhir_pmp.pathway.programme import NotOfferedThen, UnknownTimepoint
-from fhir_pmp.pathway.timepoints import (
+from fhir_pmp.pathway.programme.definition import InstrumentNotOffered, UnknownTimepoint
+from fhir_pmp.pathway.programme.timepoints import (
     Absence,
     AbsenceKind,
-    BeforeAnybodyLiving,
+    BeforeEarliestDate,
     InTheFuture,
     OutsideWindow,
     absence_of_response,
     absence_of_score,
     check_moment,
     due_on,
-    fits,
     has_closed,
+    is_within_window,
     next_due,
     today,
     window,
@@ -145,8 +145,8 @@ def test_days_are_calendar_days_across_a_change_of_clocks(
 def test_a_moment_of_the_changing_night_has_its_day(moment: str, day: str) -> None:
     first_day = replace(EPISODE, started_on=date.fromisoformat(day) - timedelta(days=49))
     day_before = replace(EPISODE, started_on=date.fromisoformat(day) - timedelta(days=48))
-    assert fits(PROGRAMME.post, first_day, at(moment), SYDNEY) is True
-    assert fits(PROGRAMME.post, day_before, at(moment), SYDNEY) is False
+    assert is_within_window(PROGRAMME.post, first_day, at(moment), SYDNEY) is True
+    assert is_within_window(PROGRAMME.post, day_before, at(moment), SYDNEY) is False
 
 
 def test_a_moment_to_come_is_refused_to_the_second() -> None:
@@ -160,7 +160,7 @@ def test_a_moment_before_anybody_living_is_refused_with_and_without_a_start(text
     moment, now = datetime.fromisoformat(text), utc("2026-04-27T00:00:00+00:00")
     for said in (Moment(text, moment.date(), moment), on(text[:10])):
         for begun in (EPISODE, replace(EPISODE, started_on=None)):
-            with pytest.raises(BeforeAnybodyLiving, match="authored: lies before 1850"):
+            with pytest.raises(BeforeEarliestDate, match="authored: lies before 1850"):
                 check_moment(PROGRAMME, begun, "screening", said, now, SYDNEY)
 
 
@@ -171,7 +171,9 @@ def test_today_is_the_clinics_day() -> None:
 def test_before_the_start_is_known_screening_and_start_wait_to_be_judged() -> None:
     for timepoint in (SCREENING, AT_START):
         check_moment(PROGRAMME, UNKNOWN_START, timepoint, on("2020-01-01"), LATER, SYDNEY)
-        assert fits(PROGRAMME.timepoint(timepoint), UNKNOWN_START, on("2020-01-01"), SYDNEY) is None
+        assert (
+            is_within_window(PROGRAMME.timepoint(timepoint), UNKNOWN_START, on("2020-01-01"), SYDNEY) is None
+        )
 
 
 def test_before_the_start_is_known_nothing_can_come_from_after_it() -> None:
@@ -186,7 +188,7 @@ def test_a_timepoint_nobody_knows_is_refused_with_the_names_of_those_there_are()
 
 def test_an_instrument_not_offered_at_a_timepoint_is_refused_by_name() -> None:
     assert PROGRAMME.check_offered(AT_START, SKILL).id == AT_START
-    with pytest.raises(NotOfferedThen, match="instrument: follow_up offers mood"):
+    with pytest.raises(InstrumentNotOffered, match="instrument: follow_up offers mood"):
         PROGRAMME.check_offered(FOLLOW_UP, SKILL)
 
 

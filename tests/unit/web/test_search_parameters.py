@@ -7,22 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_pmp.store.searches import Search, TokenChoice
-from fhir_pmp.web.fhir_api.parameters import (
-    LARGEST_COUNT,
+from fhir_pmp.store.versions.search_query import Search, TokenChoice
+from fhir_pmp.web.fhir_api.search_parameters import (
+    MAX_COUNT,
     SearchNotUnderstood,
-    read_pairs,
+    parse_query,
     read_search,
     split_escaped,
-    unescaped,
+    unescape,
 )
-from fhir_pmp.web.fhir_api.served import SEARCHED
+from fhir_pmp.web.fhir_api.supported_types import SEARCH_PARAMETERS
 
 ZONE = ZoneInfo("Australia/Sydney")
 
 
 def _read(type: str, *pairs: tuple[str, str]) -> tuple[Search, bool]:
-    return read_search(type, pairs, SEARCHED[type], zone=ZONE, base="https://pain.example/fhir")
+    return read_search(type, pairs, SEARCH_PARAMETERS[type], zone=ZONE, base="https://pain.example/fhir")
 
 
 def _choices(value: str) -> Sequence[TokenChoice]:
@@ -46,7 +46,7 @@ def test_escapes_keep_separators_inside_a_value() -> None:
 @given(st.lists(st.text(alphabet="ab,|\\$", min_size=1), min_size=1))
 def test_whatever_is_escaped_comes_back(values: list[str]) -> None:
     written = ["".join(f"\\{c}" if c in ",|$\\" else c for c in value) for value in values]
-    assert [unescaped(part) for part in split_escaped(",".join(written), ",")] == values
+    assert [unescape(part) for part in split_escaped(",".join(written), ",")] == values
 
 
 def test_a_canonical_is_taken_whole() -> None:
@@ -55,7 +55,7 @@ def test_a_canonical_is_taken_whole() -> None:
 
 
 def test_counts_beyond_the_largest_page_become_it_and_none_counts_only() -> None:
-    assert _read("Observation", ("_count", "999999"))[0].count == LARGEST_COUNT
+    assert _read("Observation", ("_count", "999999"))[0].count == MAX_COUNT
     assert _read("Observation", ("_count", "0"))[1] is True
     assert _read("Observation")[1] is False
 
@@ -89,7 +89,7 @@ def test_any_values_are_read_or_refused_and_never_repeated(pairs: list[tuple[str
 
 
 def test_an_address_must_be_utf8_and_not_endless() -> None:
-    assert read_pairs(b"a=%C3%A9&b=&a=+") == [("a", "é"), ("b", ""), ("a", " ")]
+    assert parse_query(b"a=%C3%A9&b=&a=+") == [("a", "é"), ("b", ""), ("a", " ")]
     for wrong in (b"a=%FF", b"a=\xe9", b"&".join(b"a=1" for _ in range(101))):
         with pytest.raises(SearchNotUnderstood):
-            read_pairs(wrong)
+            parse_query(wrong)

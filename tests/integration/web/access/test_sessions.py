@@ -9,45 +9,47 @@ from flask.testing import FlaskClient
 from sqlalchemy import create_engine, text
 
 from fhir_pmp.app import create_app
-from fhir_pmp.store.accounts import Role
+from fhir_pmp.store.access.accounts import Role
 from fhir_pmp.web.access.csrf import csrf_token
+from fhir_pmp.web.access.login_throttle import LoginRefused, LoginThrottled, check_login
 from fhir_pmp.web.access.passwords import hash_password, is_password
-from fhir_pmp.web.access.policy import Visitor, may
+from fhir_pmp.web.access.policy import CallerKind, allow
 from fhir_pmp.web.access.sessions import end_session, start_session
-from fhir_pmp.web.access.throttle import LoginRefused, LoginThrottled, check_login
 from fhir_pmp.web.access.tokens import token_hash
-from fhir_pmp.web.desk import desk
-from tests.integration.web.house import BASE, PASSWORD, House
+from fhir_pmp.web.context import web_context
+from tests.integration.web.web_harness import BASE, PASSWORD, WebHarness
 
 
 @pytest.fixture
-def browser(house: House) -> FlaskClient:
+def browser(harness: WebHarness) -> FlaskClient:
     """A browser before a few pages of our own: log in, look, change, leave."""
-    app = create_app(house.desk)
+    app = create_app(harness.web_context)
 
-    @may(Visitor.ANYONE)
+    @allow(CallerKind.ANYONE)
     def enter() -> Response:
         answer = Response("in")
-        account = check_login(desk(), "Ada", PASSWORD, request.remote_addr or "", desk().clock())
-        start_session(desk(), account, answer, desk().clock())
+        account = check_login(
+            web_context(), "Ada", PASSWORD, request.remote_addr or "", web_context().clock()
+        )
+        start_session(web_context(), account, answer, web_context().clock())
         return answer
 
-    @may(Visitor.ANYONE)
+    @allow(CallerKind.ANYONE)
     def form() -> str:
         return csrf_token()
 
-    @may(Visitor.CLINICIAN, Visitor.ADMINISTRATOR)
+    @allow(CallerKind.CLINICIAN, CallerKind.ADMINISTRATOR)
     def look() -> str:
         return csrf_token()
 
-    @may(Visitor.CLINICIAN)
+    @allow(CallerKind.CLINICIAN)
     def change() -> str:
         return "changed"
 
-    @may(Visitor.CLINICIAN)
+    @allow(CallerKind.CLINICIAN)
     def leave() -> Response:
         answer = Response("out")
-        end_session(desk(), answer)
+        end_session(web_context(), answer)
         return answer
 
     for name, view, methods in (
@@ -55,7 +57,7 @@ def browser(house: House) -> FlaskClient:
         ("/try/change", change, ["POST"]), ("/try/leave", leave, ["POST"]),
     ):  # fmt: skip
         app.add_url_rule(name, name.rpartition("/")[2], view, methods=methods)
-    house.account()
+    harness.account()
     return app.test_client()
 
 
@@ -96,25 +98,27 @@ def test_nobody_without_a_session_sees_a_page(browser: FlaskClient) -> None:
     assert _get(browser, "/try/look")[0] == 200
 
 
-def test_a_session_ends_when_idle_for_fifteen_minutes(browser: FlaskClient, house: House) -> None:
+def test_a_session_ends_when_idle_for_fifteen_minutes(browser: FlaskClient, harness: WebHarness) -> None:
     _log_in(browser)
     for _ in range(3):  # three clicks, fourteen minutes apart
-        house.clock.pass_by(minutes=14)
+        harness.clock.advance(minutes=14)
         assert _get(browser, "/try/look")[0] == 200
-    house.clock.pass_by(minutes=15)
+    harness.clock.advance(minutes=15)
     assert _get(browser, "/try/look")[0] == 303
 
 
-def test_a_session_ends_after_twelve_hours_however_busy(browser: FlaskClient, house: House) -> None:
+def test_a_session_ends_after_twelve_hours_however_busy(browser: FlaskClient, harness: WebHarness) -> None:
     _log_in(browser)
     for _ in range(71):
-        house.clock.pass_by(minutes=10)
+        harness.clock.advance(minutes=10)
         assert _get(browser, "/try/look")[0] == 200
-    house.clock.pass_by(minutes=10)
+    harness.clock.advance(minutes=10)
     assert _get(browser, "/try/look")[0] == 303
 
 
-def test_logging_in_gives_another_session_and_ends_the_one_before(browser: FlaskClient, house: House) -> None:
+def test_logging_in_gives_another_session_and_ends_the_one_before(
+    browser: FlaskClient, harness: WebHarness
+) -> None:
     _log_in(browser)
     before = browser.get_cookie("__Host-session")
     assert before is not None
@@ -137,10 +141,10 @@ def test_logging_out_ends_the_session_with_us_too(browser: FlaskClient) -> None:
     assert _get(browser, "/try/look")[0] == 303
 
 
-def test_a_disabled_account_is_out_at_once(browser: FlaskClient, house: House) -> None:
+def test_a_disabled_account_is_out_at_once(browser: FlaskClient, harness: WebHarness) -> None:
     _log_in(browser)
-    with house.store.begin() as books:
-        books.accounts.set_disabled("account-ada", True)
+    with harness.store.begin() as uow:
+        uow.accounts.set_disabled("account-ada", True)
     assert _get(browser, "/try/look")[0] == 303
 
 
@@ -180,22 +184,22 @@ def test_logging_in_needs_a_form_of_ours_too(browser: FlaskClient) -> None:
     assert _post(browser, "/try/enter", "invented") == 403
 
 
-def test_a_cookie_opens_no_api_and_a_token_no_page(browser: FlaskClient, house: House) -> None:
+def test_a_cookie_opens_no_api_and_a_token_no_page(browser: FlaskClient, harness: WebHarness) -> None:
     _log_in(browser)
     assert browser.get("/fhir/Patient", base_url="https://localhost").status_code == 401
     fresh = browser.application.test_client()
-    headers = {"Authorization": f"Bearer {house.tokens['ehr']}"}
+    headers = {"Authorization": f"Bearer {harness.tokens['ehr']}"}
     assert fresh.get("/try/look", base_url="https://localhost", headers=headers).status_code == 303
 
 
-def test_an_administrator_may_look_and_not_change(browser: FlaskClient, house: House) -> None:
-    with house.store.begin() as books:
-        books.accounts.set_disabled("account-ada", True)
-    account = house.account("root", Role.ADMINISTRATOR)
+def test_an_administrator_may_look_and_not_change(browser: FlaskClient, harness: WebHarness) -> None:
+    with harness.store.begin() as uow:
+        uow.accounts.set_disabled("account-ada", True)
+    account = harness.account("root", Role.ADMINISTRATOR)
     assert account.role is Role.ADMINISTRATOR
     answer = Response()
     with browser.application.test_request_context(base_url="https://localhost"):
-        start_session(house.desk, account, answer, house.clock())
+        start_session(harness.web_context, account, answer, harness.clock())
     value = SimpleCookie(answer.headers.getlist("Set-Cookie")[-1])["__Host-session"].value
     browser.set_cookie("__Host-session", value, secure=True, httponly=True)
     status, token = _get(browser, "/try/look")
@@ -206,61 +210,61 @@ def test_an_administrator_may_look_and_not_change(browser: FlaskClient, house: H
 # logins
 
 
-def _try(house: House, password: str, login: str = "ada", address: str = "10.0.0.1") -> str:
+def _try(harness: WebHarness, password: str, login: str = "ada", address: str = "10.0.0.1") -> str:
     try:
-        return check_login(house.desk, login, password, address, house.clock()).id
+        return check_login(harness.web_context, login, password, address, harness.clock()).id
     except LoginRefused:
         return "refused"
     except LoginThrottled:
         return "throttled"
 
 
-def test_login_and_password_must_belong_together(house: House) -> None:
-    house.account()
-    assert _try(house, PASSWORD) == "account-ada"
-    assert _try(house, PASSWORD, login=" ADA ") == "account-ada"
-    assert _try(house, PASSWORD + "x") == "refused"
-    assert _try(house, PASSWORD, login="nobody") == "refused"
-    assert _try(house, "x" * 1000) == "refused"
-    assert _try(house, PASSWORD, login="ada\x00") == "refused"
-    assert _try(house, PASSWORD, login="x" * 1000) == "refused"
-    with house.store.begin() as books:
-        books.accounts.set_disabled("account-ada", True)
-    assert _try(house, PASSWORD) == "refused"
+def test_login_and_password_must_belong_together(harness: WebHarness) -> None:
+    harness.account()
+    assert _try(harness, PASSWORD) == "account-ada"
+    assert _try(harness, PASSWORD, login=" ADA ") == "account-ada"
+    assert _try(harness, PASSWORD + "x") == "refused"
+    assert _try(harness, PASSWORD, login="nobody") == "refused"
+    assert _try(harness, "x" * 1000) == "refused"
+    assert _try(harness, PASSWORD, login="ada\x00") == "refused"
+    assert _try(harness, PASSWORD, login="x" * 1000) == "refused"
+    with harness.store.begin() as uow:
+        uow.accounts.set_disabled("account-ada", True)
+    assert _try(harness, PASSWORD) == "refused"
 
 
-def test_five_wrong_passwords_shut_a_login_for_a_while(house: House) -> None:
-    house.account()
+def test_five_wrong_passwords_shut_a_login_for_a_while(harness: WebHarness) -> None:
+    harness.account()
     for n in range(5):
-        assert _try(house, "wrong password", address=f"10.0.0.{n}") == "refused"
-    assert _try(house, PASSWORD) == "throttled"
-    house.clock.pass_by(minutes=15, seconds=1)
-    assert _try(house, PASSWORD) == "account-ada"
+        assert _try(harness, "wrong password", address=f"10.0.0.{n}") == "refused"
+    assert _try(harness, PASSWORD) == "throttled"
+    harness.clock.advance(minutes=15, seconds=1)
+    assert _try(harness, PASSWORD) == "account-ada"
 
 
-def test_an_unknown_login_is_throttled_alike(house: House) -> None:
+def test_an_unknown_login_is_throttled_alike(harness: WebHarness) -> None:
     for _ in range(5):
-        assert _try(house, "wrong password", login="nobody") == "refused"
-    assert _try(house, "wrong password", login="nobody") == "throttled"
+        assert _try(harness, "wrong password", login="nobody") == "refused"
+    assert _try(harness, "wrong password", login="nobody") == "throttled"
 
 
-def test_twenty_wrong_passwords_shut_an_address_and_no_other(house: House) -> None:
-    house.account()
+def test_twenty_wrong_passwords_shut_an_address_and_no_other(harness: WebHarness) -> None:
+    harness.account()
     for n in range(20):
-        assert _try(house, "wrong password", login=f"guess-{n}") == "refused"
-    assert _try(house, PASSWORD) == "throttled"
-    assert _try(house, PASSWORD, address="10.0.0.2") == "account-ada"
+        assert _try(harness, "wrong password", login=f"guess-{n}") == "refused"
+    assert _try(harness, PASSWORD) == "throttled"
+    assert _try(harness, PASSWORD, address="10.0.0.2") == "account-ada"
 
 
-def test_right_passwords_are_not_counted(house: House) -> None:
-    house.account()
+def test_right_passwords_are_not_counted(harness: WebHarness) -> None:
+    harness.account()
     for _ in range(7):
-        house.clock.pass_by(seconds=1)
-        assert _try(house, PASSWORD) == "account-ada"
+        harness.clock.advance(seconds=1)
+        assert _try(harness, PASSWORD) == "account-ada"
 
 
-def test_passwords_are_kept_as_argon2id(house: House) -> None:
-    account = house.account()
+def test_passwords_are_kept_as_argon2id(harness: WebHarness) -> None:
+    account = harness.account()
     assert account.password_hash.startswith("$argon2id$")
     assert not is_password(PASSWORD, None)
     for wrong in ("short", "x" * 257):
@@ -268,19 +272,19 @@ def test_passwords_are_kept_as_argon2id(house: House) -> None:
             hash_password(wrong)
 
 
-def test_sessions_are_seen_without_writing_on_every_click(browser: FlaskClient, house: House) -> None:
+def test_sessions_are_seen_without_writing_on_every_click(browser: FlaskClient, harness: WebHarness) -> None:
     _log_in(browser)
     cookie = browser.get_cookie("__Host-session")
     assert cookie is not None
-    started = house.clock.now
+    started = harness.clock.now
     for seconds, written in ((10, 0), (10, 0), (15, 35), (10, 35)):
-        house.clock.pass_by(seconds=seconds)
+        harness.clock.advance(seconds=seconds)
         _get(browser, "/try/look")
-        assert _last_seen(house, cookie.value) - started == timedelta(seconds=written)
+        assert _last_seen(harness, cookie.value) - started == timedelta(seconds=written)
 
 
-def _last_seen(house: House, token: str) -> datetime:
-    with house.store.read() as books:
-        session = books.sessions.find(token_hash(token))
+def _last_seen(harness: WebHarness, token: str) -> datetime:
+    with harness.store.read() as uow:
+        session = uow.sessions.find(token_hash(token))
     assert session is not None
     return session.last_seen_at

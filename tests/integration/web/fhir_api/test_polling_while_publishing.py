@@ -4,15 +4,15 @@ import threading
 from datetime import timedelta
 
 from fhir_pmp.store.errors import StoreBusy
-from tests.integration.web.house import House, ids_of, next_of, observation
+from tests.integration.web.web_harness import WebHarness, next_link, observation, resource_ids
 
 
 class _Poller(threading.Thread):
     """Reads everything newer than the newest it has seen, over and over, until it is told to look a last time."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, harness: WebHarness) -> None:
         super().__init__(daemon=True)
-        self._house = house
+        self._house = harness
         self._newest = "1990-01-01T00:00:00Z"
         self._last_time = threading.Event()
         self.seen: list[str] = []
@@ -42,39 +42,39 @@ class _Poller(threading.Thread):
                 continue
             bundle = answer.json
             assert bundle is not None
-            self.seen += ids_of(bundle)
+            self.seen += resource_ids(bundle)
             for entry in bundle.get("entry", []):
                 self._newest = max(self._newest, entry["resource"]["meta"]["lastUpdated"])
-            url = next_of(bundle) or ""
+            url = next_link(bundle) or ""
 
 
 class _Publish(threading.Thread):
     """Publishes in a transaction that stays open until it is released."""
 
-    def __init__(self, house: House, id: str, later_by: timedelta) -> None:
+    def __init__(self, harness: WebHarness, id: str, later_by: timedelta) -> None:
         super().__init__(daemon=True)
-        self._house, self._id, self._now = house, id, house.clock.now + later_by
+        self._house, self._id, self._now = harness, id, harness.clock.now + later_by
         self.is_open, self.released = threading.Event(), threading.Event()
         self.failed: BaseException | None = None
 
     def run(self) -> None:
         try:
-            with self._house.store.begin() as books:
-                self._house.publisher.publish(books, [observation(self._id, "a")], now=self._now)
+            with self._house.store.begin() as uow:
+                self._house.publisher.publish(uow, [observation(self._id, "a")], now=self._now)
                 self.is_open.set()
                 self.released.wait(30)
         except StoreBusy as busy:
             self.failed = busy
 
 
-def test_nothing_is_missed_while_two_publishes_are_open(house: House) -> None:
-    house.enrol("a")
-    house.publish(observation("before", "a"))
-    poller = _Poller(house)
+def test_nothing_is_missed_while_two_publishes_are_open(harness: WebHarness) -> None:
+    harness.enrol("a")
+    harness.publish(observation("before", "a"))
+    poller = _Poller(harness)
     poller.start()
     # The second says a much later time than the first, and may end as soon as it likes.
-    first = _Publish(house, "first", timedelta(seconds=1))
-    second = _Publish(house, "second", timedelta(minutes=5))
+    first = _Publish(harness, "first", timedelta(seconds=1))
+    second = _Publish(harness, "second", timedelta(minutes=5))
     first.start()
     assert first.is_open.wait(10)
     second.start()
@@ -89,20 +89,20 @@ def test_nothing_is_missed_while_two_publishes_are_open(house: House) -> None:
     assert poller.polls >= 2
 
 
-def test_nothing_is_missed_while_many_publish_and_clocks_disagree(house: House) -> None:
-    house.enrol("a")
+def test_nothing_is_missed_while_many_publish_and_clocks_disagree(harness: WebHarness) -> None:
+    harness.enrol("a")
     threads = []
     for number in range(4):
 
         def publish(number: int = number) -> None:
             for n in range(6):
                 # Processes whose clocks differ by minutes, one of them going backwards.
-                now = house.clock.now + timedelta(minutes=number * (1 if number % 2 else -1), seconds=n)
-                with house.store.begin() as books:
-                    house.publisher.publish(books, [observation(f"o-{number}-{n}", "a")], now=now)
+                now = harness.clock.now + timedelta(minutes=number * (1 if number % 2 else -1), seconds=n)
+                with harness.store.begin() as uow:
+                    harness.publisher.publish(uow, [observation(f"o-{number}-{n}", "a")], now=now)
 
         threads.append(threading.Thread(target=publish, daemon=True))
-    poller = _Poller(house)
+    poller = _Poller(harness)
     poller.start()
     for thread in threads:
         thread.start()

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from fhir_pmp.letters.typesetting import Typesetter
+from fhir_pmp.letters.rendering.typesetting import Typesetter
 from fhir_pmp.store import Store
-from tests.integration.web.pages.day import Day, Visitor, open_day
-from tests.spec.letters.cases import MAPPINGS
+from tests.integration.web.pages.clinic_harness import ClinicHarness, FormBrowser, build_clinic_harness
+from tests.spec.letters.golden_cases import MAPPINGS
 
 
 @pytest.fixture(scope="session")
@@ -17,20 +17,20 @@ def typesetter() -> Iterator[Typesetter]:
 
 
 @pytest.fixture
-def day(store: Store, typesetter: Typesetter) -> Iterator[Day]:
+def harness(store: Store, typesetter: Typesetter) -> Iterator[ClinicHarness]:
     """An empty clinic at ten in the morning."""
-    day = open_day(store, typesetter)
-    yield day
-    day.desk.audit.close()
+    harness = build_clinic_harness(store, typesetter)
+    yield harness
+    harness.web_context.audit.close()
 
 
 @pytest.fixture
-def ada(day: Day) -> Visitor:
+def clinician(harness: ClinicHarness) -> FormBrowser:
     """A clinician who has logged in."""
-    return day.browser(day.ada)
+    return harness.browser(harness.clinician)
 
 
 @pytest.fixture
-def sam(day: Day) -> Visitor:
+def administrator(harness: ClinicHarness) -> FormBrowser:
     """An administrator who has logged in."""
-    return day.browser(day.sam)
+    return harness.browser(harness.administrator)

@@ -9,26 +9,32 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Page, sync_playwright
 
-from fhir_pmp.letters.typesetting import Typesetter
+from fhir_pmp.letters.rendering.typesetting import Typesetter
 from fhir_pmp.store import Store
-from fhir_pmp.store.letters import LetterKind
-from fhir_pmp.store.migrating import migrate
-from tests.integration.web.pages.day import PASSWORD, Day, full_day, open_day, serving
-from tests.neighbours.chromium import launch_options
-from tests.spec.letters.cases import MAPPINGS
+from fhir_pmp.store.clinical.letters import LetterKind
+from fhir_pmp.store.engine.migrating import migrate
+from tests.backing_services.chromium import launch_options
+from tests.integration.web.pages.clinic_harness import (
+    PASSWORD,
+    ClinicHarness,
+    build_clinic_harness,
+    fill_every_stage,
+    serve_app,
+)
+from tests.spec.letters.golden_cases import MAPPINGS
 
 WIDTHS = {"wide": 1280, "narrow": 375}
 
 
-def paths(day: Day) -> Iterator[tuple[str, str]]:
+def page_paths(harness: ClinicHarness) -> Iterator[tuple[str, str]]:
     """Every kind of page by name, and its address."""
-    person = day.people
-    with day.store.read() as books:
-        flag = books.flags.list_open()[0]
-        referral = books.referrals.of_episodes([day.episodes["Otto"]])[day.episodes["Otto"]]
-        items = {item.kind: item.id for item in books.work_items.list_open()}
-        drafts = {letter.episode: letter.id for letter in books.letters.list_drafts()}
-        receipt = books.letters.of_episode(day.episodes["Otto"], LetterKind.RECEIPT)[0]
+    person = harness.people
+    with harness.store.read() as uow:
+        flag = uow.flags.list_open()[0]
+        referral = uow.referrals.of_episodes([harness.episodes["Otto"]])[harness.episodes["Otto"]]
+        items = {item.kind: item.id for item in uow.work_items.list_open()}
+        drafts = {letter.episode: letter.id for letter in uow.letters.list_drafts()}
+        receipt = uow.letters.of_episode(harness.episodes["Otto"], LetterKind.RECEIPT)[0]
     yield "worklist", "/worklist"
     yield "people", "/people"
     yield "nobody", "/people?state=cancelled"
@@ -37,8 +43,8 @@ def paths(day: Day) -> Iterator[tuple[str, str]]:
     yield "deliveries", f"/people/{person['Tobias']}/deliveries"
     yield "flag", f"/flags/{flag.id}"
     yield "referral", f"/referrals/{referral.id}"
-    yield "end", f"/episodes/{day.episodes['Nadia']}/end"
-    yield "letter-draft", f"/letters/{drafts[day.episodes['Priya']]}"
+    yield "end", f"/episodes/{harness.episodes['Nadia']}/end"
+    yield "letter-draft", f"/letters/{drafts[harness.episodes['Priya']]}"
     yield "letter-signed", f"/letters/{receipt.id}"
     for kind, item in items.items():
         yield f"work-{kind.replace('_', '-')}", f"/work/{item}"
@@ -60,21 +66,21 @@ def main(folder: Path) -> None:
     with TemporaryDirectory() as place, Typesetter(MAPPINGS / "letters") as typesetter:
         url = f"sqlite:///{place}/day.db"
         migrate(url)
-        day = full_day(open_day(Store(url), typesetter))
-        with serving(day) as address, sync_playwright() as playwright:
+        harness = fill_every_stage(build_clinic_harness(Store(url), typesetter))
+        with serve_app(harness) as address, sync_playwright() as playwright:
             browser = playwright.chromium.launch(**launch_options())  # type: ignore[arg-type]
             for name, width in WIDTHS.items():
                 page = browser.new_page(viewport={"width": width, "height": 900})
                 page.goto(f"{address}/login")
                 page.screenshot(path=folder / f"login-{name}.png", full_page=True)
                 log_in(page, address)
-                for title, path in paths(day):
+                for title, path in page_paths(harness):
                     page.goto(address + path)
                     page.screenshot(path=folder / f"{title}-{name}.png", full_page=True)
                     print(f"{title}-{name}.png", page.title())
             browser.close()
-        day.desk.audit.close()
-        day.store.close()
+        harness.web_context.audit.close()
+        harness.store.close()
 
 
 if __name__ == "__main__":

@@ -2,121 +2,135 @@
 
 import orjson
 
-from fhir_pmp.store.letters import LetterKind, LetterState
-from fhir_pmp.store.readers import Reader
-from tests.integration.web.pages.day import Day, Visitor
-from tests.integration.web.pages.reading import form, words
+from fhir_pmp.store.clinical.letters import LetterKind, LetterState
+from fhir_pmp.store.versions.read_scope import Reader
+from tests.integration.web.pages.clinic_harness import ClinicHarness, FormBrowser
+from tests.integration.web.pages.html_reader import form, visible_text
 
 
-def _state(day: Day, name: str) -> str:
-    with day.store.read() as books:
-        return books.episodes.get(day.episodes[name]).state.value
+def _state(harness: ClinicHarness, name: str) -> str:
+    with harness.store.read() as uow:
+        return uow.episodes.get(harness.episodes[name]).state.value
 
 
-def _task(day: Day, name: str) -> str:
-    with day.store.read() as books:
-        task = books.referrals.of_episodes([day.episodes[name]])[day.episodes[name]].task_id
-        found = books.published.find(Reader.house(), "Task", task)
+def _task(harness: ClinicHarness, name: str) -> str:
+    with harness.store.read() as uow:
+        task = uow.referrals.of_episodes([harness.episodes[name]])[harness.episodes[name]].task_id
+        found = uow.published.find(Reader.internal(), "Task", task)
     assert found is not None
     return str(orjson.loads(found.content)["status"])
 
 
-def test_an_accepted_referral_is_seen_by_the_practice_at_once(day: Day, ada: Visitor) -> None:
-    referral = day.refer("Willa")
-    answer = ada.post(form(ada.get(f"/referrals/{referral}").text, "/accept").action)
-    assert (answer.status_code, answer.headers["Location"]) == (303, f"/people/{day.people['Willa']}")
-    assert (_state(day, "Willa"), _task(day, "Willa")) == ("accepted", "accepted")
-    with day.store.read() as books:
-        assert books.episodes.history(day.episodes["Willa"])[-1].by == "account:account-ada"
-    assert "referral accepted, by Dr Ada Sample" in words(ada.get(f"/people/{day.people['Willa']}").text)
+def test_an_accepted_referral_is_seen_by_the_practice_at_once(
+    harness: ClinicHarness, clinician: FormBrowser
+) -> None:
+    referral = harness.refer("Willa")
+    answer = clinician.post(form(clinician.get(f"/referrals/{referral}").text, "/accept").action)
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/people/{harness.people['Willa']}")
+    assert (_state(harness, "Willa"), _task(harness, "Willa")) == ("accepted", "accepted")
+    with harness.store.read() as uow:
+        assert uow.episodes.history(harness.episodes["Willa"])[-1].by == "account:account-ada"
+    assert "referral accepted, by Dr Ada Sample" in visible_text(
+        clinician.get(f"/people/{harness.people['Willa']}").text
+    )
 
 
-def test_a_referral_is_accepted_once(day: Day, ada: Visitor) -> None:
-    referral = day.refer("Willa")
-    ada.post(f"/episodes/{day.episodes['Willa']}/accept")
-    answer = ada.post(f"/episodes/{day.episodes['Willa']}/accept")
+def test_a_referral_is_accepted_once(harness: ClinicHarness, clinician: FormBrowser) -> None:
+    referral = harness.refer("Willa")
+    clinician.post(f"/episodes/{harness.episodes['Willa']}/accept")
+    answer = clinician.post(f"/episodes/{harness.episodes['Willa']}/accept")
     assert answer.status_code == 409
-    assert "An episode that is accepted allows never_start; not accept" in words(answer.text).replace(
+    assert "An episode that is accepted allows never_start; not accept" in visible_text(answer.text).replace(
         "Episode: a", "A"
     )
-    assert "/accept" not in ada.get(f"/referrals/{referral}").text
+    assert "/accept" not in clinician.get(f"/referrals/{referral}").text
 
 
-def test_declining_drafts_a_letter_and_the_referral_waits_for_its_signature(day: Day, ada: Visitor) -> None:
-    day.refer("Willa")
-    answer = ada.post(f"/episodes/{day.episodes['Willa']}/decline")
+def test_declining_drafts_a_letter_and_the_referral_waits_for_its_signature(
+    harness: ClinicHarness, clinician: FormBrowser
+) -> None:
+    harness.refer("Willa")
+    answer = clinician.post(f"/episodes/{harness.episodes['Willa']}/decline")
     letter = answer.headers["Location"]
-    assert _state(day, "Willa") == "referred"
-    preview = ada.post(f"{letter}/preview", {"stop_reason": "The programme is for adults."})
-    shown = ada.get(preview.headers["Location"])
-    assert "The referral is declined with it." in words(shown.text)
+    assert _state(harness, "Willa") == "referred"
+    preview = clinician.post(f"{letter}/preview", {"stop_reason": "The programme is for adults."})
+    shown = clinician.get(preview.headers["Location"])
+    assert "The referral is declined with it." in visible_text(shown.text)
     signing = form(shown.text, "/sign")
-    assert ada.post(signing.action, signing.fields).status_code == 303
-    assert (_state(day, "Willa"), _task(day, "Willa")) == ("declined", "rejected")
+    assert clinician.post(signing.action, signing.fields).status_code == 303
+    assert (_state(harness, "Willa"), _task(harness, "Willa")) == ("declined", "rejected")
 
 
-def test_declining_twice_goes_on_with_the_same_draft(day: Day, ada: Visitor) -> None:
-    day.refer("Willa")
-    first = ada.post(f"/episodes/{day.episodes['Willa']}/decline").headers["Location"]
-    assert ada.post(f"/episodes/{day.episodes['Willa']}/decline").headers["Location"] == first
+def test_declining_twice_goes_on_with_the_same_draft(harness: ClinicHarness, clinician: FormBrowser) -> None:
+    harness.refer("Willa")
+    first = clinician.post(f"/episodes/{harness.episodes['Willa']}/decline").headers["Location"]
+    assert clinician.post(f"/episodes/{harness.episodes['Willa']}/decline").headers["Location"] == first
 
 
-def test_a_decline_that_was_begun_is_dropped_by_hand_or_by_accepting(day: Day, ada: Visitor) -> None:
+def test_a_decline_that_was_begun_is_dropped_by_hand_or_by_accepting(
+    harness: ClinicHarness, clinician: FormBrowser
+) -> None:
     for name in ("Willa", "Otto"):
-        day.refer(name)
-    willas = ada.post(f"/episodes/{day.episodes['Willa']}/decline").headers["Location"]
-    ada.post(f"/episodes/{day.episodes['Otto']}/decline")
-    assert ada.post(f"{willas}/discard").status_code == 303
-    ada.post(f"/episodes/{day.episodes['Otto']}/accept")
-    with day.store.read() as books:
-        assert books.letters.list_drafts() == []
-    assert (_state(day, "Willa"), _state(day, "Otto")) == ("referred", "accepted")
+        harness.refer(name)
+    willas = clinician.post(f"/episodes/{harness.episodes['Willa']}/decline").headers["Location"]
+    clinician.post(f"/episodes/{harness.episodes['Otto']}/decline")
+    assert clinician.post(f"{willas}/discard").status_code == 303
+    clinician.post(f"/episodes/{harness.episodes['Otto']}/accept")
+    with harness.store.read() as uow:
+        assert uow.letters.list_drafts() == []
+    assert (_state(harness, "Willa"), _state(harness, "Otto")) == ("referred", "accepted")
 
 
-def test_an_owed_letter_is_not_dropped(day: Day, ada: Visitor) -> None:
-    day.finish("Kofi", "never_started")
-    with day.store.read() as books:
-        (draft,) = books.letters.list_drafts()
-    answer = ada.post(f"/letters/{draft.id}/discard")
+def test_an_owed_letter_is_not_dropped(harness: ClinicHarness, clinician: FormBrowser) -> None:
+    harness.finish("Kofi", "never_started")
+    with harness.store.read() as uow:
+        (draft,) = uow.letters.list_drafts()
+    answer = clinician.post(f"/letters/{draft.id}/discard")
     assert answer.status_code == 409
-    assert "owed to its practice" in words(answer.text)
+    assert "owed to its practice" in visible_text(answer.text)
 
 
-def test_stopping_needs_a_reason_and_what_was_chosen_stays(day: Day, ada: Visitor) -> None:
-    day.take_part("Nadia", until="start")
-    path = f"/episodes/{day.episodes['Nadia']}/end"
-    answer = ada.post(path, {"event": "stop", "reason": ""})
+def test_stopping_needs_a_reason_and_what_was_chosen_stays(
+    harness: ClinicHarness, clinician: FormBrowser
+) -> None:
+    harness.enrol_from_export("Nadia", until="start")
+    path = f"/episodes/{harness.episodes['Nadia']}/end"
+    answer = clinician.post(path, {"event": "stop", "reason": ""})
     assert answer.status_code == 400
-    assert "Give the reason: the letter states it" in words(answer.text)
+    assert "Give the reason: the letter states it" in visible_text(answer.text)
     assert 'value="stop" checked' in answer.text
-    nothing = ada.post(path, {"event": "", "reason": "Moved away"})
-    assert "Choose how the episode ends" in words(nothing.text)
+    nothing = clinician.post(path, {"event": "", "reason": "Moved away"})
+    assert "Choose how the episode ends" in visible_text(nothing.text)
     assert form(nothing.text, "/end").fields["reason"] == "Moved away"
-    assert _state(day, "Nadia") == "commenced"
+    assert _state(harness, "Nadia") == "commenced"
 
 
-def test_an_ended_episode_is_owed_a_letter_that_states_the_reason(day: Day, ada: Visitor) -> None:
-    day.take_part("Nadia", until="start")
-    answer = ada.post(
-        f"/episodes/{day.episodes['Nadia']}/end", {"event": "stop", "reason": "Moved to another city"}
+def test_an_ended_episode_is_owed_a_letter_that_states_the_reason(
+    harness: ClinicHarness, clinician: FormBrowser
+) -> None:
+    harness.enrol_from_export("Nadia", until="start")
+    answer = clinician.post(
+        f"/episodes/{harness.episodes['Nadia']}/end", {"event": "stop", "reason": "Moved to another city"}
     )
     assert answer.status_code == 303
-    assert _state(day, "Nadia") == "stopped"
-    day.draft()
-    with day.store.read() as books:
-        (letter,) = books.letters.of_episode(day.episodes["Nadia"], LetterKind.DISCHARGE)
+    assert _state(harness, "Nadia") == "stopped"
+    harness.draft()
+    with harness.store.read() as uow:
+        (letter,) = uow.letters.of_episode(harness.episodes["Nadia"], LetterKind.DISCHARGE)
     assert letter.state is LetterState.DRAFT
-    assert "Moved to another city" in words(ada.get(f"/letters/{letter.id}").text)
+    assert "Moved to another city" in visible_text(clinician.get(f"/letters/{letter.id}").text)
 
 
-def test_only_listed_endings_are_offered_and_others_are_refused(day: Day, ada: Visitor) -> None:
-    day.take_part("Nadia", until="start")
-    page = ada.get(f"/episodes/{day.episodes['Nadia']}/end")
+def test_only_listed_endings_are_offered_and_others_are_refused(
+    harness: ClinicHarness, clinician: FormBrowser
+) -> None:
+    harness.enrol_from_export("Nadia", until="start")
+    page = clinician.get(f"/episodes/{harness.episodes['Nadia']}/end")
     assert 'value="finish"' in page.text
     assert 'value="never_start"' not in page.text
-    answer = ada.post(
-        f"/episodes/{day.episodes['Nadia']}/end", {"event": "never_start", "reason": "No answer to calls"}
+    answer = clinician.post(
+        f"/episodes/{harness.episodes['Nadia']}/end", {"event": "never_start", "reason": "No answer to calls"}
     )
     assert answer.status_code == 409
-    assert "allows finish, stop; not never_start" in words(answer.text)
+    assert "allows finish, stop; not never_start" in visible_text(answer.text)
     assert form(answer.text, "/end").fields["reason"] == "No answer to calls"

@@ -1,81 +1,88 @@
 """A safety flag is seen to by a clinician who says what was done; nothing else makes it inactive."""
 
 from fhir_pmp.identifiers import FlagId
-from fhir_pmp.letters.facts import LONGEST_FIELD
-from fhir_pmp.store.readers import Reader
-from tests.integration.web.pages.day import Day, Visitor
-from tests.integration.web.pages.reading import form, words
+from fhir_pmp.letters.text.letter_facts import LONGEST_FIELD
+from fhir_pmp.store.versions.read_scope import Reader
+from tests.integration.web.pages.clinic_harness import ClinicHarness, FormBrowser
+from tests.integration.web.pages.html_reader import form, visible_text
 
 
-def _flag(day: Day) -> FlagId:
-    day.take_part("Nadia", until="start")
-    with day.store.read() as books:
-        (flag,) = books.flags.list_open()
+def _flag(harness: ClinicHarness) -> FlagId:
+    harness.enrol_from_export("Nadia", until="start")
+    with harness.store.read() as uow:
+        (flag,) = uow.flags.list_open()
     return flag.id
 
 
-def test_the_page_says_what_was_answered_when_and_by_whom(day: Day, ada: Visitor) -> None:
-    page = words(ada.get(f"/flags/{_flag(day)}").text)
+def test_the_page_says_what_was_answered_when_and_by_whom(
+    harness: ClinicHarness, clinician: FormBrowser
+) -> None:
+    page = visible_text(clinician.get(f"/flags/{_flag(harness)}").text)
     assert "Nadia Sampleton" in page
     assert "PHQ-9 item 9 (thoughts of being better off dead or of self-harm)" in page
     assert "several days (1)" in page
     assert "Start, answered on 2 March 2026" in page
     assert "Not acknowledged" in page
-    assert day.last_audited().persons == (day.people["Nadia"],)
+    assert harness.last_audit_row().persons == (harness.people["Nadia"],)
 
 
-def test_without_an_action_nothing_is_acknowledged(day: Day, ada: Visitor) -> None:
-    flag = _flag(day)
-    answer = ada.post(f"/flags/{flag}/acknowledge", {"action": " \n "})
+def test_without_an_action_nothing_is_acknowledged(harness: ClinicHarness, clinician: FormBrowser) -> None:
+    flag = _flag(harness)
+    answer = clinician.post(f"/flags/{flag}/acknowledge", {"action": " \n "})
     assert answer.status_code == 400
-    assert "Say what was done" in words(answer.text)
+    assert "Say what was done" in visible_text(answer.text)
     assert 'href="#action"' in answer.text
-    with day.store.read() as books:
-        assert books.flags.get(flag).acknowledgement is None
+    with harness.store.read() as uow:
+        assert uow.flags.get(flag).acknowledgement is None
 
 
-def test_what_is_too_long_is_refused_and_stays_in_the_form(day: Day, ada: Visitor) -> None:
-    flag = _flag(day)
+def test_what_is_too_long_is_refused_and_stays_in_the_form(
+    harness: ClinicHarness, clinician: FormBrowser
+) -> None:
+    flag = _flag(harness)
     typed = "x" * (LONGEST_FIELD + 1)
-    answer = ada.post(f"/flags/{flag}/acknowledge", {"action": typed})
+    answer = clinician.post(f"/flags/{flag}/acknowledge", {"action": typed})
     assert answer.status_code == 400
-    assert "What was done has more than 1500 characters" in words(answer.text)
+    assert "What was done has more than 1500 characters" in visible_text(answer.text)
     assert form(answer.text, "/acknowledge").fields["action"] == typed
 
 
 def test_acknowledging_keeps_name_time_and_words_and_publishes_the_flag_inactive(
-    day: Day, ada: Visitor
+    harness: ClinicHarness, clinician: FormBrowser
 ) -> None:
-    flag = _flag(day)
-    answer = ada.post(f"/flags/{flag}/acknowledge", {"action": "Telephoned;\r\nsafety plan agreed"})
-    assert (answer.status_code, answer.headers["Location"]) == (303, f"/people/{day.people['Nadia']}#safety")
-    with day.store.read() as books:
-        done = books.flags.get(flag).acknowledgement
-        published = books.published.find(Reader.house(), "Flag", flag)
+    flag = _flag(harness)
+    answer = clinician.post(f"/flags/{flag}/acknowledge", {"action": "Telephoned;\r\nsafety plan agreed"})
+    assert (answer.status_code, answer.headers["Location"]) == (
+        303,
+        f"/people/{harness.people['Nadia']}#safety",
+    )
+    with harness.store.read() as uow:
+        done = uow.flags.get(flag).acknowledgement
+        published = uow.published.find(Reader.internal(), "Flag", flag)
     assert done is not None
     assert (done.by, done.at, done.action) == (
         "Dr Ada Sample",
-        day.clock(),
+        harness.clock(),
         "Telephoned;\nsafety plan agreed",
     )
     assert published is not None
     assert b'"status":"inactive"' in published.content
-    row = day.last_audited()
+    row = harness.last_audit_row()
     assert (row.who, row.route, row.action) == (
         "account:account-ada",
         "/flags/<flag_id>/acknowledge",
         "update",
     )
-    assert row.persons == (day.people["Nadia"],)
+    assert row.persons == (harness.people["Nadia"],)
 
 
-def test_the_first_acknowledgement_stands(day: Day, ada: Visitor) -> None:
-    flag = _flag(day)
-    ada.post(f"/flags/{flag}/acknowledge", {"action": "Telephoned"})
-    answer = ada.post(f"/flags/{flag}/acknowledge", {"action": "Something else"})
+def test_the_first_acknowledgement_stands(harness: ClinicHarness, clinician: FormBrowser) -> None:
+    flag = _flag(harness)
+    clinician.post(f"/flags/{flag}/acknowledge", {"action": "Telephoned"})
+    answer = clinician.post(f"/flags/{flag}/acknowledge", {"action": "Something else"})
     assert answer.status_code == 409
-    assert "the first acknowledgement stands" in words(answer.text)
-    with day.store.read() as books:
-        done = books.flags.get(flag).acknowledgement
+    assert "the first acknowledgement stands" in visible_text(answer.text)
+    with harness.store.read() as uow:
+        done = uow.flags.get(flag).acknowledgement
     assert done is not None
     assert done.action == "Telephoned"

@@ -3,12 +3,12 @@
 import re
 
 from fhir_pmp.identifiers import InstrumentId, ResponseId
-from fhir_pmp.intake.withdrawals import withdraw_response
-from fhir_pmp.store.readers import Reader
-from tests.integration.letters.house import moment
-from tests.integration.web.pages.day import Day, Visitor
-from tests.integration.web.pages.reading import rows, words
-from tests.spec.letters.cases import clinic
+from fhir_pmp.intake.response.response_withdrawal import withdraw_response
+from fhir_pmp.store.versions.read_scope import Reader
+from tests.integration.letters.letter_harness import moment
+from tests.integration.web.pages.clinic_harness import ClinicHarness, FormBrowser
+from tests.integration.web.pages.html_reader import table_rows, visible_text
+from tests.spec.letters.golden_cases import clinic
 
 
 def _measure(html: str, anchor: str) -> str:
@@ -19,23 +19,25 @@ def _measure(html: str, anchor: str) -> str:
     return str(found)
 
 
-def test_scores_bands_and_changes_are_told_in_words(day: Day, ada: Visitor) -> None:
+def test_scores_bands_and_changes_are_told_in_words(harness: ClinicHarness, clinician: FormBrowser) -> None:
     # PHQ-9: start 3+2*6+1+1 = 17 (moderately severe 15-19), end 2+2+6+2 = 12 (moderate 10-14): 5 down, 5/17 = 29.4%.
-    day.finish("Priya", "item9_positive")
-    phq9 = _measure(ada.get(f"/people/{day.people['Priya']}").text, "phq9-total")
-    assert "Start 2 March 2026 17 , moderately severe" in rows(phq9)
-    assert "End of programme 28 April 2026 12 , moderate" in rows(phq9)
-    assert "0 to 27, lower is better" in words(f"<main>{phq9}</main>")
+    harness.finish("Priya", "item9_positive")
+    phq9 = _measure(clinician.get(f"/people/{harness.people['Priya']}").text, "phq9-total")
+    assert "Start 2 March 2026 17 , moderately severe" in table_rows(phq9)
+    assert "End of programme 28 April 2026 12 , moderate" in table_rows(phq9)
+    assert "0 to 27, lower is better" in visible_text(f"<main>{phq9}</main>")
     assert any(
         row.startswith("Change Fell by 5 points (29.4%), for the better Counted as: unchanged")
-        for row in rows(phq9)
+        for row in table_rows(phq9)
     )
 
 
-def test_every_named_rule_gives_its_own_verdict_although_they_disagree(day: Day, ada: Visitor) -> None:
+def test_every_named_rule_gives_its_own_verdict_although_they_disagree(
+    harness: ClinicHarness, clinician: FormBrowser
+) -> None:
     # 17 to 12: below 6 points, at 5 points, above 20%, below 30% (clinical.md 2.4).
-    day.finish("Priya", "item9_positive")
-    phq9 = rows(_measure(ada.get(f"/people/{day.people['Priya']}").text, "phq9-total"))
+    harness.finish("Priya", "item9_positive")
+    phq9 = table_rows(_measure(clinician.get(f"/people/{harness.people['Priya']}").text, "phq9-total"))
     verdicts = {row.split(":")[0]: row for row in phq9 if "version" in row}
     assert "Unchanged" in verdicts["NHS Talking Therapies reliable change"]
     assert "(counted)" in verdicts["NHS Talking Therapies reliable change"]
@@ -44,25 +46,25 @@ def test_every_named_rule_gives_its_own_verdict_although_they_disagree(day: Day,
     assert "Unchanged" in verdicts["Pain Course responder"]
 
 
-def test_self_efficacy_that_rises_is_for_the_better(day: Day, ada: Visitor) -> None:
+def test_self_efficacy_that_rises_is_for_the_better(harness: ClinicHarness, clinician: FormBrowser) -> None:
     # PSEQ 21 to 29: higher is better.
-    day.finish("Priya", "item9_positive")
-    page = ada.get(f"/people/{day.people['Priya']}").text
-    pseq = words(f"<main>{_measure(page, 'pseq-total')}</main>")
+    harness.finish("Priya", "item9_positive")
+    page = clinician.get(f"/people/{harness.people['Priya']}").text
+    pseq = visible_text(f"<main>{_measure(page, 'pseq-total')}</main>")
     assert "higher is better" in pseq
     assert "Rose by 8 points (38.1%), for the better" in pseq
 
 
-def test_no_number_bears_a_bare_minus(day: Day, ada: Visitor) -> None:
-    day.finish("Sven", "deteriorated")
-    page = words(ada.get(f"/people/{day.people['Sven']}").text)
+def test_no_number_bears_a_bare_minus(harness: ClinicHarness, clinician: FormBrowser) -> None:
+    harness.finish("Sven", "deteriorated")
+    page = visible_text(clinician.get(f"/people/{harness.people['Sven']}").text)
     assert "for the worse" in page
     assert re.findall(r"(?<![\w])[-−]\d", page) == []
 
 
-def test_the_chart_says_its_numbers_in_words(day: Day, ada: Visitor) -> None:
-    day.finish("Priya", "item9_positive")
-    phq9 = _measure(ada.get(f"/people/{day.people['Priya']}").text, "phq9-total")
+def test_the_chart_says_its_numbers_in_words(harness: ClinicHarness, clinician: FormBrowser) -> None:
+    harness.finish("Priya", "item9_positive")
+    phq9 = _measure(clinician.get(f"/people/{harness.people['Priya']}").text, "phq9-total")
     (alt,) = re.findall(r'role="img" aria-label="([^"]*)"', phq9)
     for part in (
         "from 0 to 27",
@@ -74,129 +76,145 @@ def test_the_chart_says_its_numbers_in_words(day: Day, ada: Visitor) -> None:
         assert part in alt
 
 
-def test_the_four_absences_have_their_four_wordings(day: Day, ada: Visitor) -> None:
-    day.finish("Hanna", "not_scorable")
-    page = words(ada.get(f"/people/{day.people['Hanna']}").text)
+def test_the_four_absences_have_their_four_wordings(harness: ClinicHarness, clinician: FormBrowser) -> None:
+    harness.finish("Hanna", "not_scorable")
+    page = visible_text(clinician.get(f"/people/{harness.people['Hanna']}").text)
     assert "Received and not scorable (6 of 9 answered)" in page
     assert "Due and not received" in page
     assert "Not offered" in page  # K10 at the end of the programme
-    day.clock.now = moment("2026-05-20", 10)
-    assert "Not yet due (27 July 2026)" in words(ada.get(f"/people/{day.people['Hanna']}").text)
+    harness.clock.now = moment("2026-05-20", 10)
+    assert "Not yet due (27 July 2026)" in visible_text(
+        clinician.get(f"/people/{harness.people['Hanna']}").text
+    )
 
 
-def test_what_rests_on_an_unconfirmed_rule_bears_the_mark(day: Day, ada: Visitor) -> None:
+def test_what_rests_on_an_unconfirmed_rule_bears_the_mark(
+    harness: ClinicHarness, clinician: FormBrowser
+) -> None:
     # Tobias left two BPI interference items blank at start: its blanks rule is verified, the severity's is not touched.
     # The programme's "completed" is unconfirmed for everybody (programme.yaml).
-    day.finish("Tobias", "item9_blank")
-    page = words(ada.get(f"/people/{day.people['Tobias']}").text)
+    harness.finish("Tobias", "item9_blank")
+    page = visible_text(clinician.get(f"/people/{harness.people['Tobias']}").text)
     assert "Completed all lessons: yes Unconfirmed rests on programme.completed_all" in page
-    pcs = rows(_measure(ada.get(f"/people/{day.people['Tobias']}").text, "pcs-total"))
+    pcs = table_rows(_measure(clinician.get(f"/people/{harness.people['Tobias']}").text, "pcs-total"))
     (eppoc,) = [row for row in pcs if row.startswith("ePPOC: 6 points and another band")]
     assert "Unconfirmed" in eppoc
 
 
 def test_a_score_that_rests_on_an_unconfirmed_rule_is_shown_with_the_mark_and_not_published(
-    day: Day, ada: Visitor
+    harness: ClinicHarness, clinician: FormBrowser
 ) -> None:
     # TSK-11: which items are reversed is not confirmed (clinical.md 2.1), so every score of it rests on that.
-    day.finish("Priya", "item9_positive")
+    harness.finish("Priya", "item9_positive")
     for timepoint, on in (("start", "2026-03-02"), ("post", "2026-04-28")):
-        day.golden.answer(
+        harness.letter_harness.answer(
             "item9_positive", "tsk11", timepoint, "2 2 2 2 2 2 2 2 2 2 2", on, now=moment("2026-05-01")
         )
-    page = ada.get(f"/people/{day.people['Priya']}").text
-    (glance,) = [row for row in rows(page) if row.startswith("Fear of movement (TSK-11)")]
+    page = clinician.get(f"/people/{harness.people['Priya']}").text
+    (glance,) = [row for row in table_rows(page) if row.startswith("Fear of movement (TSK-11)")]
     assert glance.count("Unconfirmed rests on") == 3  # its baseline, its score, its change
     tsk = _measure(page, "tsk11-total")
-    scored = [row for row in rows(tsk) if row.startswith(("Start", "End of programme"))]
+    scored = [row for row in table_rows(tsk) if row.startswith(("Start", "End of programme"))]
     assert len(scored) == 2
     assert all("Unconfirmed rests on" in row and "not in letters, not delivered" in row for row in scored)
-    with day.store.read() as books:
+    with harness.store.read() as uow:
         (one,) = [
             r.response.id
-            for r in books.responses.of_episode(day.episodes["Priya"])
+            for r in uow.responses.of_episode(harness.episodes["Priya"])
             if (r.response.instrument, r.response.timepoint) == ("tsk11", "post")
         ]
         score = clinic().score_id(one, clinic().instruments[InstrumentId("tsk11")].scales[0].id)
-        assert books.published.find(Reader.house(), "Observation", score) is None
+        assert uow.published.find(Reader.internal(), "Observation", score) is None
 
 
 def test_a_rule_of_a_measure_that_the_result_line_leaves_out_is_not_marked_counted(
-    day: Day, ada: Visitor
+    harness: ClinicHarness, clinician: FormBrowser
 ) -> None:
     # The K10 is due at screening only; who fills it at start and end is shown its change, and is not counted by it.
-    day.finish("Priya", "item9_positive")
+    harness.finish("Priya", "item9_positive")
     for timepoint, on, values in (("start", "2026-03-02", "3 " * 10), ("post", "2026-04-28", "1 " * 10)):
-        day.golden.answer("item9_positive", "k10", timepoint, values.strip(), on, now=moment("2026-05-01"))
-    k10 = rows(_measure(ada.get(f"/people/{day.people['Priya']}").text, "k10-total"))
+        harness.letter_harness.answer(
+            "item9_positive", "k10", timepoint, values.strip(), on, now=moment("2026-05-01")
+        )
+    k10 = table_rows(_measure(clinician.get(f"/people/{harness.people['Priya']}").text, "k10-total"))
     assert any("Fell by 20 points (66.7%), for the better" in row for row in k10)
     (rule,) = [row for row in k10 if "measurely.k10.reliable_change" in row]
     assert "Improved" in rule and "counted" not in rule
 
 
-def test_a_safety_item_left_blank_is_neither_zero_nor_silent(day: Day, ada: Visitor) -> None:
-    day.finish("Tobias", "item9_blank")
-    lines = rows(ada.get(f"/people/{day.people['Tobias']}").text)
+def test_a_safety_item_left_blank_is_neither_zero_nor_silent(
+    harness: ClinicHarness, clinician: FormBrowser
+) -> None:
+    harness.finish("Tobias", "item9_blank")
+    lines = table_rows(clinician.get(f"/people/{harness.people['Tobias']}").text)
     assert "Screening 18 February 2026 Not at all (0)" in lines
     assert "End of programme 28 April 2026 Not answered" in lines
 
 
-def test_blanks_that_were_prorated_are_said_beside_the_score(day: Day, ada: Visitor) -> None:
+def test_blanks_that_were_prorated_are_said_beside_the_score(
+    harness: ClinicHarness, clinician: FormBrowser
+) -> None:
     # GAD-7 with one of seven items blank at the end: 2+2+2+1+1+1 = 9 of six, 9 * 7 / 6 = 10.5, half up 11 (moderate 10-14).
-    day.finish("Tobias", "item9_blank")
-    gad7 = rows(_measure(ada.get(f"/people/{day.people['Tobias']}").text, "gad7-total"))
+    harness.finish("Tobias", "item9_blank")
+    gad7 = table_rows(_measure(clinician.get(f"/people/{harness.people['Tobias']}").text, "gad7-total"))
     assert any("11 , moderate 1 of 7 blank, prorated" in row for row in gad7), gad7
 
 
-def test_an_acknowledged_flag_stays_on_the_page_with_what_was_done(day: Day, ada: Visitor) -> None:
-    day.finish("Priya", "item9_positive")
-    page = words(ada.get(f"/people/{day.people['Priya']}").text)
+def test_an_acknowledged_flag_stays_on_the_page_with_what_was_done(
+    harness: ClinicHarness, clinician: FormBrowser
+) -> None:
+    harness.finish("Priya", "item9_positive")
+    page = visible_text(clinician.get(f"/people/{harness.people['Priya']}").text)
     assert "Seen to by Dr Robin Example on 3 March 2026" in page
     assert "Telephoned the same day, safety plan agreed, GP told by telephone." in page
 
 
-def test_a_withdrawn_response_is_told_with_its_reason_and_leaves_the_scores(day: Day, ada: Visitor) -> None:
-    day.finish("Priya", "item9_positive")
-    with day.store.begin() as books:
-        recorded = books.responses.of_episode(day.episodes["Priya"])
+def test_a_withdrawn_response_is_told_with_its_reason_and_leaves_the_scores(
+    harness: ClinicHarness, clinician: FormBrowser
+) -> None:
+    harness.finish("Priya", "item9_positive")
+    with harness.store.begin() as uow:
+        recorded = uow.responses.of_episode(harness.episodes["Priya"])
         (one,) = [
             r.response for r in recorded if (r.response.instrument, r.response.timepoint) == ("phq9", "post")
         ]
         withdraw_response(
-            books,
+            uow,
             clinic(),
-            day.publisher,
+            harness.publisher,
             ResponseId(one.id),
             reason="another person answered",
             by="source:redcap-wide",
-            now=day.clock(),
+            now=harness.clock(),
         )
-    page = ada.get(f"/people/{day.people['Priya']}").text
-    assert "withdrawn (another person answered)" in words(page)
-    assert "the response has been withdrawn since" in words(page)
-    assert "12" not in " ".join(rows(_measure(page, "phq9-total")))
+    page = clinician.get(f"/people/{harness.people['Priya']}").text
+    assert "withdrawn (another person answered)" in visible_text(page)
+    assert "the response has been withdrawn since" in visible_text(page)
+    assert "12" not in " ".join(table_rows(_measure(page, "phq9-total")))
 
 
-def test_what_was_delivered_where_and_when(day: Day, ada: Visitor) -> None:
-    day.finish("Kofi", "never_started")
-    path = f"/people/{day.people['Kofi']}"
-    before = words(ada.get(path).text)
+def test_what_was_delivered_where_and_when(harness: ClinicHarness, clinician: FormBrowser) -> None:
+    harness.finish("Kofi", "never_started")
+    path = f"/people/{harness.people['Kofi']}"
+    before = visible_text(clinician.get(path).text)
     assert "waiting to be sent" in before
     assert "nothing yet" in before
-    assert day.deliver() > 0
-    (line,) = [row for row in rows(ada.get(path).text) if row.startswith("hospital")]
+    assert harness.deliver() > 0
+    (line,) = [row for row in table_rows(clinician.get(path).text) if row.startswith("hospital")]
     assert " delivered" in line
     assert "30 July 2026, 10:00 am" in line
-    listed = words(ada.get(f"{path}/deliveries").text)
+    listed = visible_text(clinician.get(f"{path}/deliveries").text)
     assert "Questionnaire answers, version 1" in listed
     assert "delivered 30 July 2026, 10:00 am" in listed
 
 
-def test_the_audit_names_the_person_and_every_response_shown(day: Day, ada: Visitor) -> None:
-    day.take_part("Nadia", until="screening")
-    ada.get(f"/people/{day.people['Nadia']}")
-    row = day.last_audited()
-    assert row.persons == (day.people["Nadia"],)
+def test_the_audit_names_the_person_and_every_response_shown(
+    harness: ClinicHarness, clinician: FormBrowser
+) -> None:
+    harness.enrol_from_export("Nadia", until="screening")
+    clinician.get(f"/people/{harness.people['Nadia']}")
+    row = harness.last_audit_row()
+    assert row.persons == (harness.people["Nadia"],)
     assert len(row.resources) == 3  # PHQ-9, GAD-7 and K10 at screening
     assert all(
         re.fullmatch(r"QuestionnaireResponse/response-[0-9a-f]{32}/_history/1", one) for one in row.resources
@@ -204,25 +222,29 @@ def test_the_audit_names_the_person_and_every_response_shown(day: Day, ada: Visi
     assert row.route == "/people/<person_id>"
 
 
-def test_another_persons_episode_is_not_found_under_this_person(day: Day, ada: Visitor) -> None:
-    day.take_part("Nadia", until="screening")
-    day.refer("Willa")
-    own = f"/people/{day.people['Nadia']}/episodes/{day.episodes['Nadia']}"
-    assert ada.get(own).status_code == 200
-    crossed = f"/people/{day.people['Nadia']}/episodes/{day.episodes['Willa']}"
-    assert ada.get(crossed).status_code == 404
+def test_another_persons_episode_is_not_found_under_this_person(
+    harness: ClinicHarness, clinician: FormBrowser
+) -> None:
+    harness.enrol_from_export("Nadia", until="screening")
+    harness.refer("Willa")
+    own = f"/people/{harness.people['Nadia']}/episodes/{harness.episodes['Nadia']}"
+    assert clinician.get(own).status_code == 200
+    crossed = f"/people/{harness.people['Nadia']}/episodes/{harness.episodes['Willa']}"
+    assert clinician.get(crossed).status_code == 404
 
 
-def test_the_page_says_as_of_when_and_that_nobody_watches(day: Day, ada: Visitor) -> None:
-    day.take_part("Nadia", until="screening")
-    page = ada.get(f"/people/{day.people['Nadia']}").text
-    assert "As of 30 July 2026, 10:00 am" in words(page)
+def test_the_page_says_as_of_when_and_that_nobody_watches(
+    harness: ClinicHarness, clinician: FormBrowser
+) -> None:
+    harness.enrol_from_export("Nadia", until="screening")
+    page = clinician.get(f"/people/{harness.people['Nadia']}").text
+    assert "As of 30 July 2026, 10:00 am" in visible_text(page)
     assert "Not a real-time service." in page
     assert "In an emergency call 000. Lifeline answers day and night on 13 11 14." in page  # programme.yaml
 
 
-def test_a_hostile_name_is_text(day: Day, ada: Visitor) -> None:
-    day.take_part('<script>alert(1)</script>"', until="screening")
-    page = ada.get(f"/people/{list(day.people.values())[0]}").text
+def test_a_hostile_name_is_text(harness: ClinicHarness, clinician: FormBrowser) -> None:
+    harness.enrol_from_export('<script>alert(1)</script>"', until="screening")
+    page = clinician.get(f"/people/{list(harness.people.values())[0]}").text
     assert "<script>alert(1)" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page

@@ -1,15 +1,17 @@
 """The worklist: safety first and oldest first; whoever is named on it is named in the audit, and nobody else."""
 
-from fhir_pmp.store.work_items import WorkItem
-from tests.integration.web.pages.day import Day, Visitor
-from tests.integration.web.pages.reading import rows, words
+from fhir_pmp.store.clinical.work_items import WorkItem
+from tests.integration.web.pages.clinic_harness import ClinicHarness, FormBrowser
+from tests.integration.web.pages.html_reader import table_rows, visible_text
 
 
-def test_flags_stand_first_then_unanswered_items_then_what_waits(day: Day, ada: Visitor) -> None:
-    day.finish("Tobias", "item9_blank")
-    day.take_part("Nadia", until="start")
-    day.refer("Willa")
-    page = words(ada.get("/worklist").text)
+def test_flags_stand_first_then_unanswered_items_then_what_waits(
+    harness: ClinicHarness, clinician: FormBrowser
+) -> None:
+    harness.finish("Tobias", "item9_blank")
+    harness.enrol_from_export("Nadia", until="start")
+    harness.refer("Willa")
+    page = visible_text(clinician.get("/worklist").text)
     places = [
         page.index(part)
         for part in (
@@ -27,58 +29,60 @@ def test_flags_stand_first_then_unanswered_items_then_what_waits(day: Day, ada: 
     assert "Specimen, Tobias , End of programme: not answered" in page
 
 
-def test_the_oldest_flag_stands_first(day: Day, ada: Visitor) -> None:
-    day.take_part(
+def test_the_oldest_flag_stands_first(harness: ClinicHarness, clinician: FormBrowser) -> None:
+    harness.enrol_from_export(
         "Felix", until="post"
     )  # both his answers came on one day, one in the start's form, one in the last
-    with day.store.read() as books:
-        oldest_first = [flag.timepoint for flag in books.flags.list_open()]
-    shown = [row for row in rows(ada.get("/worklist").text) if "Felix" in row]
+    with harness.store.read() as uow:
+        oldest_first = [flag.timepoint for flag in uow.flags.list_open()]
+    shown = [row for row in table_rows(clinician.get("/worklist").text) if "Felix" in row]
     titles = {"start": "Start", "post": "End of programme"}
     assert len(shown) == 2
     assert all(titles[at] in row for at, row in zip(oldest_first, shown, strict=True))
 
 
-def test_an_acknowledged_flag_leaves_the_worklist(day: Day, ada: Visitor) -> None:
-    day.take_part("Nadia", until="start")
-    with day.store.read() as books:
-        (flag,) = books.flags.list_open()
-    assert f"/flags/{flag.id}" in ada.get("/worklist").text
-    ada.post(f"/flags/{flag.id}/acknowledge", {"action": "Telephoned the same day"})
-    assert f"/flags/{flag.id}" not in ada.get("/worklist").text
+def test_an_acknowledged_flag_leaves_the_worklist(harness: ClinicHarness, clinician: FormBrowser) -> None:
+    harness.enrol_from_export("Nadia", until="start")
+    with harness.store.read() as uow:
+        (flag,) = uow.flags.list_open()
+    assert f"/flags/{flag.id}" in clinician.get("/worklist").text
+    clinician.post(f"/flags/{flag.id}/acknowledge", {"action": "Telephoned the same day"})
+    assert f"/flags/{flag.id}" not in clinician.get("/worklist").text
 
 
-def test_the_audit_names_exactly_those_who_are_shown(day: Day, ada: Visitor) -> None:
-    day.finish("Kofi", "never_started")
-    day.take_part("Nadia", until="start")
-    day.refer("Willa")
-    day.take_part("Otto", until="screening")  # nothing of him waits
-    ada.get("/worklist")
-    row = day.last_audited()
+def test_the_audit_names_exactly_those_who_are_shown(harness: ClinicHarness, clinician: FormBrowser) -> None:
+    harness.finish("Kofi", "never_started")
+    harness.enrol_from_export("Nadia", until="start")
+    harness.refer("Willa")
+    harness.enrol_from_export("Otto", until="screening")  # nothing of him waits
+    clinician.get("/worklist")
+    row = harness.last_audit_row()
     assert (row.who, row.route, row.action, row.outcome) == (
         "account:account-ada",
         "/worklist",
         "read",
         "200",
     )
-    assert set(row.persons) == {day.people["Nadia"], day.people["Willa"], day.people["Kofi"]}
+    assert set(row.persons) == {harness.people["Nadia"], harness.people["Willa"], harness.people["Kofi"]}
 
 
-def test_more_than_fifty_lines_are_counted_in_full_and_shown_as_far_as_fifty(day: Day, ada: Visitor) -> None:
-    day.refer("Willa")
+def test_more_than_fifty_lines_are_counted_in_full_and_shown_as_far_as_fifty(
+    harness: ClinicHarness, clinician: FormBrowser
+) -> None:
+    harness.refer("Willa")
     items: list[WorkItem] = []
-    with day.store.begin() as books:
+    with harness.store.begin() as uow:
         for number in range(60):
             items.append(
-                books.work_items.open(
+                uow.work_items.open(
                     "delivery_refused",
                     about=f"delivery/{number}",
                     role="administrator",
                     what=f"line {number:02}",
-                    now=day.clock(),
+                    now=harness.clock(),
                 )
             )
-    page = words(ada.get("/worklist").text)
+    page = visible_text(clinician.get("/worklist").text)
     assert "To decide (60)" in page
     assert "The 50 that have waited longest." in page
     assert "Line 49" in page

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.integration.web.house import House
-from tests.integration.web.programme_api.platform import Platform
+from tests.integration.web.programme_api.platform_client import Platform
+from tests.integration.web.web_harness import WebHarness
 
 
 @pytest.fixture
-def platform(house: House) -> Platform:
-    return Platform(house)
+def platform(harness: WebHarness) -> Platform:
+    return Platform(harness)

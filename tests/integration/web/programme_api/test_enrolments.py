@@ -2,36 +2,36 @@
 
 import pytest
 
-from fhir_pmp.fhir.json_writer import write_canonical
+from fhir_pmp.fhir.serialization.json_writer import write_canonical
 from fhir_pmp.identifiers import Identifier, SourceId
-from fhir_pmp.intake.decisions import accept_referral
-from fhir_pmp.intake.referrals import receive_referral
+from fhir_pmp.intake.episode.clinician_decisions import accept_referral
+from fhir_pmp.intake.referral.referral_receiving import receive_referral
 from fhir_pmp.pathway.facts import EpisodeState
-from fhir_pmp.store.clients import ClientKind
-from tests.integration.web.house import House
-from tests.integration.web.programme_api.platform import STARTED, Platform, enrolment, faults, person
-from tests.integration.web.referral import referral_bundle
+from fhir_pmp.store.access.clients import ClientKind
+from tests.integration.web.programme_api.platform_client import STARTED, Platform, enrolment, faults, person
+from tests.integration.web.sample_referral import referral_bundle
+from tests.integration.web.web_harness import WebHarness
 
 SOURCE = SourceId("redcap-wide")
 
 
 def test_a_person_is_enrolled_and_the_same_again_is_answered_as_the_first_time(
-    platform: Platform, house: House
+    platform: Platform, harness: WebHarness
 ) -> None:
     first = platform.put("/enrolments/e1", enrolment())
     assert first.status_code == 201
     assert first.json["outcome"] == "accepted" and first.json["state"] == "commenced"
     again = platform.put("/enrolments/e1", dict(reversed(list(enrolment().items()))))
     assert (again.status_code, again.data) == (201, first.data)
-    with house.store.read() as books:
-        found = books.episodes.find_by_enrolment(SOURCE, "e1")
+    with harness.store.read() as uow:
+        found = uow.episodes.find_by_enrolment(SOURCE, "e1")
         assert found is not None
-        assert books.people.get(found.person).identifiers == (Identifier("urn:medicare", "m-1"),)
-        assert len(books.episodes.list_all()) == 1
+        assert uow.people.get(found.person).identifiers == (Identifier("urn:medicare", "m-1"),)
+        assert len(uow.episodes.list_all()) == 1
 
 
 def test_other_content_under_the_same_id_is_409_unless_it_says_that_it_amends(
-    platform: Platform, house: House
+    platform: Platform, harness: WebHarness
 ) -> None:
     platform.enrol()
     other = enrolment(share_with_ehr=False, person=person(family="Other"))
@@ -41,8 +41,8 @@ def test_other_content_under_the_same_id_is_409_unless_it_says_that_it_amends(
     assert "Other" not in refused.text
     amended = platform.put("/enrolments/e1", {**other, "amends": True})
     assert (amended.status_code, amended.json["outcome"]) == (200, "amended")
-    with house.store.read() as books:
-        found = books.episodes.find_by_enrolment(SOURCE, "e1")
+    with harness.store.read() as uow:
+        found = uow.episodes.find_by_enrolment(SOURCE, "e1")
         assert found is not None and not found.share_with_ehr
     again = platform.put("/enrolments/e1", {**other, "amends": True})
     assert (again.status_code, again.data) == (200, amended.data)
@@ -121,7 +121,9 @@ def test_a_lesson_that_cannot_be_is_refused(
     assert (answer.status_code, faults(answer)) == (status, fields)
 
 
-def test_an_ending_is_said_once_and_amended_only_in_day_and_reason(platform: Platform, house: House) -> None:
+def test_an_ending_is_said_once_and_amended_only_in_day_and_reason(
+    platform: Platform, harness: WebHarness
+) -> None:
     platform.enrol()
     said = {"how": "stopped", "on": "2026-02-01", "reason": "no time"}
     first = platform.put("/enrolments/e1/ending", said)
@@ -134,8 +136,8 @@ def test_an_ending_is_said_once_and_amended_only_in_day_and_reason(platform: Pla
     otherwise = platform.put("/enrolments/e1/ending", {**said, "how": "finished", "amends": True})
     assert otherwise.status_code == 409
     assert "allows no move" in otherwise.json["faults"][0]["what"]
-    with house.store.read() as books:
-        assert len(books.letters_due.list_all()) == 1
+    with harness.store.read() as uow:
+        assert len(uow.letters_due.list_all()) == 1
 
 
 def test_a_move_that_is_not_listed_is_refused_and_names_those_that_are(platform: Platform) -> None:
@@ -148,11 +150,11 @@ def test_a_move_that_is_not_listed_is_refused_and_names_those_that_are(platform:
     assert "commence, never_start" in answer.json["faults"][0]["what"]
 
 
-def test_an_enrolment_of_another_platform_is_not_found(platform: Platform, house: House) -> None:
+def test_an_enrolment_of_another_platform_is_not_found(platform: Platform, harness: WebHarness) -> None:
     who = platform.enrol()
-    house.client(ClientKind.PLATFORM, "stranger", source=SourceId("answers-long"))
+    harness.client(ClientKind.PLATFORM, "stranger", source=SourceId("answers-long"))
     # answers-long repeats the enrolment ids of redcap-wide: it is the same platform by another export.
-    assert Platform(house, "stranger").get("/enrolments/e1").status_code == 200
+    assert Platform(harness, "stranger").get("/enrolments/e1").status_code == 200
     for path in ("/enrolments/e2", "/people/patient-" + "0" * 32 + "/outcomes"):
         answer = platform.get(path)
         assert (answer.status_code, len(faults(answer))) == (404, 1)
@@ -162,28 +164,28 @@ def test_an_enrolment_of_another_platform_is_not_found(platform: Platform, house
 
 
 def test_a_referred_person_joins_by_our_number_once_the_referral_is_accepted(
-    platform: Platform, house: House
+    platform: Platform, harness: WebHarness
 ) -> None:
-    with house.store.read() as books:
-        practice = books.clients.find_by_name("practice")
+    with harness.store.read() as uow:
+        practice = uow.clients.find_by_name("practice")
     assert practice is not None
     raw = write_canonical(referral_bundle("1"))
-    receive_referral(house.store, house.clinic, house.publisher, practice, raw, house.clock())
-    with house.store.read() as books:
-        (episode,) = books.episodes.list_all()
-        number = books.referrals.of_episodes([episode.id])[episode.id].number
+    receive_referral(harness.store, harness.clinic, harness.publisher, practice, raw, harness.clock())
+    with harness.store.read() as uow:
+        (episode,) = uow.episodes.list_all()
+        number = uow.referrals.of_episodes([episode.id])[episode.id].number
     said = enrolment(referral_number=number)
     waits = platform.put("/enrolments/e1", said)
     assert (waits.status_code, faults(waits)) == (409, ["referral_number"])
-    with house.store.read() as books:
-        assert [item.kind for item in books.work_items.list_open()] == ["enrolment_waits"]
-    with house.store.begin() as books:
-        accept_referral(books, house.clinic, house.publisher, episode.id, by="ada", now=house.clock())
+    with harness.store.read() as uow:
+        assert [item.kind for item in uow.work_items.list_open()] == ["enrolment_waits"]
+    with harness.store.begin() as uow:
+        accept_referral(uow, harness.clinic, harness.publisher, episode.id, by="ada", now=harness.clock())
     joined = platform.put("/enrolments/e1", said)
     assert (joined.status_code, joined.json["person"]) == (201, episode.person)
     assert platform.get("/enrolments/e1").json["referral_number"] == number
-    with house.store.read() as books:
-        assert books.episodes.get(episode.id).state is EpisodeState.COMMENCED
+    with harness.store.read() as uow:
+        assert uow.episodes.get(episode.id).state is EpisodeState.COMMENCED
 
 
 def test_who_may_be_somebody_known_is_taken_and_said_to_be_in_doubt(platform: Platform) -> None:
@@ -192,7 +194,9 @@ def test_who_may_be_somebody_known_is_taken_and_said_to_be_in_doubt(platform: Pl
     assert (answer.status_code, answer.json["in_doubt"]) == (201, True)
 
 
-def test_the_practice_that_letters_go_to_is_named_with_its_doctor(platform: Platform, house: House) -> None:
+def test_the_practice_that_letters_go_to_is_named_with_its_doctor(
+    platform: Platform, harness: WebHarness
+) -> None:
     practice = {
         "identifier": {"system": "urn:practices", "value": "p9"},
         "name": "Ninth Practice",
@@ -200,8 +204,8 @@ def test_the_practice_that_letters_go_to_is_named_with_its_doctor(platform: Plat
     }
     platform.enrol(practice=practice)
     platform.put("/enrolments/e1/lessons/1", {"completed_on": "2026-01-06"})
-    with house.store.read() as books:
-        found = books.episodes.find_by_enrolment(SOURCE, "e1")
+    with harness.store.read() as uow:
+        found = uow.episodes.find_by_enrolment(SOURCE, "e1")
     assert found is not None and found.practice is not None
     assert (found.practice.organization_name, found.practice.practitioner_name) == (
         "Ninth Practice",

@@ -9,10 +9,17 @@ import jsonschema_rs
 import pytest
 
 from fhir_pmp.web.programme_api import routes
-from fhir_pmp.web.programme_api.description import description_text
-from tests.integration.web.programme_api.platform import STARTED, Platform, enrolment, faults, person, phq9
+from fhir_pmp.web.programme_api.openapi_description import description_text
+from tests.integration.web.programme_api.platform_client import (
+    STARTED,
+    Platform,
+    enrolment,
+    faults,
+    person,
+    phq9,
+)
 
-assert routes.VIEWS  # with them the description knows every address
+assert routes.VIEW_MODULES  # with them the description knows every address
 DESCRIBED: dict[str, Any] = json.loads(description_text())
 IDENTIFIER = {"system": "urn:practices", "value": "p1"}
 BODIES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -62,7 +69,7 @@ def test_every_address_that_takes_a_body_is_tried() -> None:
 
 @pytest.mark.parametrize("name", BODIES)
 def test_each_field_takes_what_is_described_and_nothing_else(platform: Platform, name: str) -> None:
-    platform.house.enrol("nobody")
+    platform.harness.enrol("nobody")
     platform.put("/enrolments/e1", enrolment())
     platform.put("/responses/r1", phq9())
     path, whole = BODIES[name]

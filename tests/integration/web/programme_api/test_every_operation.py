@@ -18,9 +18,9 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from fhir_pmp.web.programme_api import routes
-from fhir_pmp.web.programme_api.description import description_text
-from tests.integration.web.house import BASE, House
-from tests.integration.web.programme_api.platform import Platform, phq9
+from fhir_pmp.web.programme_api.openapi_description import description_text
+from tests.integration.web.programme_api.platform_client import Platform, phq9
+from tests.integration.web.web_harness import BASE, WebHarness
 
 ALWAYS = [
     not_a_server_error,
@@ -33,7 +33,7 @@ EXAMPLES = 15
 """Of each kind for each operation. What is allowed by its shape may still contradict the calendar or the programme, so
 that such a request is refused is no fault; that one of a forbidden shape is not refused is."""
 
-assert routes.VIEWS  # with them the description knows every address
+assert routes.VIEW_MODULES  # with them the description knows every address
 POSITIVE, NEGATIVE = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
 PATHS: dict[str, dict[str, Any]] = json.loads(description_text())["paths"]
 CALLS = [
@@ -47,16 +47,16 @@ CALLS = [
 ]
 
 
-def _operation(house: House, path: str, method: str) -> Any:
-    schema = schemathesis.openapi.from_wsgi("/programme/openapi.json", house.app)
+def _operation(harness: WebHarness, path: str, method: str) -> Any:
+    schema = schemathesis.openapi.from_wsgi("/programme/openapi.json", harness.app)
     return schema[path][method.upper()]
 
 
 @pytest.mark.parametrize(("path", "method", "mode"), CALLS)
 def test_an_operation_answers_as_it_is_described(
-    house: House, path: str, method: str, mode: GenerationMode
+    harness: WebHarness, path: str, method: str, mode: GenerationMode
 ) -> None:
-    operation, known = _operation(house, path, method), _known(house)
+    operation, known = _operation(harness, path, method), _known(harness)
     checks = [*ALWAYS, negative_data_rejection] if mode is NEGATIVE else ALWAYS
 
     @settings(
@@ -70,14 +70,14 @@ def test_an_operation_answers_as_it_is_described(
         if of_somebody_known and mode is POSITIVE:
             # Chance would never name anybody who is there.
             case.path_parameters = {**(case.path_parameters or {}), **_named(case.path_parameters, known)}
-        answer = case.call(base_url=BASE, headers={"Authorization": f"Bearer {house.tokens['platform']}"})
+        answer = case.call(base_url=BASE, headers={"Authorization": f"Bearer {harness.tokens['platform']}"})
         case.validate_response(answer, checks=checks)
 
     called()
 
 
-def _known(house: House) -> dict[str, str]:
-    platform = Platform(house)
+def _known(harness: WebHarness) -> dict[str, str]:
+    platform = Platform(harness)
     person = platform.enrol()
     assert platform.put("/responses/r1", phq9()).status_code == 201
     return {"enrolment": "e1", "person": person, "response": "r1"}

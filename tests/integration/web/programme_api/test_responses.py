@@ -4,28 +4,28 @@ from typing import Any
 
 import pytest
 
-from fhir_pmp.fhir.json_reader import read_strict
+from fhir_pmp.fhir.serialization.json_reader import read_fhir_json
 from fhir_pmp.identifiers import ResponseId, SourceId
-from fhir_pmp.intake.arrivals import Fate
-from fhir_pmp.pathway.summary import summarise
-from fhir_pmp.pathway.summary_values import summary_values
-from fhir_pmp.store.clients import ClientKind
-from fhir_pmp.store.readers import Reader
-from tests.integration.web.house import House
-from tests.integration.web.programme_api.platform import STARTED, Platform, faults, phq9
+from fhir_pmp.intake.arrivals import RecordingStatus
+from fhir_pmp.pathway.summary.outcome_summary import summarise
+from fhir_pmp.pathway.summary.summary_values import summary_values
+from fhir_pmp.store.access.clients import ClientKind
+from fhir_pmp.store.versions.read_scope import Reader
+from tests.integration.web.programme_api.platform_client import STARTED, Platform, faults, phq9
+from tests.integration.web.web_harness import WebHarness
 
 
-def resource_of(house: House, reference: str) -> dict[str, Any]:
+def resource_of(harness: WebHarness, reference: str) -> dict[str, Any]:
     """A published resource."""
     kind, _, resource_id = reference.partition("/")
-    with house.store.read() as books:
-        found = books.published.find(Reader.house(), kind, resource_id)
+    with harness.store.read() as uow:
+        found = uow.published.find(Reader.internal(), kind, resource_id)
     assert found is not None
-    return read_strict(found.content, max_bytes=len(found.content))
+    return read_fhir_json(found.content, max_bytes=len(found.content))
 
 
 def test_a_response_is_recorded_and_the_same_again_is_answered_as_the_first_time(
-    platform: Platform, house: House
+    platform: Platform, harness: WebHarness
 ) -> None:
     platform.enrol()
     first = platform.put("/responses/r1", phq9())
@@ -38,13 +38,13 @@ def test_a_response_is_recorded_and_the_same_again_is_answered_as_the_first_time
     }
     again = platform.put("/responses/r1", phq9())
     assert (again.status_code, again.data) == (201, first.data)
-    published = resource_of(house, first.json["resource"])
+    published = resource_of(harness, first.json["resource"])
     assert published["identifier"]["value"] == "r1"
     assert published["authored"] == f"{STARTED}T10:11:12+11:00"
 
 
 def test_other_answers_are_409_unless_they_amend_and_each_is_answered_again_as_it_was(
-    platform: Platform, house: House
+    platform: Platform, harness: WebHarness
 ) -> None:
     platform.enrol()
     first = platform.put("/responses/r1", phq9())
@@ -56,7 +56,7 @@ def test_other_answers_are_409_unless_they_amend_and_each_is_answered_again_as_i
     assert platform.put("/responses/r1", {**other, "amends": True}).data == amended.data
     # The first request repeated late is answered as it was, and takes nothing back.
     assert platform.put("/responses/r1", phq9()).data == first.data
-    assert resource_of(house, first.json["resource"])["status"] == "amended"
+    assert resource_of(harness, first.json["resource"])["status"] == "amended"
     back = platform.put("/responses/r1", {**phq9(), "amends": True})
     assert (back.json["outcome"], back.json["version"]) == ("amended", 3)
 
@@ -103,7 +103,9 @@ def test_an_amendment_may_come_in_a_list_and_the_answers_of_one_list_follow_in_o
     ]
 
 
-def test_a_response_is_withdrawn_with_a_reason_and_stays_withdrawn(platform: Platform, house: House) -> None:
+def test_a_response_is_withdrawn_with_a_reason_and_stays_withdrawn(
+    platform: Platform, harness: WebHarness
+) -> None:
     platform.enrol()
     taken = platform.put("/responses/r1", phq9()).json
     first = platform.put("/responses/r1/withdrawal", {"reason": "entered for the wrong person"})
@@ -114,18 +116,18 @@ def test_a_response_is_withdrawn_with_a_reason_and_stays_withdrawn(platform: Pla
     )
     other = platform.put("/responses/r1/withdrawal", {"reason": "another"})
     assert (other.status_code, faults(other)) == (409, ["reason"])
-    assert resource_of(house, taken["resource"])["status"] == "entered-in-error"
+    assert resource_of(harness, taken["resource"])["status"] == "entered-in-error"
     amending = platform.put("/responses/r1", phq9("211111110", amends=True))
     assert (amending.status_code, faults(amending)) == (409, ["response"])
     assert platform.put("/responses/r9/withdrawal", {"reason": "x"}).status_code == 404
     assert platform.put("/responses/r2", phq9()).status_code == 201
 
 
-def test_an_id_belongs_to_the_platform_that_gave_it(platform: Platform, house: House) -> None:
+def test_an_id_belongs_to_the_platform_that_gave_it(platform: Platform, harness: WebHarness) -> None:
     platform.enrol()
     platform.put("/responses/r1", phq9())
-    house.client(ClientKind.PLATFORM, "other", source=SourceId("answers-long"))
-    other = Platform(house, "other")
+    harness.client(ClientKind.PLATFORM, "other", source=SourceId("answers-long"))
+    other = Platform(harness, "other")
     assert other.put("/responses/r1/withdrawal", {"reason": "x"}).status_code == 404
     # Its own r1 is another response: of the same person, instrument and timepoint there is one already.
     answer = other.put("/responses/r1", phq9())
@@ -152,44 +154,44 @@ REFUSED: dict[str, tuple[dict[str, Any], int, list[str]]] = {
 
 @pytest.mark.parametrize(("body", "status", "fields"), REFUSED.values(), ids=REFUSED)
 def test_what_does_not_fit_is_refused_by_the_bodys_own_field(
-    platform: Platform, house: House, body: dict[str, Any], status: int, fields: list[str]
+    platform: Platform, harness: WebHarness, body: dict[str, Any], status: int, fields: list[str]
 ) -> None:
     platform.enrol()
     answer = platform.put("/responses/r1", body)
     assert (answer.status_code, faults(answer)) == (status, fields)
     assert "Smith" not in answer.text
-    with house.store.read() as books:
-        assert all(
-            not found for found in (books.responses.of_episode(e.id) for e in books.episodes.list_all())
-        )
+    with harness.store.read() as uow:
+        assert all(not found for found in (uow.responses.of_episode(e.id) for e in uow.episodes.list_all()))
 
 
 def test_a_response_of_the_import_and_of_this_door_end_in_the_same_function(
-    platform: Platform, house: House
+    platform: Platform, harness: WebHarness
 ) -> None:
     platform.enrol()
     taken = platform.put("/responses/r1", phq9("211111111")).json
-    with house.store.read() as books:
-        recorded = books.responses.get(ResponseId(taken["resource"].partition("/")[2]))
+    with harness.store.read() as uow:
+        recorded = uow.responses.get(ResponseId(taken["resource"].partition("/")[2]))
         assert [score.published for score in recorded.scores] == ["10"]
-        assert len(books.flags.list_open()) == 1
-    assert Fate.ACCEPTED.value == taken["outcome"]
+        assert len(uow.flags.list_open()) == 1
+    assert RecordingStatus.ACCEPTED.value == taken["outcome"]
 
 
 def test_outcomes_are_the_one_summary_of_every_enrolment_of_the_person(
-    platform: Platform, house: House
+    platform: Platform, harness: WebHarness
 ) -> None:
     who = platform.enrol()
     platform.put("/responses/r1", phq9("222222220"))
-    house.clock.pass_by(days=1)
+    harness.clock.advance(days=1)
     answer = platform.get(f"/people/{who}/outcomes")
     assert answer.status_code == 200
     (summary,) = answer.json["enrolments"]
-    with house.store.read() as books:
-        (episode,) = books.episodes.list_all()
-        responses = [one.response for one in books.responses.of_episode(episode.id)]
-        somebody = books.people.get(episode.person)
-    assert summary == summary_values(summarise(house.clinic, somebody, episode, responses, [], house.clock()))
+    with harness.store.read() as uow:
+        (episode,) = uow.episodes.list_all()
+        responses = [one.response for one in uow.responses.of_episode(episode.id)]
+        somebody = uow.people.get(episode.person)
+    assert summary == summary_values(
+        summarise(harness.clinic, somebody, episode, responses, [], harness.clock())
+    )
     (phq,) = [scale for scale in summary["scales"] if scale["instrument"] == "phq9"]
     cells = {cell["timepoint"]: cell["text"] for cell in phq["timepoints"]}
     assert cells["start"] == "16" and cells["post"] == "due and not received"

@@ -1,0 +1,34 @@
+"""The same through fhir.resources: checked, scored, then each resource validated into models and dumped.
+
+Kind to the other side: the resources' values come ready, so that only checking, validating, building and dumping count.
+"""
+
+from typing import Any
+
+import msgspec
+import orjson
+from fhir.resources.R4B import get_fhir_model_class
+
+from bench.rendering.our_renderer import RenderFunction
+from bench.rendering.sample_bodies import ResponseBody
+from fhir_pmp.identifiers import InstrumentId
+from fhir_pmp.pathway.clinic import Clinic
+
+
+def build_models_renderer(
+    clinic: Clinic, name: InstrumentId, bodies: list[bytes], ours: RenderFunction
+) -> RenderFunction:
+    """By the models of fhir.resources R4B, for these bodies alone."""
+    decode = msgspec.json.Decoder(ResponseBody).decode
+    ready = {body: [_ready(content) for content in ours(body)] for body in bodies}
+
+    def render(body: bytes) -> list[bytes]:
+        clinic.score(name, clinic.check(name, decode(body).answers))
+        return [model.model_validate(values).model_dump_json().encode() for model, values in ready[body]]
+
+    return render
+
+
+def _ready(content: bytes) -> tuple[Any, dict[str, Any]]:
+    values: dict[str, Any] = orjson.loads(content)
+    return get_fhir_model_class(values["resourceType"]), values

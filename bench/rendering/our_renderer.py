@@ -1,0 +1,48 @@
+"""The way a response takes in import and API: checked, scored, rendered from templates."""
+
+from collections.abc import Callable
+from datetime import date
+
+import msgspec
+
+from bench.rendering.sample_bodies import ResponseBody
+from fhir_pmp.fhir.compiled.renderer_cache import get_response_renderers
+from fhir_pmp.identifiers import EpisodeId, InstrumentId, PersonId, SourceId
+from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.facts import Moment, Response, ResponseStatus
+
+SOURCE = SourceId("platform")
+EPISODE = EpisodeId("episode-0")
+
+RenderFunction = Callable[[bytes], list[bytes]]
+"""From one body to the bytes of its QuestionnaireResponse and Observations."""
+
+
+def build_our_renderer(clinic: Clinic, name: InstrumentId) -> RenderFunction:
+    """What `intake.responses` does with one arrival between the look-ups before and the rows after."""
+    decode = msgspec.json.Decoder(ResponseBody).decode
+    version, timepoint = clinic.instruments[name].version, clinic.programme.timepoints[0].id
+    renderer = get_response_renderers(clinic)[name]
+
+    def render(body: bytes) -> list[bytes]:
+        said = decode(body)
+        answers = clinic.check(name, said.answers)
+        response_id = clinic.response_id(SOURCE, said.response_id, "", name, timepoint)
+        response = Response(
+            id=response_id,
+            person=PersonId(said.person),
+            episode=EPISODE,
+            instrument=name,
+            instrument_version=version,
+            timepoint=timepoint,
+            authored=Moment(said.authored, date.fromisoformat(said.authored), None),
+            status=ResponseStatus.COMPLETED,
+            version=1,
+            answers=answers,
+            identifier=clinic.response_identifier(SOURCE, said.response_id, response_id),
+            source=SOURCE,
+        )
+        rendered = renderer(response, clinic.score(name, answers))
+        return [resource.content for resource in rendered]
+
+    return render

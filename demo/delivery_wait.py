@@ -1,0 +1,47 @@
+"""Watches what is due go out, and counts what the EHR holds against it."""
+
+import time
+from collections.abc import Iterator
+
+from demo.ehr import Ehr
+from demo.progress import counted_step
+from demo.report import DemoResult
+from demo.service import Counts, DemoService
+
+EVERY_SECONDS = 1.0
+STUCK_AFTER_SECONDS = 240
+"""Without one delivery getting through: what a killed sync had taken is free again after three minutes."""
+QUIET_SECONDS = 3.0
+"""Sync looks every two seconds: what it makes meanwhile, such as receipts, is due as well."""
+
+
+def wait_until_delivered(counts: Iterator[Counts], what: str) -> None:
+    """Waits until nothing is due, and nothing new falls due; gives up when nothing gets through for a while."""
+    most = left = count_unsent(next(counts))
+    moved_at = time.monotonic()
+    with counted_step(what, most) as progress:
+        for now in counts:
+            before, left = left, count_unsent(now)
+            most = max(most, left)
+            progress.at(most - left, most)
+            if left != before:
+                moved_at = time.monotonic()
+            waited = time.monotonic() - moved_at
+            if waited > (STUCK_AFTER_SECONDS if left else QUIET_SECONDS):
+                return
+
+
+def count_unsent(counts: Counts) -> int:
+    """How many deliveries are on their way or will be."""
+    states = counts["deliveries"]
+    return states.get("pending", 0) + states.get("in_flight", 0)
+
+
+def read_back(service: DemoService, ehr: Ehr, result: DemoResult, sent_before: int) -> None:
+    """Fills in what was sent, by our books, and what is there, by the EHR's."""
+    counts = service.counts()
+    result.deliveries, result.sent = counts["deliveries"], counts["resources_sent"]
+    result.newly_sent = result.deliveries.get("sent", 0) - sent_before
+    if ehr.accepts_our_ids:
+        ids = service.sent_ids() if ehr.is_external else {}
+        result.read_back = {kind: ehr.count(kind, ids.get(kind, ())) for kind in result.sent}

@@ -1,0 +1,84 @@
+"""A GP practice's referral system: it posts a Bundle, follows its Task, reads the letters addressed to it."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from demo.people import Person
+
+FHIR_JSON = "application/fhir+json"
+SECONDS = 60
+
+
+@dataclass(frozen=True)
+class SubmittedReferral:
+    """What the practice knows of a referral after posting it."""
+
+    task: str  # "Task/…"
+    patient: str  # "Patient/…"
+    number: str  # the programme's referral number
+
+
+class PracticeSystem:
+    """One practice, with its own token."""
+
+    def __init__(self, base: str, token: str) -> None:
+        self._base = base
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.headers.update({"Authorization": f"Bearer {token}", "Accept": FHIR_JSON})
+
+    def refer(self, bundle: dict[str, Any]) -> SubmittedReferral:
+        """Posts the referral; the same again is answered with the same Task."""
+        body = json.dumps(bundle).encode()
+        answer = self._session.post(
+            self._base, data=body, headers={"Content-Type": FHIR_JSON}, timeout=SECONDS
+        )
+        answer.raise_for_status()
+        places = [entry["response"]["location"] for entry in answer.json()["entry"]]
+        named = {place.split("/")[0]: "/".join(place.split("/")[:2]) for place in places}
+        task = self.read(named["Task"])
+        number = next(i["value"] for i in task["identifier"] if i["system"].endswith("/identifiers/referral"))
+        return SubmittedReferral(named["Task"], named["Patient"], number)
+
+    def read(self, reference: str) -> dict[str, Any]:
+        """One resource, as the practice may see it."""
+        answer = self._session.get(f"{self._base}/{reference}", timeout=SECONDS)
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def status(self, reference: str) -> int:
+        """The HTTP status of reading it."""
+        return self._session.get(f"{self._base}/{reference}", timeout=SECONDS).status_code
+
+    def cancel(self, reference: str) -> None:
+        """Takes a referral back."""
+        answer = self._session.get(f"{self._base}/{reference}", timeout=SECONDS)
+        task = {**answer.json(), "status": "cancelled"}
+        if answer.json()["status"] == "cancelled":
+            return
+        headers = {"Content-Type": FHIR_JSON, "If-Match": answer.headers["ETag"]}
+        put = self._session.put(
+            f"{self._base}/{reference}", data=json.dumps(task), headers=headers, timeout=SECONDS
+        )
+        put.raise_for_status()
+
+
+class PracticeSystems:
+    """The practices that have a token, each with its own."""
+
+    def __init__(self, base: str, tokens: dict[str, str]) -> None:
+        self._systems = {identifier: PracticeSystem(base, token) for identifier, token in tokens.items()}
+
+    def for_person(self, person: Person) -> PracticeSystem:
+        """The one that looks after the person."""
+        return self._systems[person.practice.identifier]
+
+    def other_practice(self, person: Person) -> PracticeSystem:
+        """One that has nothing to do with the person."""
+        return next(
+            system for identifier, system in self._systems.items() if identifier != person.practice.identifier
+        )

@@ -1,0 +1,32 @@
+"""The processes: web, sync; and the migration that comes before them."""
+
+import click
+
+from fhir_pmp.app import serve as serve_web
+from fhir_pmp.cli.startup import read_settings
+from fhir_pmp.schedule import run_once, run_sync
+from fhir_pmp.store.engine.migrating import migrate as migrate_database
+
+
+@click.command()
+def serve() -> None:
+    """Serve the FHIR API, the programme API and the clinicians' pages until SIGTERM."""
+    serve_web(read_settings())
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Deliver what is due now, draft what is due, and end.")
+def sync(once: bool) -> None:
+    """Push to the EHRs, draft letters and keep time, until SIGTERM."""
+    settings = read_settings()
+    if once:
+        run_once(settings)
+    else:
+        raise click.exceptions.Exit(run_sync(settings))
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database to this version. Safe to repeat."""
+    settings = read_settings()
+    click.echo(f"the database is at {migrate_database(settings.database_url)}")

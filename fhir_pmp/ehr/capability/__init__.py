@@ -1,0 +1,1 @@
+"""What a FHIR server claims, and what probes have verified."""

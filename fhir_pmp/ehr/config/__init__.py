@@ -1,0 +1,1 @@
+"""What one EHR takes, as data, and the kinds of work items."""

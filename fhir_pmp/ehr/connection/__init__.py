@@ -1,0 +1,1 @@
+"""One EHR that can be called: client, capability, breaker and read-back."""

@@ -1,0 +1,1 @@
+"""Reads, searches, renders and writes FHIR resources at one EHR."""

@@ -1,0 +1,1 @@
+"""Which remote resource or Patient is ours."""

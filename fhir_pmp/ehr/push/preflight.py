@@ -1,0 +1,137 @@
+"""Before anything is sent: whether whom and what a lane is about still stands where it is remembered at the destination."""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from fhir_pmp.ehr.config.destinations import PatientOwnership
+from fhir_pmp.ehr.connection.ehr_connection import EhrConnection
+from fhir_pmp.ehr.identity.patient_link import check_linked_patient, is_link_lost, retire_link
+from fhir_pmp.ehr.identity.patient_match import match_patient
+from fhir_pmp.ehr.identity.remote_ownership import find_lost_copies, forget_remote_ids, load_remote_copies
+from fhir_pmp.ehr.push.claim_recorder import ClaimRecorder
+from fhir_pmp.ehr.push.lane_sender import LaneHalted, StopRequested
+from fhir_pmp.ehr.push.planning import LaneSnapshot
+from fhir_pmp.ehr.transport.response_class import (
+    PAUSES,
+    TRANSIENT,
+    ClassifiedResponse,
+    HttpResponseClass,
+    Untrusted,
+    WireFailure,
+)
+from fhir_pmp.identifiers import PersonId
+from fhir_pmp.store import Store
+from fhir_pmp.store.delivery.deliveries import DEFINITIONS_LANE, ClaimedLane
+
+
+class PreflightChecks:
+    """Looks at one destination. Raises Halt where that cannot be found out now, LeaseLost, ToldToWait, Stopping."""
+
+    def __init__(
+        self,
+        store: Store,
+        connection: EhrConnection,
+        clock: Callable[[], datetime],
+        call_limit: timedelta,
+        stop: threading.Event,
+    ) -> None:
+        self._store = store
+        self._connection = connection
+        self._clock = clock
+        self._call_limit = call_limit
+        self._stop = stop
+
+    def check_patient_link(self, claim: ClaimedLane, snapshot: LaneSnapshot, recorder: ClaimRecorder) -> None:
+        """The remembered Patient is looked at before anything is sent about it: one that is gone is one no more."""
+        ours = f"Patient/{claim.lane}"
+        if self._connection.destination.patients is not PatientOwnership.THEIRS or ours not in snapshot.links:
+            return
+        recorder.prepare_call(self._call_limit)
+        now = self._clock()
+        try:
+            match = check_linked_patient(self._store, self._connection.client, claim.destination, ours, now)
+        except (WireFailure, Untrusted) as failure:
+            raise LaneHalted(ClassifiedResponse(failure.response_class, None, str(failure))) from None
+        if match.lost_reason is not None:
+            with self._store.begin_without_publishing() as uow:
+                for link in uow.remote_ids.find_by_remote(claim.destination, [snapshot.links.pop(ours)]):
+                    retire_link(uow, claim.destination, link, match.lost_reason, now=now)
+        elif match.classified.response_class in TRANSIENT | PAUSES:
+            raise LaneHalted(match.classified)
+
+    def is_unlinked(self, claim: ClaimedLane, snapshot: LaneSnapshot) -> bool:
+        if (
+            self._connection.destination.patients is not PatientOwnership.THEIRS
+            or claim.lane == DEFINITIONS_LANE
+        ):
+            return False
+        return f"Patient/{claim.lane}" not in snapshot.links
+
+    def link(self, claim: ClaimedLane, snapshot: LaneSnapshot, recorder: ClaimRecorder) -> bool:
+        """Whether the destination has exactly one active patient who is this person. Else the lane waits."""
+        person_id = PersonId(claim.lane)
+        with self._store.read() as uow:
+            person = uow.people.get(person_id)
+            lost = is_link_lost(uow, claim.destination, person_id)
+        if lost:
+            recorder.hold_for_decision("the linked patient is not in use any more")
+            return False
+        recorder.prepare_call(self._call_limit * max(len(person.identifiers), 1))
+        client, destination = self._connection.client, self._connection.destination
+        try:
+            match = match_patient(client, destination, person, self._clock())
+        except (WireFailure, Untrusted) as failure:
+            raise LaneHalted(ClassifiedResponse(failure.response_class, None, str(failure))) from None
+        if match.classified.response_class is not HttpResponseClass.DONE:
+            final = match.classified.response_class not in TRANSIENT
+            raise LaneHalted(
+                ClassifiedResponse(
+                    HttpResponseClass.PAUSE, match.classified.status, "it does not let us search"
+                )
+                if final
+                else match.classified
+            )
+        ours = f"Patient/{person_id}"
+        if match.remote_reference is None:
+            details: dict[str, object] = {
+                "matches": match.matches,
+                "other_birth_date": match.other_birth_date,
+                "not_active": match.not_active,
+            }
+            recorder.hold(
+                match.reason,
+                "Find out who this person is at the destination, or that they are not there.",
+                details,
+            )
+            return False
+        if recorder.link(ours, match.remote_reference, match.reason):
+            return False  # what had waited goes before what came since
+        snapshot.links[ours] = match.remote_reference
+        return True
+
+    def forget_lost_remote_ids(
+        self, claim: ClaimedLane, snapshot: LaneSnapshot, recorder: ClaimRecorder
+    ) -> bool:
+        """Whether something stands no more where the server had put it; the lane is given back then, to begin anew.
+
+        A server that was emptied gives its ids out again, and its versions: what is written to a remembered place, or
+        refers to one, would reach somebody else's record.
+        """
+        elsewhere = [ours for ours, theirs in snapshot.links.items() if ours != theirs]
+        if not elsewhere:
+            return False
+        with self._store.read() as uow:
+            copies = load_remote_copies(uow, claim.destination, elsewhere)
+
+        def before_each_call() -> None:
+            if self._stop.is_set():
+                raise StopRequested
+            recorder.prepare_call(2 * self._call_limit)
+
+        lost = find_lost_copies(self._connection.client, copies, self._clock, before_each_call)
+        if lost:
+            with self._store.begin_without_publishing() as uow:
+                forget_remote_ids(uow, claim.destination, lost, now=self._clock())
+            recorder.release()
+        return bool(lost)

@@ -1,0 +1,1 @@
+"""Reads an EHR: pull, change notifications and reconcile."""

@@ -1,0 +1,1 @@
+"""HTTP to one EHR, and what each answer or failure means."""

@@ -1,0 +1,1 @@
+"""Patient, Practitioner, Organization and EpisodeOfCare."""

@@ -1,0 +1,1 @@
+"""Bundles, OperationOutcomes and the CapabilityStatement that our FHIR API answers with."""

@@ -1,0 +1,69 @@
+"""What went wrong, told as OperationOutcome: the kind, the path, and what is true of it; never a value."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from fhir_pmp.errors import Fault
+from fhir_pmp.fhir.serialization.json_writer import write_canonical
+
+
+class IssueType(StrEnum):
+    """The kinds of issue we tell, of FHIR's issue-type."""
+
+    INVALID = "invalid"
+    STRUCTURE = "structure"
+    REQUIRED = "required"
+    VALUE = "value"
+    NOT_SUPPORTED = "not-supported"
+    NOT_FOUND = "not-found"
+    DELETED = "deleted"
+    DUPLICATE = "duplicate"
+    TOO_LONG = "too-long"
+    BUSINESS_RULE = "business-rule"
+    CONFLICT = "conflict"
+    LOGIN = "login"
+    FORBIDDEN = "forbidden"
+    PROCESSING = "processing"
+    TRANSIENT = "transient"
+    THROTTLED = "throttled"
+    EXCEPTION = "exception"
+    INFORMATIONAL = "informational"
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One thing to tell. `expression` is a path into what was sent."""
+
+    code: IssueType
+    diagnostics: str
+    expression: str | None = None
+    severity: str = "error"
+
+
+def issues_of(faults: Iterable[Fault], code: IssueType) -> tuple[Issue, ...]:
+    """The faults of one of our errors as issues of that kind."""
+    return tuple(Issue(code, fault.what, fault.field or None) for fault in faults)
+
+
+def build_operation_outcome(issues: Iterable[Issue]) -> dict[str, Any]:
+    """The OperationOutcome as a resource; FHIR wants one issue at least, and so do we (ValueError)."""
+    written_issues = [_issue(issue) for issue in issues]
+    if not written_issues:
+        raise ValueError("an OperationOutcome without an issue says nothing")
+    return {"resourceType": "OperationOutcome", "issue": written_issues}
+
+
+def write_operation_outcome(issues: Iterable[Issue]) -> bytes:
+    """The OperationOutcome as a body."""
+    return write_canonical(build_operation_outcome(issues))
+
+
+def _issue(issue: Issue) -> dict[str, Any]:
+    written: dict[str, Any] = {
+        "severity": issue.severity,
+        "code": issue.code.value,
+        "diagnostics": issue.diagnostics,
+    }
+    return {**written, "expression": [issue.expression]} if issue.expression else written

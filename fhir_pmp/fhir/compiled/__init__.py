@@ -1,0 +1,1 @@
+"""Byte templates that render responses and changes many times faster than the builders."""

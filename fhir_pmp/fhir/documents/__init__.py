@@ -1,0 +1,1 @@
+"""Letters as Composition, document Bundle and DocumentReference."""

@@ -1,0 +1,65 @@
+"""A letter as DocumentReference: its PDF inside, its document Bundle beside it."""
+
+import hashlib
+from base64 import b64encode
+from typing import Any
+
+from fhir_pmp.fhir.documents.composition import document_type
+from fhir_pmp.fhir.documents.letter_document import LetterDocument
+from fhir_pmp.fhir.elements.datatypes import identifier, reference
+from fhir_pmp.fhir.elements.instants import format_instant
+from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, Resource, render
+from fhir_pmp.pathway.clinic import Clinic, Kind
+from fhir_pmp.pathway.facts import Sharing
+
+
+def build_document_reference(
+    clinic: Clinic, letter: LetterDocument, pdf: bytes, *, superseded: bool = False
+) -> RenderedResource:
+    """The letter's entry in the record. The PDF's bytes are those that were signed, and never change."""
+    issued = format_instant(letter.issued_at)
+    document_id = clinic.document_reference_id(letter.id)
+    resource: Resource = {
+        "resourceType": "DocumentReference",
+        "id": document_id,
+        "masterIdentifier": identifier(clinic.own_identifier(Kind.LETTER, letter.id)),
+        "identifier": [identifier(clinic.own_identifier(Kind.DOCUMENT, document_id))],
+        "status": "superseded" if superseded else "current",
+        "docStatus": "final",
+        "type": document_type(letter),
+        "subject": reference("Patient", letter.person),
+        "date": issued,
+        "author": [{"reference": letter.author}],
+        **({"authenticator": {"reference": letter.author}} if letter.signed else {}),
+        "custodian": reference("Organization", clinic.provider_id()),
+    }
+    if letter.replaces is not None:
+        replaced = reference("DocumentReference", clinic.document_reference_id(letter.replaces))
+        resource["relatesTo"] = [{"code": "replaces", "target": replaced}]
+    resource["description"] = letter.title
+    resource["content"] = [{"attachment": _attachment(letter, pdf, issued)}]
+    resource["context"] = _context(clinic, letter)
+    return render(
+        resource, sharing=letter.sharing, person=letter.person, episode=letter.episode, owner=letter.owner
+    )
+
+
+def _attachment(letter: LetterDocument, pdf: bytes, issued: str) -> dict[str, Any]:
+    return {
+        "contentType": "application/pdf",
+        "data": b64encode(pdf).decode(),
+        "size": len(pdf),
+        # FHIR R4 asks for SHA-1 here: it tells a damaged copy, and guards nothing.
+        "hash": b64encode(hashlib.sha1(pdf, usedforsecurity=False).digest()).decode(),
+        "title": letter.title,
+        "creation": issued,
+    }
+
+
+def _context(clinic: Clinic, letter: LetterDocument) -> dict[str, Any]:
+    related = [reference("Bundle", clinic.document_bundle_id(letter.id))]
+    if letter.request is not None:
+        related.append(reference("ServiceRequest", letter.request))
+    # The EpisodeOfCare is governed by the person's consent: a letter of the referral side does not point to it.
+    episode = [reference("EpisodeOfCare", letter.episode)] if letter.sharing is Sharing.RECORD else []
+    return {**({"encounter": episode} if episode else {}), "related": related}

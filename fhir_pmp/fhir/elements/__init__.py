@@ -1,0 +1,1 @@
+"""FHIR data types as we write them: codings, references, instants, narrative."""

@@ -1,0 +1,55 @@
+"""FHIR's small types, built the one way we write them."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from fhir_pmp.fhir.terminology.systems import DATA_ABSENT_REASON, UCUM
+from fhir_pmp.identifiers import Identifier
+from fhir_pmp.instruments.definition import Coding, Rule
+
+
+def coding(of: Coding) -> dict[str, Any]:
+    """A Coding; its display only where one is known."""
+    written: dict[str, Any] = {"system": of.system, "code": of.code}
+    if of.display is not None:
+        written["display"] = of.display
+    return written
+
+
+def concept(codings: Iterable[Coding], text: str | None = None) -> dict[str, Any]:
+    """A CodeableConcept."""
+    written: dict[str, Any] = {"coding": [coding(one) for one in codings]}
+    if text is not None:
+        written["text"] = text
+    return written
+
+
+def identifier(of: Identifier) -> dict[str, Any]:
+    """An Identifier."""
+    return {"system": of.system, "value": of.value}
+
+
+def reference(kind: str, resource_id: str) -> dict[str, Any]:
+    """A Reference to a resource of ours, never versioned: servers strip the version."""
+    return {"reference": f"{kind}/{resource_id}"}
+
+
+def score_quantity(decimal_text: str) -> dict[str, Any]:
+    """A score as Quantity; UCUM has no unit for it but the annotation."""
+    return {"value": exact_decimal(decimal_text), "unit": "{score}", "system": UCUM, "code": "{score}"}
+
+
+def exact_decimal(decimal_text: str) -> Decimal:
+    """A decimal with exactly these digits."""
+    return Decimal(decimal_text)
+
+
+def data_absent_reason(code: str, text: str) -> dict[str, Any]:
+    """A dataAbsentReason and what it means here."""
+    return {"coding": [{"system": DATA_ABSENT_REASON, "code": code}], "text": text}
+
+
+def rule_code(rule: Rule) -> str:
+    """The code of one version of a rule, which no later version takes over."""
+    return f"{rule.rule_id}.v{rule.version}"

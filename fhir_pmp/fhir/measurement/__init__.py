@@ -1,0 +1,1 @@
+"""Questionnaires, responses, and the Observations and Flags that follow from them."""

@@ -1,0 +1,100 @@
+"""The change of a scale since its baseline as Observation: the difference, the percentage, one verdict per rule."""
+
+from typing import Any
+
+from fhir_pmp.fhir.elements.datatypes import (
+    concept,
+    data_absent_reason,
+    exact_decimal,
+    reference,
+    score_quantity,
+)
+from fhir_pmp.fhir.measurement.observation import (
+    OBSERVATION_STATUS,
+    ObservationStatus,
+    begin_observation,
+    codes_of,
+)
+from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, render
+from fhir_pmp.fhir.terminology.local_codes import ComponentCode, LocalCodes
+from fhir_pmp.fhir.terminology.systems import OBSERVATION_INTERPRETATION, UCUM
+from fhir_pmp.instruments.change_rules import RuleVerdict, Verdict
+from fhir_pmp.instruments.definition import Coding
+from fhir_pmp.pathway.clinic import Clinic, Kind
+from fhir_pmp.pathway.facts import Sharing
+from fhir_pmp.pathway.scale_changes import ScaleChange
+from fhir_pmp.pathway.score_comparison import ScoreComparison
+
+INTERPRETATIONS = {
+    Verdict.IMPROVED: Coding(OBSERVATION_INTERPRETATION, "B", "Better"),
+    Verdict.WORSENED: Coding(OBSERVATION_INTERPRETATION, "W", "Worse"),
+}
+"""Free of direction, which U and D (up, down) are not. They stand on a rule's component: rules disagree."""
+
+
+def build_change_observation(
+    clinic: Clinic, change: ScaleChange, *, amended: bool = False
+) -> RenderedResource | None:
+    """The change, or None where a score it rests on may not leave the house.
+
+    `amended`: it was published before and its ground moved without its later response being amended, as when
+    another baseline arrived. A change whose own responses are amended says so by itself.
+    """
+    if not change.is_publishable:
+        return None
+    instrument, codes = clinic.instruments[change.instrument], codes_of(clinic)
+    code = codes.change(instrument, instrument.scale(change.scale))
+    resource = begin_observation(
+        clinic,
+        Kind.CHANGE,
+        change.id,
+        change.after,
+        status=ObservationStatus.AMENDED if amended else change_status(change),
+        codings=[code],
+        text=code.display or code.code,
+        performer=reference("Organization", clinic.provider_id()),
+    )
+    resource["valueQuantity"] = score_quantity(change.comparison.points_text)
+    score_ids = (change.before_score_id, change.after_score_id)
+    resource["derivedFrom"] = [reference("Observation", score_id) for score_id in score_ids]
+    baseline = codes.timepoint(clinic.programme.timepoint(change.baseline))
+    resource["component"] = [
+        {
+            "code": concept([codes.component_code(ComponentCode.BASELINE)]),
+            "valueCodeableConcept": concept([baseline]),
+        },
+        *comparison_components(codes, change.comparison),
+    ]
+    return render(resource, sharing=Sharing.RECORD, person=change.person, episode=change.episode)
+
+
+def change_status(change: ScaleChange) -> ObservationStatus:
+    """Amended where either response is."""
+    statuses = (OBSERVATION_STATUS[change.before.status], OBSERVATION_STATUS[change.after.status])
+    return max(statuses, key=list(ObservationStatus).index)
+
+
+def comparison_components(codes: LocalCodes, comparison: ScoreComparison) -> list[dict[str, Any]]:
+    """The percentage, and the verdict of every rule that is not UNCONFIRMED."""
+    percent: dict[str, Any] = {"code": concept([codes.component_code(ComponentCode.PERCENT)])}
+    if comparison.percent_text is None:
+        percent["dataAbsentReason"] = data_absent_reason("not-applicable", "the baseline is 0")
+    else:
+        value = exact_decimal(comparison.percent_text)
+        percent["valueQuantity"] = {"value": value, "unit": "%", "system": UCUM, "code": "%"}
+    return [percent, *(verdict_component(codes, verdict) for verdict in comparison.confirmed)]
+
+
+def verdict_component(codes: LocalCodes, verdict: RuleVerdict) -> dict[str, Any]:
+    """One rule's verdict."""
+    verdict_coding = codes.verdict(verdict.verdict.value)
+    detail = verdict.grade or verdict.reason
+    component: dict[str, Any] = {
+        "code": concept([codes.rule(verdict.rule.rule)], verdict.rule.title),
+        "valueCodeableConcept": concept(
+            [verdict_coding], f"{verdict_coding.display}: {detail}" if detail else verdict_coding.display
+        ),
+    }
+    if verdict.verdict in INTERPRETATIONS:
+        component["interpretation"] = [concept([INTERPRETATIONS[verdict.verdict]])]
+    return component

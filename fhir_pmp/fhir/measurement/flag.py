@@ -1,0 +1,49 @@
+"""A safety answer that reached its threshold as Flag; only a clinician's acknowledgement makes it inactive."""
+
+from typing import Any
+
+from fhir_pmp.fhir.elements.datatypes import coding, concept, identifier, reference
+from fhir_pmp.fhir.elements.instants import format_instant
+from fhir_pmp.fhir.measurement.observation import codes_of
+from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, Resource, render
+from fhir_pmp.fhir.terminology.systems import FLAG_CATEGORY, FLAG_DETAIL
+from fhir_pmp.instruments.definition import Coding
+from fhir_pmp.pathway.clinic import Clinic, Kind
+from fhir_pmp.pathway.facts import Flag, Sharing
+from fhir_pmp.pathway.plain_words import answer_words
+
+SAFETY = Coding(FLAG_CATEGORY, "safety", "Safety")
+
+
+def build_flag(clinic: Clinic, flag: Flag) -> RenderedResource:
+    """The flag with the answer that raised it. What became of the answer since is not the flag's to say."""
+    instrument, codes = clinic.instruments[flag.instrument], codes_of(clinic)
+    item = instrument.item(flag.item)
+    rule = next(safety.rule for safety in instrument.safety_items if safety.item == flag.item)
+    answer = reference("Observation", clinic.answer_id(flag.response, flag.item))
+    resource: Resource = {
+        "resourceType": "Flag",
+        "id": flag.id,
+        "extension": [
+            {"url": FLAG_DETAIL, "valueReference": answer},
+            {"url": codes.systems.flag_rule, "valueCoding": coding(codes.rule(rule))},
+        ],
+        "identifier": [identifier(clinic.own_identifier(Kind.FLAG, flag.id))],
+        "status": "active" if flag.acknowledgement is None else "inactive",
+        "category": [concept([SAFETY])],
+        "code": concept(
+            [codes.item(instrument, item)],
+            f"{instrument.title}: {item.label}: {answer_words(item, flag.answer)}",
+        ),
+        "subject": reference("Patient", flag.person),
+        "period": _period(flag),
+        "author": reference("Organization", clinic.provider_id()),
+    }
+    return render(resource, sharing=Sharing.RECORD, person=flag.person, episode=flag.episode)
+
+
+def _period(flag: Flag) -> dict[str, Any]:
+    period = {"start": format_instant(flag.raised_at)}
+    if flag.acknowledgement is not None:
+        period["end"] = format_instant(flag.acknowledgement.at)
+    return period

@@ -1,0 +1,88 @@
+"""What every Observation of ours has in common, and how one that no longer holds is taken back."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+from fhir_pmp.fhir.elements.datatypes import coding, concept, identifier, reference
+from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, Resource, render
+from fhir_pmp.fhir.terminology.local_codes import LocalCodes
+from fhir_pmp.fhir.terminology.systems import OBSERVATION_CATEGORY, systems_of
+from fhir_pmp.identifiers import EpisodeId, PersonId, ResourceId, TimepointId
+from fhir_pmp.instruments.definition import Coding
+from fhir_pmp.pathway.clinic import Clinic, Kind
+from fhir_pmp.pathway.facts import Moment, Response, ResponseStatus, Sharing
+
+
+class ObservationStatus(StrEnum):
+    """Observation.status, as far as we use it."""
+
+    FINAL = "final"
+    AMENDED = "amended"
+    ENTERED_IN_ERROR = "entered-in-error"
+
+
+OBSERVATION_STATUS = {
+    ResponseStatus.COMPLETED: ObservationStatus.FINAL,
+    ResponseStatus.AMENDED: ObservationStatus.AMENDED,
+    ResponseStatus.ENTERED_IN_ERROR: ObservationStatus.ENTERED_IN_ERROR,
+}
+"""What the Observations of a response say in each of its states."""
+
+SURVEY = Coding(OBSERVATION_CATEGORY, "survey", "Survey")
+
+
+def codes_of(clinic: Clinic) -> LocalCodes:
+    """Our own codes in this clinic's installation."""
+    return LocalCodes(systems_of(clinic.canonical_base))
+
+
+def timepoint_extension(clinic: Clinic, timepoint: TimepointId) -> dict[str, Any]:
+    """The timepoint as a coded extension, the same on a response and its Observations."""
+    codes = codes_of(clinic)
+    return {
+        "url": codes.systems.timepoint,
+        "valueCoding": coding(codes.timepoint(clinic.programme.timepoint(timepoint))),
+    }
+
+
+def begin_observation(
+    clinic: Clinic,
+    kind: Kind,
+    observation_id: ResourceId,
+    response: Response,
+    *,
+    status: ObservationStatus,
+    codings: Sequence[Coding],
+    text: str,
+    performer: dict[str, Any],
+) -> Resource:
+    """The elements up to `performer`, in FHIR's order. What the Observation states is added behind them."""
+    return {
+        "resourceType": "Observation",
+        "id": observation_id,
+        "extension": [timepoint_extension(clinic, response.timepoint)],
+        "identifier": [identifier(clinic.own_identifier(kind, observation_id))],
+        "status": status.value,
+        "category": [concept([SURVEY])],
+        "code": concept(codings, text),
+        "subject": reference("Patient", response.person),
+        **_timing(response.authored),
+        "performer": [performer],
+    }
+
+
+def _timing(authored: Moment) -> dict[str, Any]:
+    # `issued` is an instant: where only a date is known there is none, and no time is invented.
+    effective = {"effectiveDateTime": authored.text}
+    return effective if authored.at is None else {**effective, "issued": authored.text}
+
+
+def mark_entered_in_error(published: Resource, *, person: PersonId, episode: EpisodeId) -> RenderedResource:
+    """A published Observation as entered in error: what it was derived from no longer gives it.
+
+    For a score or change that an amendment or withdrawal left without ground (not scorable any more under a rule
+    that is UNCONFIRMED, no baseline any more). Everything else stays as it was published.
+    """
+    content = {**published, "status": ObservationStatus.ENTERED_IN_ERROR.value}
+    return render(content, sharing=Sharing.RECORD, person=person, episode=episode)

@@ -1,0 +1,56 @@
+"""A person's filled instrument as QuestionnaireResponse."""
+
+from typing import Any
+
+from fhir_pmp.fhir.elements.datatypes import coding, identifier, reference
+from fhir_pmp.fhir.measurement.observation import codes_of, timepoint_extension
+from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, Resource, render
+from fhir_pmp.fhir.terminology.local_codes import LocalCodes
+from fhir_pmp.instruments.definition import Item
+from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.facts import Response, Sharing
+
+
+def build_questionnaire_response(clinic: Clinic, response: Response) -> RenderedResource:
+    """The response. A blank item is absent: it is neither a zero nor an empty answer."""
+    instrument = clinic.instruments[response.instrument]
+    codes = codes_of(clinic)
+    person = reference("Patient", response.person)
+    resource: Resource = {
+        "resourceType": "QuestionnaireResponse",
+        "id": response.id,
+        "extension": [timepoint_extension(clinic, response.timepoint)],
+        "identifier": identifier(response.identifier),
+        "questionnaire": f"{codes.systems.questionnaire(instrument.id)}|{response.instrument_version}",
+        "status": response.status.value,
+        "subject": person,
+        "authored": response.authored.text,
+        "author": person,
+        "source": person,
+    }
+    items = [
+        answered_item(codes, item, response.answers[item.link_id])
+        for item in instrument.items
+        if item.link_id in response.answers
+    ]
+    if items:
+        resource["item"] = items
+    return render(resource, sharing=Sharing.RECORD, person=response.person, episode=response.episode)
+
+
+def answered_item(codes: LocalCodes, item: Item, value: int) -> dict[str, Any]:
+    """One answered item. Its text is the Questionnaire's, as SDC asks."""
+    return {"linkId": item.link_id, "text": item_text(item), "answer": [answer_value(codes, item, value)]}
+
+
+def answer_value(codes: LocalCodes, item: Item, value: int) -> dict[str, Any]:
+    """The answer's value[x]: a coding for a verbal item, a whole number for a 0-10 item."""
+    for option in item.options:
+        if option.value == value:
+            return {"valueCoding": coding(codes.answer(item, option))}
+    return {"valueInteger": value}
+
+
+def item_text(item: Item) -> str:
+    """The published wording where we may show it, else our neutral label."""
+    return item.text or item.label

@@ -1,0 +1,120 @@
+"""A scale's score as Observation: its value or why there is none, its band, its blanks, its rules."""
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from typing import Any
+
+from fhir_pmp.fhir.elements.datatypes import concept, data_absent_reason, reference, score_quantity
+from fhir_pmp.fhir.measurement.observation import OBSERVATION_STATUS, begin_observation, codes_of
+from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, render
+from fhir_pmp.fhir.terminology.local_codes import ComponentCode, LocalCodes
+from fhir_pmp.identifiers import ScaleId
+from fhir_pmp.instruments.definition import Band, BandSet, Coding, Instrument, RuleStatus, Scale, Score
+from fhir_pmp.instruments.scoring import decimal_text
+from fhir_pmp.pathway.clinic import Clinic, Kind
+from fhir_pmp.pathway.facts import Response, Sharing
+
+
+def build_score_observations(
+    clinic: Clinic, response: Response, scores: Iterable[Score]
+) -> tuple[RenderedResource, ...]:
+    """One Observation for every scale whose score rests on no UNCONFIRMED rule, in the instrument's order."""
+    instrument = clinic.instruments[response.instrument]
+    publishable = [score for score in scores if is_publishable_score(instrument.scale(score.scale), score)]
+    published_scales = [score.scale for score in publishable]
+    return tuple(build_score_observation(clinic, response, score, published_scales) for score in publishable)
+
+
+def is_publishable_score(scale: Scale, score: Score) -> bool:
+    """Whether this score may be published: no UNCONFIRMED rule made it. An UNCONFIRMED band is left out instead."""
+    band_rules = {bands.rule.rule_id for bands in scale.band_sets}
+    return band_rules.issuperset(score.unconfirmed)
+
+
+def published_bands(scale: Scale) -> BandSet | None:
+    """The band set that is published, if it is not UNCONFIRMED."""
+    if scale.band_sets and scale.band_sets[0].rule.status is not RuleStatus.UNCONFIRMED:
+        return scale.band_sets[0]
+    return None
+
+
+def score_codings(codes: LocalCodes, instrument: Instrument, scale: Scale) -> tuple[Coding, ...]:
+    """The published codes of a scale's score, and ours."""
+    return (*scale.codings, codes.scale(instrument, scale))
+
+
+def build_score_observation(
+    clinic: Clinic, response: Response, score: Score, published_scales: Sequence[ScaleId]
+) -> RenderedResource:
+    """One score. `shown`: the scales of the response that are published, of which its sub-scales are its members."""
+    instrument, codes = clinic.instruments[response.instrument], codes_of(clinic)
+    scale = instrument.scale(score.scale)
+    resource = begin_observation(
+        clinic,
+        Kind.SCORE,
+        clinic.score_id(response.id, scale.id),
+        response,
+        status=OBSERVATION_STATUS[response.status],
+        codings=score_codings(codes, instrument, scale),
+        text=scale.title,
+        performer=reference("Patient", response.person),
+    )
+    resource |= score_value_elements(codes, scale, score)
+    members = [one for one in published_scales if instrument.scale(one).part_of == scale.id]
+    if members:
+        resource["hasMember"] = [
+            reference("Observation", clinic.score_id(response.id, member)) for member in members
+        ]
+    resource["derivedFrom"] = [reference("QuestionnaireResponse", response.id)]
+    resource["component"] = score_components(codes, scale, score)
+    return render(resource, sharing=Sharing.RECORD, person=response.person, episode=response.episode)
+
+
+def score_value_elements(codes: LocalCodes, scale: Scale, score: Score) -> dict[str, Any]:
+    """The elements from `value` to `referenceRange`: what the score is, and how it is read."""
+    value_elements: dict[str, Any] = {}
+    bands = published_bands(scale)
+    answered = f"{score.answered} of {len(scale.items)} items answered"
+    if score.published is None:
+        value_elements["dataAbsentReason"] = data_absent_reason("unknown", f"not scorable: {answered}")
+    else:
+        value_elements["valueQuantity"] = score_quantity(score.published)
+        if bands and score.band is not None:
+            band = next(band for band in bands.bands if band.label == score.band)
+            value_elements["interpretation"] = [concept([codes.band(bands, band)], band.label)]
+        if score.blanks:
+            value_elements["note"] = [{"text": f"{answered}; prorated" if score.prorated else answered}]
+    value_elements["method"] = concept([codes.rule(scale.rule)])
+    if bands and score.published is not None:
+        value_elements["referenceRange"] = [reference_range(band) for band in bands.bands]
+    return value_elements
+
+
+def score_components(codes: LocalCodes, scale: Scale, score: Score) -> list[dict[str, Any]]:
+    """How many items were answered and left blank, and by which rule the blanks were dealt with."""
+    components = [
+        {"code": concept([codes.component_code(ComponentCode.ANSWERED)]), "valueInteger": score.answered},
+        {"code": concept([codes.component_code(ComponentCode.BLANK)]), "valueInteger": score.blanks},
+        {"code": concept([codes.component_code(ComponentCode.PRORATED)]), "valueBoolean": score.prorated},
+    ]
+    if score.blanks:
+        applied = {"valueCodeableConcept": concept([codes.rule(scale.blanks.rule)])}
+        components.append({"code": concept([codes.component_code(ComponentCode.BLANKS_RULE)]), **applied})
+    return components
+
+
+def reference_range(band: Band) -> dict[str, Any]:
+    """A band as reference range. FHIR's bounds are included ones: one that is not stands in the text alone."""
+    written: dict[str, Any] = {}
+    if band.lowest_included:
+        written["low"] = score_quantity(_plain(band.lowest))
+    if band.highest_included:
+        written["high"] = score_quantity(_plain(band.highest))
+    above = "" if band.lowest_included else "above "
+    below = "" if band.highest_included else "below "
+    written["text"] = f"{band.label}: {above}{_plain(band.lowest)} to {below}{_plain(band.highest)}"
+    return written
+
+
+def _plain(bound: Fraction) -> str:
+    return decimal_text(bound, 0) if bound.denominator == 1 else decimal_text(bound, 2)

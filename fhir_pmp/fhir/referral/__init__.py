@@ -1,0 +1,1 @@
+"""Reads a GP's referral Bundle and publishes its resources and its Task."""

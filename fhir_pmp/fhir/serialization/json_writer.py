@@ -1,0 +1,32 @@
+"""Writes JSON the one way we publish it: UTF-8, members in the order given, no white space, decimals digit by digit."""
+
+from decimal import Decimal
+
+import orjson
+
+
+def write_canonical(value: object) -> bytes:
+    """The canonical bytes of a JSON value; equal values give equal bytes.
+
+    Decimals keep their own digits (`7.10` stays `7.10`, never an exponent). Raises TypeError for a float, which has
+    already lost digits, and for anything else that JSON or FHIR cannot hold.
+    """
+    _refuse_floats(value)
+    return orjson.dumps(value, default=_decimal_as_written)
+
+
+def _decimal_as_written(value: object) -> orjson.Fragment:
+    if isinstance(value, Decimal) and value.is_finite():
+        return orjson.Fragment(format(value, "f").encode())
+    raise TypeError(f"{type(value).__name__} has no canonical JSON form")
+
+
+def _refuse_floats(value: object) -> None:
+    if isinstance(value, dict):
+        for member in value.values():
+            _refuse_floats(member)
+    elif isinstance(value, list | tuple):
+        for member in value:
+            _refuse_floats(member)
+    elif isinstance(value, float):
+        raise TypeError("a float is never written: decimals are Decimal")

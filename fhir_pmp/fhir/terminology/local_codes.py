@@ -1,0 +1,90 @@
+"""Our own codes, for what no published terminology names: each spelt here, listed by our CodeSystems."""
+
+import re
+from enum import StrEnum
+
+from fhir_pmp.fhir.elements.datatypes import rule_code
+from fhir_pmp.fhir.terminology.systems import Systems
+from fhir_pmp.instruments.definition import Band, BandSet, Coding, Instrument, Item, Option, Rule, Scale
+from fhir_pmp.pathway.programme.definition import Timepoint
+
+
+class ComponentCode(StrEnum):
+    """What a component of one of our Observations states."""
+
+    ANSWERED = "items-answered"
+    BLANK = "items-blank"
+    PRORATED = "prorated"
+    BLANKS_RULE = "blanks-rule"
+    ANSWER_VALUE = "answer-value"
+    BASELINE = "baseline-timepoint"
+    PERCENT = "percent-change"
+
+
+COMPONENT_DISPLAYS = {
+    ComponentCode.ANSWERED: "Items answered",
+    ComponentCode.BLANK: "Items left blank",
+    ComponentCode.PRORATED: "Score is prorated for blank items",
+    ComponentCode.BLANKS_RULE: "Rule applied to blank items",
+    ComponentCode.ANSWER_VALUE: "Value of the answer",
+    ComponentCode.BASELINE: "Timepoint of the baseline",
+    ComponentCode.PERCENT: "Change in percent of the baseline",
+}
+
+VERDICT_DISPLAYS = {
+    "improved": "Improved",
+    "unchanged": "Unchanged",
+    "worsened": "Worsened",
+    "not_assessable": "Not assessable",
+}
+
+
+class LocalCodes:
+    """Makes the codings of one installation."""
+
+    def __init__(self, systems: Systems) -> None:
+        self.systems = systems
+
+    def questionnaire(self, instrument: Instrument) -> Coding:
+        """An instrument as a whole."""
+        return Coding(self.systems.scales, str(instrument.id), instrument.title)
+
+    def scale(self, instrument: Instrument, scale: Scale) -> Coding:
+        """The score of a scale."""
+        return Coding(self.systems.scales, f"{instrument.id}.{scale.id}", scale.title)
+
+    def change(self, instrument: Instrument, scale: Scale) -> Coding:
+        """The change of a scale's score since the baseline."""
+        title = f"Change since baseline: {scale.title}"
+        return Coding(self.systems.scales, f"change.{instrument.id}.{scale.id}", title)
+
+    def item(self, instrument: Instrument, item: Item) -> Coding:
+        """A question."""
+        return Coding(self.systems.items, str(item.link_id), f"{instrument.title}: {item.label}")
+
+    def answer(self, item: Item, option: Option) -> Coding:
+        """An offered answer: its published code where it has one."""
+        if option.codings:
+            return option.codings[0]
+        return Coding(self.systems.answers, f"{item.link_id}.{option.value}", option.label)
+
+    def band(self, bands: BandSet, band: Band) -> Coding:
+        """A severity band, under the version of the rule that draws it."""
+        code = f"{rule_code(bands.rule)}.{re.sub('[^a-z0-9]+', '-', band.label.lower()).strip('-')}"
+        return Coding(self.systems.bands, code, band.label)
+
+    def rule(self, rule: Rule) -> Coding:
+        """One version of a rule."""
+        return Coding(self.systems.rules, rule_code(rule), f"{rule.rule_id}, version {rule.version}")
+
+    def timepoint(self, timepoint: Timepoint) -> Coding:
+        """A timepoint of the programme."""
+        return Coding(self.systems.timepoints, str(timepoint.id), timepoint.title)
+
+    def verdict(self, verdict: str) -> Coding:
+        """What a rule says of a change."""
+        return Coding(self.systems.verdicts, verdict.replace("_", "-"), VERDICT_DISPLAYS[verdict])
+
+    def component_code(self, component_code: ComponentCode) -> Coding:
+        """What a component states."""
+        return Coding(self.systems.parts, component_code.value, COMPONENT_DISPLAYS[component_code])

@@ -1,0 +1,1 @@
+"""Checks that what arrived is FHIR R4."""

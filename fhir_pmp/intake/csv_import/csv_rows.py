@@ -1,0 +1,135 @@
+"""A CSV file as a stream of rows with line numbers, in flat memory, where one bad row costs only that row."""
+
+import csv
+import io
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from fhir_pmp.errors import Fault, NotUnderstood
+
+LONGEST_CELL = 20_000
+"""Characters. No column of ours holds more; an unclosed quote would otherwise swallow the rest of the file."""
+LONGEST_ROW = 1_000_000
+"""Characters. A file without line ends would otherwise be read into memory whole."""
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,63}")
+REASON_COLUMN = "refused_because"
+"""The column we add to a file of refused rows; it is passed over when the corrected file is given again."""
+
+
+class FileNotReadable(NotUnderstood):
+    """The file is not a CSV of this source. The sender exports it again; nothing of it was taken."""
+
+
+class FileBroken(NotUnderstood):
+    """The file cannot be read beyond this line. What stood before it was taken; the sender mends and repeats it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: the line it starts on (the header is line 1) and its cells, or what is wrong with it as a whole."""
+
+    line: int
+    cells: list[str]
+    fault: Fault | None
+
+
+class CsvRows:
+    """Reads UTF-8 CSV (a byte order mark is allowed: spreadsheets write one). Raises FileNotReadable, FileBroken."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        # surrogateescape: a byte that is not UTF-8 becomes a mark we find again, and costs one row, not the file.
+        self._text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        csv.field_size_limit(LONGEST_CELL)
+        self._lines = _BoundedLines(self._text)
+        self._reader = csv.reader(self._lines, strict=True)
+        try:
+            self.header = next(self._reader)
+        except StopIteration:
+            raise FileNotReadable("the file is empty", field="line 1") from None
+        except (csv.Error, _RowTooLong):
+            raise FileNotReadable("the header is not CSV", field="line 1") from None
+
+    def check_header(self, known: Collection[str], needed: Collection[str]) -> None:
+        """Refuses a header that names what a source does not have, or lacks what it needs, with every fault at once.
+
+        Raises FileNotReadable. Where no column is known the first line may be data, and nothing of it is repeated.
+        """
+        if not set(known).intersection(self.header):
+            raise FileNotReadable("is not the header of this source", field="line 1")
+        faults = [
+            Fault(f"column {_column_label(name, at)}", "is no column of this source")
+            for at, name in enumerate(self.header, start=1)
+            if name not in known
+        ]
+        duplicated = sorted({name for name in self.header if self.header.count(name) > 1 and name in known})
+        faults += [Fault(f"column {name}", "stands twice in the header") for name in duplicated]
+        faults += [Fault(f"column {name}", "is missing") for name in needed if name not in self.header]
+        if faults:
+            raise FileNotReadable(faults=faults)
+
+    def detach(self) -> None:
+        """Leaves the file open, to whoever opened it: a text layer that is thrown away would close it."""
+        self._text.detach()
+
+    def __iter__(self) -> Iterator[Row]:
+        width = len(self.header)
+        reader = self._reader
+        while True:
+            line = reader.line_num + 1
+            self._lines.next_row()
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except (csv.Error, _RowTooLong):
+                raise FileBroken(
+                    "is not CSV: a quote is not closed, or a row or a cell is too long", field=f"line {line}"
+                ) from None
+            if cells:
+                yield Row(line, cells, _find_fault(cells, width))
+
+
+class _RowTooLong(Exception):
+    """A row goes on beyond LONGEST_ROW."""
+
+
+class _BoundedLines:
+    """The lines of a text, never more of them in memory than one row may be long."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+        self._left = LONGEST_ROW
+
+    def __iter__(self) -> "_BoundedLines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(self._left + 1)
+        if not line:
+            raise StopIteration
+        if len(line) > self._left:
+            raise _RowTooLong
+        self._left -= len(line)
+        return line
+
+    def next_row(self) -> None:
+        """A new row begins."""
+        self._left = LONGEST_ROW
+
+
+def _column_label(name: str, at: int) -> str:
+    """A column by its name, or by its place where the name is none that a person would have chosen."""
+    return name if _NAME.fullmatch(name) else str(at)
+
+
+def _find_fault(cells: list[str], width: int) -> Fault | None:
+    if len(cells) != width:
+        return Fault("", f"the row has {len(cells)} cells where the header has {width}")
+    row_text = "".join(cells)
+    if "\x00" in row_text:
+        return Fault("", "the row holds a NUL character")
+    if not row_text.isascii() and any("\ud800" <= character <= "\udfff" for character in row_text):
+        return Fault("", "the row is not UTF-8")
+    return None

@@ -1,0 +1,1 @@
+"""Records what a platform states about an enrolment."""

@@ -1,0 +1,52 @@
+"""What an enrolment says is held against itself and the calendar before anything is decided by it."""
+
+from datetime import date, datetime
+
+from fhir_pmp.errors import Fault, NotUnderstood
+from fhir_pmp.intake.arrivals import ArrivedEnrolment, Ending
+from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.programme.timepoints import EARLIEST_DATE, today
+
+
+class EnrolmentContradicts(NotUnderstood):
+    """What the enrolment says cannot all be true. The platform corrects it."""
+
+
+def check_enrolment(arrival: ArrivedEnrolment, clinic: Clinic, now: datetime) -> None:
+    """Dates to come, and dates that contradict each other, are refused with every fault at once."""
+    day = today(now, clinic.zone)
+    lessons = [(f"lesson_{number}", done) for number, done in arrival.lessons]
+    offered = {lesson.number for lesson in clinic.programme.lessons}
+    dated: list[tuple[str, date | None]] = [
+        ("birth_date", arrival.birth_date),
+        ("enrolled_on", arrival.enrolled_on),
+        ("started_on", arrival.started_on),
+        ("ended_on", arrival.ended_on),
+        *lessons,
+    ]
+    faults = [Fault(name, "lies in the future") for name, on in dated if on is not None and on > day]
+    faults += [
+        Fault(name, f"lies before {EARLIEST_DATE.year}")
+        for name, on in dated
+        if on is not None and on < EARLIEST_DATE
+    ]
+    faults += [
+        Fault(f"lesson_{number}", "is no lesson of the programme")
+        for number, _ in arrival.lessons
+        if number not in offered
+    ]
+    if len({number for number, _ in arrival.lessons}) != len(arrival.lessons):
+        faults.append(Fault("lessons", "name one lesson twice"))
+    if arrival.started_on is None and arrival.lessons:
+        faults.append(Fault("started_on", "is missing, and lessons were completed"))
+    faults += [
+        Fault(name, "lies before the start")
+        for name, on in lessons
+        if on is not None and arrival.started_on is not None and on < arrival.started_on
+    ]
+    if arrival.ended_on is not None and arrival.ended_how is None:
+        faults.append(Fault("ended_how", "is missing, and a day of ending is given"))
+    if arrival.ended_how is Ending.NEVER_STARTED and arrival.started_on is not None:
+        faults.append(Fault("ended_how", "says never started, and a day of starting is given"))
+    if faults:
+        raise EnrolmentContradicts(faults=faults)

@@ -1,0 +1,112 @@
+"""A platform says one more thing of a known enrolment: a lesson, an ending. The rest is stated again as it stands."""
+
+from dataclasses import replace
+from datetime import date, datetime
+
+from fhir_pmp.errors import NotAllowed
+from fhir_pmp.identifiers import SourceId
+from fhir_pmp.intake.arrivals import ArrivedEnrolment, ArrivedPractice, Ending, RecordingResult
+from fhir_pmp.intake.enrolment.enrolment_plans import ENDING_EVENTS
+from fhir_pmp.intake.enrolment.enrolment_recording import record_enrolments
+from fhir_pmp.intake.response.response_recording import EnrolmentUnknown
+from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.episode_states import Actor, move
+from fhir_pmp.pathway.facts import ENDED, Episode, EpisodeState, Lesson, Person, Practice
+from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.store import UnitOfWork
+
+
+class LessonDiffers(NotAllowed):
+    """Another day is recorded for this lesson. If this replaces it, the platform says that it amends."""
+
+
+class EndingDiffers(NotAllowed):
+    """Another day or reason of the ending is recorded. If this replaces it, the platform says that it amends."""
+
+
+def find_enrolment(uow: UnitOfWork, source: SourceId, enrolment: str) -> Episode:
+    """The episode of a platform's enrolment. Raises EnrolmentUnknown."""
+    found = uow.episodes.find_by_enrolment(source, enrolment)
+    if found is None:
+        raise EnrolmentUnknown(field="enrolment")
+    return found
+
+
+def record_lesson(
+    uow: UnitOfWork,
+    clinic: Clinic,
+    publisher: Publisher,
+    source: SourceId,
+    enrolment: str,
+    lesson: Lesson,
+    *,
+    amends: bool,
+    now: datetime,
+) -> RecordingResult:
+    """One lesson was completed. Raises EnrolmentUnknown, LessonDiffers."""
+    episode = find_enrolment(uow, source, enrolment)
+    done = {one.number: one.completed_on for one in episode.lessons}
+    if not amends and done.get(lesson.number, lesson.completed_on) != lesson.completed_on:
+        raise LessonDiffers(field="completed_on")
+    lessons = {**done, lesson.number: lesson.completed_on}
+    stated = replace(restate_enrolment(uow, source, episode), lessons=tuple(sorted(lessons.items())))
+    return record_enrolments(uow, clinic, publisher, [stated], now)[0]
+
+
+def record_ending(
+    uow: UnitOfWork,
+    clinic: Clinic,
+    publisher: Publisher,
+    source: SourceId,
+    enrolment: str,
+    how: Ending,
+    *,
+    on: date | None,
+    reason: str | None,
+    amends: bool,
+    now: datetime,
+) -> RecordingResult:
+    """The enrolment ended. Raises EnrolmentUnknown, MoveNotListed (it ended in another way), EndingDiffers."""
+    episode = find_enrolment(uow, source, enrolment)
+    if episode.state in ENDED:
+        if episode.state is not EpisodeState(how.value):
+            move(episode.state, ENDING_EVENTS[how], Actor.PLATFORM)
+        recorded = (episode.ended_on, episode.end_reason)
+        if not amends and (on or episode.ended_on, reason or episode.end_reason) != recorded:
+            raise EndingDiffers(field="on" if on not in (None, episode.ended_on) else "reason")
+    stated = replace(restate_enrolment(uow, source, episode), ended_how=how, ended_on=on, end_reason=reason)
+    return record_enrolments(uow, clinic, publisher, [stated], now)[0]
+
+
+def restate_enrolment(uow: UnitOfWork, source: SourceId, episode: Episode) -> ArrivedEnrolment:
+    """Everything that is recorded of an enrolment, as its platform would say it."""
+    person: Person = uow.people.get(episode.person)
+    return ArrivedEnrolment(
+        source=source,
+        enrolment=episode.enrolment or "",
+        given=person.given,
+        family=person.family,
+        birth_date=person.birth_date,
+        sex=person.sex,
+        identifiers=person.identifiers,
+        referral_number=None,
+        share_with_ehr=episode.share_with_ehr,
+        enrolled_on=episode.enrolled_on,
+        started_on=episode.started_on,
+        lessons=tuple((lesson.number, lesson.completed_on) for lesson in episode.lessons),
+        ended_on=None,
+        ended_how=None,
+        end_reason=None,
+        practice=None if episode.practice is None else _practice(episode.practice),
+    )
+
+
+def _practice(practice: Practice) -> ArrivedPractice | None:
+    if practice.organization_identifier is None:
+        return None  # it came with a referral, and is the referral's to say
+    return ArrivedPractice(
+        identifier=practice.organization_identifier,
+        name=practice.organization_name,
+        practitioner_identifier=practice.practitioner_identifier,
+        practitioner_name=practice.practitioner_name,
+    )

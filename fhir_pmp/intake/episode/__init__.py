@@ -1,0 +1,1 @@
+"""Finds, ends and publishes one episode."""

@@ -1,0 +1,80 @@
+"""What clinicians decide: accept a referral, end an episode, acknowledge a safety flag."""
+
+from datetime import datetime
+
+from fhir_pmp.errors import NotUnderstood
+from fhir_pmp.fhir.measurement.flag import build_flag
+from fhir_pmp.identifiers import EpisodeId, FlagId
+from fhir_pmp.intake.enrolment.enrolment_recording import end_episode
+from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.episode_states import ENDINGS, Actor, EpisodeEvent, move
+from fhir_pmp.pathway.facts import Episode, Flag
+from fhir_pmp.publishing.episode_resources import publish_episodes
+from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.store import UnitOfWork
+from fhir_pmp.store.clinical.letters import LetterKind
+
+
+class ActionMissing(NotUnderstood):
+    """An acknowledgement says what was done. The clinician writes it."""
+
+
+class NotAnEnding(NotUnderstood):
+    """An episode ends by finish, stop or never_start. The clinician chooses one of them."""
+
+
+def accept_referral(
+    uow: UnitOfWork, clinic: Clinic, publisher: Publisher, episode: EpisodeId, *, by: str, now: datetime
+) -> Episode:
+    """The referred episode is accepted; the GP sees it on the Task. A decline that was begun is dropped.
+
+    Raises NotStored, MoveNotListed.
+    """
+    referred = uow.episodes.get(episode)
+    after = move(referred.state, EpisodeEvent.ACCEPT, Actor.CLINICIAN)
+    accepted = uow.episodes.move(referred, after, event=EpisodeEvent.ACCEPT, by=by, now=now)
+    for letter in uow.letters.of_episode(episode, LetterKind.DECLINE):
+        uow.letters.discard(letter.id)  # nothing but a draft: a signed one would have declined the referral
+    publish_episodes(uow, clinic, publisher, [episode], now)
+    return accepted
+
+
+def end_episode_by_clinician(
+    uow: UnitOfWork,
+    clinic: Clinic,
+    publisher: Publisher,
+    episode: EpisodeId,
+    event: EpisodeEvent,
+    *,
+    reason: str | None,
+    by: str,
+    now: datetime,
+) -> Episode:
+    """A clinician ends an episode; its discharge letter falls due. Raises NotStored, MoveNotListed, NotAnEnding."""
+    if event not in ENDINGS:
+        raise NotAnEnding(field="event")
+    ending = uow.episodes.get(episode)
+    ended = end_episode(
+        uow, ending, event, Actor.CLINICIAN, by, now, on=now.astimezone(clinic.zone).date(), reason=reason
+    )
+    publish_episodes(uow, clinic, publisher, [episode], now)
+    return ended
+
+
+def acknowledge_flag(
+    uow: UnitOfWork,
+    clinic: Clinic,
+    publisher: Publisher,
+    flag: FlagId,
+    *,
+    by: str,
+    action: str,
+    now: datetime,
+) -> Flag:
+    """The clinician looked and acted; only this makes a flag inactive. Raises NotStored, AlreadyAcknowledged."""
+    if not action.strip():
+        raise ActionMissing(field="action")
+    acknowledged = uow.flags.acknowledge(flag, by=by, action=action, now=now)
+    if not uow.episodes.get(acknowledged.episode).doubtful:
+        publisher.publish(uow, [build_flag(clinic, acknowledged)], now=now)
+    return acknowledged

@@ -1,0 +1,1 @@
+"""Decides which person an enrolment or referral is about."""

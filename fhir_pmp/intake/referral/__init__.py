@@ -1,0 +1,1 @@
+"""Receives, records and cancels GP referrals."""

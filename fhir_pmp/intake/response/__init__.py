@@ -1,0 +1,1 @@
+"""Records, amends and withdraws questionnaire responses."""

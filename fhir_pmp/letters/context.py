@@ -1,0 +1,29 @@
+"""What every letter is written with: the clinic, the wording, the publisher and the typesetter."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fhir_pmp.letters.rendering.typesetting import Typesetter
+from fhir_pmp.letters.text.letter_wording import Wording, load_wording
+from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.publishing.publisher import Publisher
+
+
+@dataclass(frozen=True, slots=True)
+class LetterContext:
+    """Put together once, at start. Threads may share it; `close()` ends the child process that sets letters."""
+
+    clinic: Clinic
+    wording: Wording
+    publisher: Publisher
+    typesetter: Typesetter
+
+    @classmethod
+    def open(cls, folder: Path, clinic: Clinic, publisher: Publisher) -> "LetterContext":
+        """The press of the wording and layout in that folder (mappings/letters). Raises MappingFaults."""
+        wording = load_wording(folder / "wording.yaml", clinic.instruments)
+        return cls(clinic, wording, publisher, Typesetter(folder))
+
+    def close(self) -> None:
+        """Ends the child process."""
+        self.typesetter.close()

@@ -1,0 +1,1 @@
+"""Drafts, previews, signs, replaces and reviews letters."""

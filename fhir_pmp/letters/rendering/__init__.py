@@ -1,0 +1,1 @@
+"""Renders letter content as PDF and as FHIR document."""

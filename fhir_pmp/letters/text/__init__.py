@@ -1,0 +1,1 @@
+"""Builds the typed content of a letter from facts and wording."""

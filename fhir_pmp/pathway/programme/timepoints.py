@@ -1,0 +1,161 @@
+"""When a timepoint is open and due in the clinic's zone, and the four ways in which a result can be absent."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from fhir_pmp.errors import NotUnderstood
+from fhir_pmp.identifiers import InstrumentId
+from fhir_pmp.instruments.definition import Score
+from fhir_pmp.pathway.facts import ENDED, Episode, Moment
+from fhir_pmp.pathway.plain_words import plain_date
+from fhir_pmp.pathway.programme.definition import Programme, Timepoint, TimepointRole
+
+
+class OutsideWindow(NotUnderstood):
+    """The moment lies outside the timepoint's window."""
+
+
+class InTheFuture(NotUnderstood):
+    """The moment has not come yet in the clinic's zone."""
+
+
+class BeforeEarliestDate(NotUnderstood):
+    """The moment lies before anybody who lives was born: a slip of the pen. The sender corrects it."""
+
+
+EARLIEST_DATE = date(1850, 1, 1)
+"""No day of a living person lies before it (policy). Near the calendar's first day no window or zone can be reckoned."""
+
+
+class AbsenceKind(StrEnum):
+    """The four ways in which a result can be absent."""
+
+    NOT_OFFERED = "not_offered"
+    NOT_YET_DUE = "not_yet_due"
+    NOT_RECEIVED = "not_received"
+    NOT_SCORABLE = "not_scorable"
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Why there is no score. Never a zero, never "no change"."""
+
+    kind: AbsenceKind
+    due_on: date | None = None  # NOT_YET_DUE: None while the start is not known
+    answered: int | None = None  # NOT_SCORABLE
+    items: int | None = None
+
+    @property
+    def text(self) -> str:
+        """The one wording of this absence."""
+        if self.kind is AbsenceKind.NOT_YET_DUE:
+            when = plain_date(self.due_on) if self.due_on else "dated once the programme starts"
+            return f"not yet due ({when})"
+        if self.kind is AbsenceKind.NOT_SCORABLE:
+            return f"received and not scorable ({self.answered} of {self.items} answered)"
+        return "not offered" if self.kind is AbsenceKind.NOT_OFFERED else "due and not received"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The days on which a timepoint's questionnaires may be answered, both included."""
+
+    opens_on: date
+    closes_on: date
+
+    def holds(self, day: date) -> bool:
+        """Whether the day lies in the window."""
+        return self.opens_on <= day <= self.closes_on
+
+
+def today(now: datetime, zone: ZoneInfo) -> date:
+    """The calendar day in the clinic's zone. `now` is aware."""
+    return now.astimezone(zone).date()
+
+
+def day_of(moment: Moment, zone: ZoneInfo) -> date:
+    """The clinic's calendar day of a moment. A date without a time is never shifted."""
+    return moment.on if moment.at is None else moment.at.astimezone(zone).date()
+
+
+def window(timepoint: Timepoint, episode: Episode) -> Window | None:
+    """The timepoint's window; None while the start is not known. Calendar days, so no clock change moves it."""
+    if episode.started_on is None:
+        return None
+    opens, closes = timedelta(days=timepoint.opens_day), timedelta(days=timepoint.closes_day)
+    return Window(episode.started_on + opens, episode.started_on + closes)
+
+
+def due_on(timepoint: Timepoint, episode: Episode) -> date | None:
+    """The day the timepoint's questionnaires are due; None while that is not known."""
+    if timepoint.due_day is None:
+        return episode.enrolled_on or episode.started_on
+    return None if episode.started_on is None else episode.started_on + timedelta(days=timepoint.due_day)
+
+
+def is_within_window(timepoint: Timepoint, episode: Episode, moment: Moment, zone: ZoneInfo) -> bool | None:
+    """Whether the moment lies in the timepoint's window; None while the start is not known."""
+    open_days = window(timepoint, episode)
+    return None if open_days is None else open_days.holds(day_of(moment, zone))
+
+
+def check_moment(
+    programme: Programme, episode: Episode, timepoint: str, moment: Moment, now: datetime, zone: ZoneInfo
+) -> None:
+    """Refuse a moment to come, or outside the timepoint's window.
+
+    Before the start is known, what opens before the start is accepted, and judged once it is known (`fits`).
+    Raises BeforeAnybodyLiving, InTheFuture, OutsideWindow, UnknownTimepoint.
+    """
+    point = programme.timepoint(timepoint)
+    if moment.on < EARLIEST_DATE:
+        raise BeforeEarliestDate(f"lies before {EARLIEST_DATE.year}", field="authored")
+    if moment.at > now if moment.at is not None else moment.on > today(now, zone):
+        raise InTheFuture("lies in the future", field="authored")
+    open_days = window(point, episode)
+    if open_days is None:
+        if point.opens_day >= 0:
+            raise OutsideWindow(f"{point.id} opens after the start, which is not known yet", field="authored")
+    elif not open_days.holds(day_of(moment, zone)):
+        days = f"day {point.opens_day} to day {point.closes_day} from the start"
+        raise OutsideWindow(f"lies outside the window of {point.id} ({days})", field="authored")
+
+
+def has_closed(timepoint: Timepoint, episode: Episode, now: datetime, zone: ZoneInfo) -> bool:
+    """Whether the timepoint's window has passed; no while the start is not known."""
+    open_days = window(timepoint, episode)
+    return open_days is not None and today(now, zone) > open_days.closes_on
+
+
+def absence_of_response(
+    timepoint: Timepoint, episode: Episode, instrument: InstrumentId, now: datetime, zone: ZoneInfo
+) -> Absence:
+    """Why no response to the instrument is there at the timepoint (the first three absences)."""
+    if instrument not in timepoint.instruments:
+        return Absence(AbsenceKind.NOT_OFFERED)
+    due = due_on(timepoint, episode)
+    if due is None or (episode.started_on is None and timepoint.role is not TimepointRole.SCREENING):
+        # An episode that ended before it began leaves nothing to wait for.
+        ended = episode.state in ENDED
+        return Absence(AbsenceKind.NOT_OFFERED if ended else AbsenceKind.NOT_YET_DUE)
+    if today(now, zone) < due:
+        return Absence(AbsenceKind.NOT_YET_DUE, due_on=due)
+    return Absence(AbsenceKind.NOT_RECEIVED)
+
+
+def absence_of_score(score: Score) -> Absence:
+    """Why a response that was received has no score (the fourth absence)."""
+    return Absence(AbsenceKind.NOT_SCORABLE, answered=score.answered, items=score.answered + score.blanks)
+
+
+def next_due(
+    programme: Programme, episode: Episode, now: datetime, zone: ZoneInfo
+) -> tuple[Timepoint, date] | None:
+    """The next timepoint that is to come and its due day; None when none is."""
+    for timepoint in programme.timepoints:
+        due = due_on(timepoint, episode)
+        if due is not None and due > today(now, zone):
+            return timepoint, due
+    return None

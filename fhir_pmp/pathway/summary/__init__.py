@@ -1,0 +1,1 @@
+"""The outcome summary of one episode, line by line."""

@@ -1,0 +1,33 @@
+"""What is done before a process serves or sends: the id secret is proven, the definitions are published."""
+
+from datetime import datetime
+
+from fhir_pmp.errors import NotAllowed
+from fhir_pmp.fhir.definitions import build_definitions
+from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.publishing.publisher import PublishedResource, Publisher
+from fhir_pmp.store.access.id_proof import IdProof
+from fhir_pmp.store.database import Store
+
+_PROOF_KEY = ("proof", ("of the id secret",))
+
+
+class WrongIdSecret(NotAllowed):
+    """The id secret is not the one this database's ids were computed with. The operator restores that one."""
+
+
+def prepare_publishing(
+    store: Store, publisher: Publisher, clinic: Clinic, *, now: datetime
+) -> list[PublishedResource]:
+    """Checks the id secret, then publishes the definitions; safe to repeat. `store.check()` comes before.
+
+    Raises AnotherIdSecret, StoreBusy.
+    """
+    with store.begin() as uow:
+        kind, key = _PROOF_KEY
+        proof = uow.id_proofs.find()
+        if proof is None:
+            uow.id_proofs.keep(IdProof(clinic.ids.compute(kind, *key), kind, key))
+        elif clinic.ids.compute(proof.kind, *proof.key) != proof.id:
+            raise WrongIdSecret
+        return publisher.publish(uow, build_definitions(clinic), now=now)

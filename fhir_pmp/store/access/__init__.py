@@ -1,0 +1,1 @@
+"""Stores accounts, sessions, API clients and the audit."""

@@ -1,0 +1,121 @@
+"""Programs that call us: a platform, an EHR that reads, a practice that refers, a monitoring that watches."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from fhir_pmp.identifiers import ClientId, Identifier, SourceId
+from fhir_pmp.store.errors import AlreadyStored, NotStored
+from fhir_pmp.store.tables.access import clients
+
+
+class ClientKind(StrEnum):
+    """Which door a client is registered for."""
+
+    PLATFORM = "platform"
+    EHR = "ehr"
+    PRACTICE = "practice"
+    MONITORING = "monitoring"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A registered caller. Its token is known to us only as its hash."""
+
+    id: ClientId
+    name: str
+    kind: ClientKind
+    organization: Identifier | None  # a practice's
+    source: SourceId | None  # a platform's
+    disabled: bool
+
+
+class Clients:
+    """Clients by the hash of their token, by name, by the practice they act for."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def add(
+        self,
+        client: ClientId,
+        *,
+        name: str,
+        kind: ClientKind,
+        token_hash: str,
+        now: datetime,
+        organization: Identifier | None = None,
+        source: SourceId | None = None,
+    ) -> Client:
+        """Keeps a new client. Raises AlreadyStored for a name that exists."""
+        if self.find_by_name(name) is not None:
+            raise AlreadyStored("a client of this name exists", field="name")
+        self._connection.execute(
+            sa.insert(clients).values(
+                id=client,
+                name=name,
+                kind=kind.value,
+                token_hash=token_hash,
+                organization_system=organization.system if organization else None,
+                organization_value=organization.value if organization else None,
+                source=source,
+                disabled=False,
+                added_at=now,
+            )
+        )
+        return self.get(client)
+
+    def get(self, client: ClientId) -> Client:
+        """The client. Raises NotStored."""
+        found = self._one(clients.c.id == client)
+        if found is None:
+            raise NotStored("no such client", field="client")
+        return found
+
+    def find_by_token_hash(self, token_hash: str) -> Client | None:
+        """The client of this token, disabled or not."""
+        return self._one(clients.c.token_hash == token_hash)
+
+    def find_by_name(self, name: str) -> Client | None:
+        """The client of this name."""
+        return self._one(clients.c.name == name)
+
+    def find_practice(self, organization: Identifier) -> Client | None:
+        """The client of the practice with this identifier: letters addressed to it are its own."""
+        query = sa.select(clients).where(
+            clients.c.organization_system == organization.system,
+            clients.c.organization_value == organization.value,
+            clients.c.kind == ClientKind.PRACTICE.value,
+        )
+        row = self._connection.execute(query.order_by(clients.c.added_at, clients.c.id)).first()
+        return None if row is None else _client(row)
+
+    def list_all(self) -> list[Client]:
+        """Every client, by name."""
+        return [_client(row) for row in self._connection.execute(sa.select(clients).order_by(clients.c.name))]
+
+    def set_token(self, client: ClientId, token_hash: str) -> None:
+        """Replaces the token."""
+        self._connection.execute(
+            sa.update(clients).where(clients.c.id == client).values(token_hash=token_hash)
+        )
+
+    def set_disabled(self, client: ClientId, disabled: bool) -> None:
+        """Shuts or opens the client's door."""
+        self._connection.execute(sa.update(clients).where(clients.c.id == client).values(disabled=disabled))
+
+    def _one(self, condition: sa.ColumnElement[bool]) -> Client | None:
+        row = self._connection.execute(sa.select(clients).where(condition)).one_or_none()
+        return None if row is None else _client(row)
+
+
+def _client(row: sa.Row[Any]) -> Client:
+    organization = (
+        Identifier(row.organization_system, row.organization_value)
+        if row.organization_value is not None
+        else None
+    )
+    return Client(ClientId(row.id), row.name, ClientKind(row.kind), organization, row.source, row.disabled)

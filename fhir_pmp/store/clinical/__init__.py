@@ -1,0 +1,1 @@
+"""Stores people, episodes, responses, flags, referrals, letters and work items."""

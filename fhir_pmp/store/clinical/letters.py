@@ -1,0 +1,334 @@
+"""Letters: drafts that can be edited, previews that can be signed, and signed ones that never change."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from fhir_pmp.identifiers import EpisodeId, LetterId, ResourceId
+from fhir_pmp.store.engine.array_params import in_array
+from fhir_pmp.store.engine.bulk import chunked
+from fhir_pmp.store.errors import ChangedMeanwhile, NotStored
+from fhir_pmp.store.tables.letters import letters
+from fhir_pmp.store.tables.people import episodes
+from fhir_pmp.store.tables.published import published
+
+
+class LetterKind(StrEnum):
+    """The letters we write."""
+
+    RECEIPT = "receipt"
+    DECLINE = "decline"
+    DISCHARGE = "discharge"
+
+
+class LetterState(StrEnum):
+    """How far a letter got."""
+
+    DRAFT = "draft"
+    SIGNED = "signed"
+    REPLACED = "replaced"
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The exact bytes a clinician saw, bearing name and day; signing posts the hash of these."""
+
+    hash: str  # sha256 hex of the PDF
+    pdf: bytes
+    by: str  # account id
+    on: date  # in the clinic's zone; it expires at midnight
+    pinned: str  # JSON: the facts it shows
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One letter without its bytes, which are read on their own."""
+
+    id: LetterId
+    episode: EpisodeId
+    kind: LetterKind
+    number: int
+    state: LetterState
+    fields: Mapping[str, str]  # the four editable ones
+    pinned: str  # JSON: the facts it was written from
+    replaces: LetterId | None
+    drafted_at: datetime
+    changed_at: datetime
+    pdf_hash: str | None
+    document_reference_id: ResourceId | None
+    bundle_id: ResourceId | None
+    signed_by: str | None  # account id; "automatic" for a receipt
+    signed_at: datetime | None
+
+
+_REVIEWED_TYPES = ("QuestionnaireResponse", "Patient", "EpisodeOfCare")
+"""The types whose new versions may contradict a letter."""
+
+_LETTER_COLUMNS = [
+    letters.c[name]
+    for name in (
+        "id",
+        "episode",
+        "kind",
+        "number",
+        "state",
+        "fields",
+        "pinned",
+        "replaces",
+        "drafted_at",
+        "changed_at",
+        "pdf_hash",
+        "document_reference_id",
+        "bundle_id",
+        "signed_by",
+        "signed_at",
+    )
+]
+
+
+class Letters:
+    """Letters by id and by episode. What a letter says and who may sign is decided in letters."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def get(self, letter: LetterId) -> Letter:
+        """The letter. Raises NotStored."""
+        found = self._select(letters.c.id == letter)
+        if not found:
+            raise NotStored("no such letter", field="letter")
+        return found[0]
+
+    def find_by_document(self, document_reference: ResourceId) -> Letter | None:
+        """The signed letter of this DocumentReference."""
+        found = self._select(letters.c.document_reference_id == document_reference)
+        return found[0] if found else None
+
+    def of_episode(self, episode: EpisodeId, kind: LetterKind | None = None) -> list[Letter]:
+        """The episode's letters, by kind and number."""
+        found = self.of_episodes([episode]).get(episode, [])
+        return [letter for letter in found if kind is None or letter.kind is kind]
+
+    def of_episodes(self, episodes: Iterable[EpisodeId]) -> dict[EpisodeId, list[Letter]]:
+        """The letters of many episodes, each by kind and number."""
+        found: dict[EpisodeId, list[Letter]] = {}
+        for chunk in chunked(list(dict.fromkeys(episodes))):
+            for letter in self._select(in_array(letters.c.episode, chunk)):
+                found.setdefault(letter.episode, []).append(letter)
+        return found
+
+    def list_signed(self, episode: EpisodeId) -> list[Letter]:
+        """The episode's letters that were signed, also those replaced since, oldest first."""
+        found = self._select(letters.c.episode == episode, letters.c.signed_at.is_not(None))
+        return sorted(found, key=lambda letter: (letter.signed_at or letter.drafted_at, letter.number))
+
+    def list_drafts(self) -> list[Letter]:
+        """Every letter that waits for a signature."""
+        return self._select(letters.c.state == LetterState.DRAFT.value)
+
+    def next_number(self, episode: EpisodeId, kind: LetterKind) -> int:
+        """The number the episode's next letter of this kind bears, from 1."""
+        query = sa.select(sa.func.max(letters.c.number)).where(
+            letters.c.episode == episode, letters.c.kind == kind.value
+        )
+        return (self._connection.execute(query).scalar() or 0) + 1
+
+    def add_draft(
+        self,
+        letter: LetterId,
+        *,
+        episode: EpisodeId,
+        kind: LetterKind,
+        number: int,
+        fields: Mapping[str, str],
+        pinned: str,
+        replaces: LetterId | None,
+        now: datetime,
+    ) -> Letter:
+        """Keeps a new draft."""
+        self._connection.execute(
+            sa.insert(letters).values(
+                id=letter,
+                episode=episode,
+                kind=kind.value,
+                number=number,
+                state=LetterState.DRAFT.value,
+                fields=orjson.dumps(fields).decode(),
+                pinned=pinned,
+                replaces=replaces,
+                drafted_at=now,
+                changed_at=now,
+            )
+        )
+        return self.get(letter)
+
+    def edit(
+        self,
+        letter: LetterId,
+        *,
+        now: datetime,
+        fields: Mapping[str, str] | None = None,
+        pinned: str | None = None,
+    ) -> Letter:
+        """The draft with other fields or facts; an earlier preview no longer counts. Raises ChangedMeanwhile."""
+        values: dict[str, Any] = {
+            "changed_at": now,
+            "preview_hash": None,
+            "preview_pdf": None,
+        }
+        if fields is not None:
+            values["fields"] = orjson.dumps(fields).decode()
+        if pinned is not None:
+            values["pinned"] = pinned
+        self._change_draft(letter, values)
+        return self.get(letter)
+
+    def set_preview(self, letter: LetterId, preview: Preview) -> None:
+        """Keeps what was shown; only the newest preview can be signed. Raises ChangedMeanwhile."""
+        self._change_draft(
+            letter,
+            {
+                "preview_hash": preview.hash,
+                "preview_pdf": preview.pdf,
+                "preview_by": preview.by,
+                "preview_on": preview.on,
+                "preview_pinned": preview.pinned,
+            },
+        )
+
+    def preview(self, letter: LetterId) -> Preview | None:
+        """The newest preview, if it still counts."""
+        row = self._connection.execute(sa.select(letters).where(letters.c.id == letter)).one_or_none()
+        if row is None or row.preview_hash is None:
+            return None
+        return Preview(
+            row.preview_hash,
+            row.preview_pdf,
+            row.preview_by,
+            row.preview_on,
+            row.preview_pinned,
+        )
+
+    def sign(
+        self,
+        letter: LetterId,
+        *,
+        pdf: bytes,
+        pdf_hash: str,
+        pinned: str,
+        document_reference_id: ResourceId,
+        bundle_id: ResourceId,
+        by: str,
+        now: datetime,
+    ) -> Letter:
+        """The letter, signed: from here on the database itself refuses a change. Raises ChangedMeanwhile."""
+        self._change_draft(
+            letter,
+            {
+                "state": LetterState.SIGNED.value,
+                "pdf": pdf,
+                "pdf_hash": pdf_hash,
+                "pinned": pinned,
+                "document_reference_id": document_reference_id,
+                "bundle_id": bundle_id,
+                "signed_by": by,
+                "signed_at": now,
+                "changed_at": now,
+                "preview_pdf": None,
+            },
+        )
+        return self.get(letter)
+
+    def mark_replaced(self, letter: LetterId) -> Letter:
+        """The signed letter, now replaced by another; its bytes stay. Raises ChangedMeanwhile."""
+        changed = self._connection.execute(
+            sa.update(letters)
+            .where(letters.c.id == letter, letters.c.state == LetterState.SIGNED.value)
+            .values(state=LetterState.REPLACED.value)
+        )
+        if changed.rowcount == 0:
+            raise ChangedMeanwhile("it is not a signed letter", field="letter")
+        return self.get(letter)
+
+    def discard(self, letter: LetterId) -> None:
+        """Drops a draft that nobody signed. Raises ChangedMeanwhile."""
+        dropped = self._connection.execute(
+            sa.delete(letters).where(letters.c.id == letter, letters.c.state == LetterState.DRAFT.value)
+        )
+        if dropped.rowcount == 0:
+            raise ChangedMeanwhile("it is not a draft", field="letter")
+
+    def pdf(self, letter: LetterId) -> bytes:
+        """The signed PDF. Raises NotStored for a letter that is not signed."""
+        found: bytes | None = self._connection.execute(
+            sa.select(letters.c.pdf).where(letters.c.id == letter)
+        ).scalar()
+        if found is None:
+            raise NotStored("no signed letter of that id", field="letter")
+        return found
+
+    def list_to_review(self, *, limit: int = 100) -> list[Letter]:
+        """Signed discharge letters, not replaced, about people of whom something was published since the last review."""
+        reviewed = sa.func.coalesce(letters.c.reviewed_up_to, 0)
+        has_news = sa.exists().where(
+            published.c.person == episodes.c.person,
+            published.c.type.in_(_REVIEWED_TYPES),
+            published.c.last_updated > reviewed,
+        )
+        query = (
+            sa.select(*_LETTER_COLUMNS)
+            .join(episodes, episodes.c.id == letters.c.episode)
+            .where(
+                letters.c.state == LetterState.SIGNED.value,
+                letters.c.kind == LetterKind.DISCHARGE.value,
+                has_news,
+            )
+            .order_by(letters.c.signed_at)
+            .limit(limit)
+        )
+        return [_letter(row) for row in self._connection.execute(query)]
+
+    def mark_reviewed(self, letter: LetterId, up_to: int) -> None:
+        """Keeps that everything published up to this `lastUpdated` (milliseconds) was compared with the letter."""
+        self._connection.execute(
+            sa.update(letters).where(letters.c.id == letter).values(reviewed_up_to=up_to)
+        )
+
+    def request_review(self, episodes: Iterable[EpisodeId]) -> None:
+        """The signed letters of these episodes are compared once more: a fact changed of which nothing is published."""
+        for chunk in chunked(list(dict.fromkeys(episodes))):
+            self._connection.execute(
+                sa.update(letters)
+                .where(in_array(letters.c.episode, chunk), letters.c.state == LetterState.SIGNED.value)
+                .values(reviewed_up_to=None)
+            )
+
+    def _change_draft(self, letter: LetterId, values: Mapping[str, Any]) -> None:
+        changed = self._connection.execute(
+            sa.update(letters)
+            .where(letters.c.id == letter, letters.c.state == LetterState.DRAFT.value)
+            .values(**values)
+        )
+        if changed.rowcount == 0:
+            raise ChangedMeanwhile("it is not a draft", field="letter")
+
+    def _select(self, *conditions: sa.ColumnElement[bool]) -> list[Letter]:
+        query = (
+            sa.select(*_LETTER_COLUMNS)
+            .where(*conditions)
+            .order_by(letters.c.drafted_at, letters.c.kind, letters.c.number)
+        )
+        return [_letter(row) for row in self._connection.execute(query)]
+
+
+def _letter(row: sa.Row[Any]) -> Letter:
+    values = dict(row._mapping)
+    values["kind"] = LetterKind(row.kind)
+    values["state"] = LetterState(row.state)
+    values["fields"] = orjson.loads(row.fields)
+    return Letter(**values)

@@ -1,0 +1,139 @@
+"""The store: transactions in which the books are read and written, on SQLite or PostgreSQL."""
+
+import copy
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from fhir_pmp.crash_points import reach
+from fhir_pmp.store.engine.connecting import BUSY_SECONDS, open_engines
+from fhir_pmp.store.engine.durability import check_durable
+from fhir_pmp.store.engine.migrating import check_migrated
+from fhir_pmp.store.engine.wal_checkpointer import WalCheckpointer
+from fhir_pmp.store.errors import AlreadyStored, StoreBusy
+from fhir_pmp.store.leases import JobLease, Leases
+from fhir_pmp.store.tables.published import publish_clock
+from fhir_pmp.store.unit_of_work import UnitOfWork
+
+_TRANSIENT_CODES = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+    }
+)
+
+
+class Store:
+    """One database. Each transaction is a `with` block: it commits at its end, or nothing of it was."""
+
+    def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS) -> None:
+        self._busy_seconds = busy_seconds
+        self._writer, self._reader = open_engines(url, busy_seconds)
+        # SQLite lets waiting writers sleep and race; threads of one process take turns instead.
+        is_sqlite = self._writer.dialect.name == "sqlite"
+        self._write_lock = threading.Lock() if is_sqlite else None
+        self._wal_checkpointer = WalCheckpointer(self._writer) if is_sqlite else None
+        self._job_lease: JobLease | None = None
+
+    def __repr__(self) -> str:
+        return f"Store({self._writer.dialect.name})"
+
+    @contextmanager
+    def begin(self) -> Iterator[UnitOfWork]:
+        """A transaction that records facts and may publish; one at a time, on both databases.
+
+        Raises StoreBusy when its turn does not come, the disk is full or the database is out of reach.
+        """
+        with self._writing() as connection:
+            if self._write_lock is None:
+                # Held to the commit: rows become visible in the order of their lastUpdated, and what is looked up
+                # before it is inserted stays true, as it does under SQLite's one writer.
+                connection.execute(sa.select(publish_clock.c.id).with_for_update())
+            yield UnitOfWork(connection, may_publish=True)
+            reach("facts written")
+        reach("facts committed")
+
+    @contextmanager
+    def begin_without_publishing(self) -> Iterator[UnitOfWork]:
+        """A transaction for book-keeping that publishes nothing: deliveries, sessions, audit. Raises StoreBusy.
+
+        On PostgreSQL it runs beside those that publish.
+        """
+        with self._writing() as connection:
+            yield UnitOfWork(connection, may_publish=False)
+
+    @contextmanager
+    def read(self) -> Iterator[UnitOfWork]:
+        """Reads one state of everything; waits for nobody. Raises StoreBusy when the database is out of reach."""
+        with _translate_errors(), self._reader.connect() as connection, connection.begin():
+            yield UnitOfWork(connection, may_publish=False)
+
+    def fenced_by(self, lease: JobLease) -> "Store":
+        """The same database for whoever does a duty: each transaction that writes raises DutyLost once another has it.
+
+        Checked inside the transaction and held to its end: a process that was paused past its lease writes nothing.
+        """
+        fenced = copy.copy(self)
+        fenced._job_lease = lease
+        return fenced
+
+    def check(self) -> None:
+        """Refuses a database that could forget what it acknowledged, or is not migrated.
+
+        Raises NotDurable, NotMigrated, StoreBusy.
+        """
+        with _translate_errors(), self._writer.connect() as connection:
+            check_durable(connection)
+            check_migrated(connection)
+
+    def check_ready(self) -> None:
+        """Raises StoreBusy when the database does not answer, NotMigrated when it is of another version."""
+        with _translate_errors(), self._reader.connect() as connection, connection.begin():
+            check_migrated(connection)
+            connection.execute(sa.select(publish_clock.c.id))
+
+    def close(self) -> None:
+        """Closes every connection."""
+        self._writer.dispose()
+        self._reader.dispose()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        if self._write_lock is not None and not self._write_lock.acquire(timeout=self._busy_seconds):
+            raise StoreBusy(after_seconds=1)
+        try:
+            with _translate_errors(), self._writer.connect() as connection, connection.begin():
+                if self._job_lease is not None:
+                    Leases(connection).require_held(self._job_lease)
+                yield connection
+        finally:
+            if self._write_lock is not None:
+                self._write_lock.release()
+        if self._wal_checkpointer is not None:
+            self._wal_checkpointer.after_commit()
+
+
+@contextmanager
+def _translate_errors() -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.IntegrityError:
+        raise AlreadyStored from None
+    except sa.exc.OperationalError as error:
+        if not _is_transient(error):
+            raise
+        # Locked, full, out of reach, a deadlock: the same request may succeed later. Its words may quote values.
+        raise StoreBusy(after_seconds=1) from None
+
+
+def _is_transient(error: sa.exc.OperationalError) -> bool:
+    # SQLite calls a missing table and a write where only reading is allowed by the same class; those are our faults.
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return code is None or code & 0xFF in _TRANSIENT_CODES

@@ -1,0 +1,1 @@
+"""Stores the outbox: deliveries in ordering lanes, their claims, and the bytes that were sent."""

@@ -1,0 +1,295 @@
+"""The outbox: lanes are claimed under a lease, in order, and what became of each delivery is kept, once."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from msgspec.structs import replace
+
+from fhir_pmp.identifiers import DestinationId
+from fhir_pmp.store.delivery.claim_results import (
+    LEASE_UNVERIFIED,
+    MARK_ENDED,
+    MARK_PUT_BACK,
+    MARK_SENT,
+    Rows,
+    ended_rows,
+    put_back_rows,
+    sent_rows,
+)
+from fhir_pmp.store.delivery.claim_statements import (
+    CLAIMABLE,
+    DUE_LANES,
+    EXTEND_LEASE,
+    IS_OPEN,
+    LANE_IS_BUSY,
+    LEASE_DELIVERIES,
+    LEASE_LANE,
+    LOCK_LANE,
+    MAY_HAVE_ARRIVED,
+    RELEASE_LANE,
+    RESET_IN_FLIGHT,
+    SET_LANE_DUE,
+    THIS_LANE_IF_DUE,
+)
+from fhir_pmp.store.delivery.deliveries import (
+    DEFINITIONS_LANE,
+    ClaimedLane,
+    Delivery,
+    DeliveryState,
+    EndedResult,
+    LeaseLost,
+    PutBackResult,
+    SentResult,
+    read_delivery,
+)
+from fhir_pmp.store.engine.array_params import in_array
+from fhir_pmp.store.engine.bulk import BulkInsert, BulkUpdate, chunked
+from fhir_pmp.store.engine.columns import to_milliseconds
+from fhir_pmp.store.tables.delivery import outbox, outbox_lanes
+
+_ADD = BulkInsert(
+    outbox,
+    "destination",
+    "lane",
+    "published_seq",
+    "state",
+    "attempts",
+    "next_attempt_at",
+    "lease_epoch",
+    "may_have_arrived",
+    "created_at",
+)
+_MAKE_LANE_DUE = BulkInsert(
+    outbox_lanes,
+    "destination",
+    "lane",
+    "due_at",
+    "epoch",
+    # A lane that backs off keeps its time: what comes later waits behind what is there.
+    on_conflict="ON CONFLICT (destination, lane) DO UPDATE SET due_at = COALESCE(outbox_lanes.due_at, excluded.due_at)",
+)
+
+
+class Outbox:
+    """What is to be sent. A claim's answers count only while its epoch is the lane's newest."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def queue(
+        self,
+        deliveries: Sequence[tuple[str, int]],
+        destinations: Sequence[DestinationId],
+        *,
+        superseded: Sequence[int],
+        now: datetime,
+    ) -> None:
+        """Queues versions (lane, published.seq) for every destination; older unsent ones give way to them."""
+        at = to_milliseconds(now)
+        lanes = sorted({lane for lane, _ in deliveries})
+        # Lanes first, here as in a claim: two who lock in one order never wait for each other in a ring.
+        _MAKE_LANE_DUE(self._connection, [(to, lane, at, 0) for to in sorted(destinations) for lane in lanes])
+        for chunk in chunked(superseded):
+            self._connection.execute(
+                sa.update(outbox)
+                .where(in_array(outbox.c.published_seq, chunk), outbox.c.state.in_(["pending", "waiting"]))
+                .values(state=DeliveryState.SUPERSEDED.value)
+            )
+        _ADD(
+            self._connection,
+            [
+                (to, lane, seq, "pending", 0, at, 0, False, at)
+                for lane, seq in deliveries
+                for to in destinations
+            ],
+        )
+
+    def claim_due(
+        self,
+        destination: DestinationId,
+        *,
+        now: datetime,
+        lease: timedelta,
+        lanes: int,
+        per_lane: int,
+        only_lane: str | None = None,
+    ) -> list[ClaimedLane]:
+        """Takes up to `lanes` due lanes, until now + lease: of each the first `per_lane` due, and what those refer to.
+
+        While the definitions lane has something due, or is claimed, it is the only one given out. What an earlier
+        claim left in flight when its lease ended comes again as unknown. Older versions give way to newer ones.
+        """
+        claimed = []
+        until = now + lease
+        for lane, epoch in self._claim_lanes(destination, now, until, lanes, only_lane):
+            deliveries = _with_referenced(self._due_deliveries(destination, lane, now), per_lane)
+            if not deliveries:
+                self._release_lane(destination, lane)
+                continue
+            self._lease_deliveries(deliveries, epoch + 1, until)
+            claimed.append(ClaimedLane(destination, lane, epoch + 1, until, tuple(deliveries)))
+        return claimed
+
+    def acknowledge(
+        self, claim: ClaimedLane, sent: Sequence[SentResult], *, now: datetime, last: bool = False
+    ) -> None:
+        """Keeps that these were taken. Raises LeaseLost.
+
+        `last`: nothing else of the claim is left to be answered for, and the lane is given back with it.
+        """
+        self._record(claim, MARK_SENT, sent_rows(sent, now, claim.epoch))
+        if last:
+            self._release_lane(claim.destination, claim.lane)
+
+    def put_back(self, claim: ClaimedLane, results: Sequence[PutBackResult], *, now: datetime) -> None:
+        """Keeps that these are tried again, the same bytes, later. Raises LeaseLost."""
+        self._record(claim, MARK_PUT_BACK, put_back_rows(results, now, claim.epoch))
+
+    def end(self, claim: ClaimedLane, ended: Sequence[EndedResult]) -> None:
+        """Keeps that these are not sent: dead, superseded, not wanted, withheld. Raises LeaseLost.
+
+        A dead one needs a work item in the same transaction.
+        """
+        self._record(claim, MARK_ENDED, ended_rows(ended, claim.epoch))
+
+    def hold(self, claim: ClaimedLane, reason: str) -> None:
+        """Lets the whole lane wait, what was claimed and what stands behind it: no attempts, no age. Raises LeaseLost."""
+        self._require_current_epoch(claim)
+        self._connection.execute(
+            sa.update(outbox)
+            .where(
+                outbox.c.destination == claim.destination,
+                outbox.c.lane == claim.lane,
+                IS_OPEN,
+                sa.or_(
+                    outbox.c.state == "pending",
+                    sa.and_(outbox.c.state == "in_flight", outbox.c.lease_epoch == claim.epoch),
+                ),
+            )
+            .values(state=DeliveryState.WAITING.value, reason=reason, lease_until=None)
+        )
+
+    def release(self, claim: ClaimedLane) -> None:
+        """Gives the lane back; what was not answered for is pending as before. Raises LeaseLost."""
+        self._require_current_epoch(claim)
+        of_claim = {"to": claim.destination, "of_lane": claim.lane, "epoch": claim.epoch}
+        self._connection.execute(RESET_IN_FLIGHT, of_claim)
+        self._release_lane(claim.destination, claim.lane)
+
+    def extend(self, claim: ClaimedLane, lease_until: datetime) -> None:
+        """Keeps the lane longer. Raises LeaseLost."""
+        self._require_current_epoch(claim)
+        parameters = {"to": claim.destination, "of_lane": claim.lane, "until": lease_until}
+        self._connection.execute(EXTEND_LEASE, parameters)
+
+    def resume(self, destination: DestinationId, lane: str, *, now: datetime) -> int:
+        """Lets a waiting lane go on, in its order; how many deliveries that are."""
+        self._lock_lane(destination, lane)
+        resumed = self._connection.execute(
+            sa.update(outbox)
+            .where(
+                outbox.c.destination == destination,
+                outbox.c.lane == lane,
+                IS_OPEN,
+                outbox.c.state == DeliveryState.WAITING.value,
+            )
+            .values(state=DeliveryState.PENDING.value, reason=None, next_attempt_at=now)
+        )
+        if resumed.rowcount:  # whoever holds the lane goes on holding it
+            self._connection.execute(SET_LANE_DUE, {"to": destination, "of_lane": lane})
+        return resumed.rowcount
+
+    def _claim_lanes(
+        self, destination: DestinationId, now: datetime, until: datetime, most: int, only_lane: str | None
+    ) -> list[tuple[str, int]]:
+        parameters: dict[str, object] = {"to": destination, "now": now, "most": most}
+        if only_lane is None and self._definitions_are_busy(destination, now):
+            only_lane = DEFINITIONS_LANE
+        query = DUE_LANES if only_lane is None else THIS_LANE_IF_DUE
+        if only_lane is not None:
+            parameters["of_lane"] = only_lane
+        claimed_lanes = [(lane, epoch) for lane, epoch in self._connection.execute(query, parameters)]
+        for lane, epoch in claimed_lanes:
+            leased = {"to": destination, "of_lane": lane, "until": until, "next": epoch + 1}
+            self._connection.execute(LEASE_LANE, leased)
+        return claimed_lanes
+
+    def _definitions_are_busy(self, destination: DestinationId, now: datetime) -> bool:
+        parameters = {"to": destination, "of_lane": DEFINITIONS_LANE, "now": now}
+        return self._connection.execute(LANE_IS_BUSY, parameters).first() is not None
+
+    def _due_deliveries(self, destination: DestinationId, lane: str, now: datetime) -> list[Delivery]:
+        """The lane's deliveries in order, up to the first that is not due; what a newer version overtook is ended."""
+        parameters = {"to": destination, "of_lane": lane}
+        rows = [read_delivery(row) for row in self._connection.execute(CLAIMABLE, parameters).all()]
+        newest = {row.reference: row.seq for row in rows}
+        self._supersede([row.seq for row in rows if newest[row.reference] != row.seq])
+        unverified = {f"{kind}/{id_}" for kind, id_ in self._connection.execute(MAY_HAVE_ARRIVED, parameters)}
+        unverified |= {r.reference for r in rows if r.may_have_arrived or r.state is DeliveryState.IN_FLIGHT}
+        due = []
+        for row in rows:
+            if newest[row.reference] != row.seq:
+                continue
+            if row.state is DeliveryState.PENDING and row.next_attempt_at > now:
+                break
+            left_in_flight = row.state is DeliveryState.IN_FLIGHT
+            due.append(
+                replace(
+                    row,
+                    state=DeliveryState.IN_FLIGHT,
+                    may_have_arrived=row.reference in unverified,
+                    attempts=row.attempts + left_in_flight,
+                    # What an earlier claim left in flight may have been sent since its reason was written down.
+                    reason=None if left_in_flight else row.reason,
+                )
+            )
+        return due
+
+    def _supersede(self, seqs: Sequence[int]) -> None:
+        # What was left in flight may have arrived: whoever claims the newer version, now or later, has to know.
+        unverified = sa.or_(outbox.c.may_have_arrived, outbox.c.state == DeliveryState.IN_FLIGHT.value)
+        for chunk in chunked(seqs):
+            self._connection.execute(
+                sa.update(outbox)
+                .where(in_array(outbox.c.seq, chunk))
+                .values(state=DeliveryState.SUPERSEDED.value, lease_until=None, may_have_arrived=unverified)
+            )
+
+    def _lease_deliveries(self, deliveries: Sequence[Delivery], epoch: int, until: datetime) -> None:
+        # Where nothing is in doubt nothing else changes, and one statement does for all.
+        for chunk in chunked([d.seq for d in deliveries if not d.may_have_arrived]):
+            self._connection.execute(LEASE_DELIVERIES, {"seqs": chunk, "epoch": epoch, "until": until})
+        at = to_milliseconds(until)
+        LEASE_UNVERIFIED(
+            self._connection, [(epoch, at, d.attempts, d.seq) for d in deliveries if d.may_have_arrived]
+        )
+
+    def _record(self, claim: ClaimedLane, statement: BulkUpdate, rows: Rows) -> None:
+        self._require_current_epoch(claim)
+        statement(self._connection, rows)
+
+    def _require_current_epoch(self, claim: ClaimedLane) -> None:
+        if self._lock_lane(claim.destination, claim.lane) != claim.epoch:
+            raise LeaseLost(field="delivery")
+
+    def _lock_lane(self, destination: DestinationId, lane: str) -> int | None:
+        found: int | None = self._connection.execute(LOCK_LANE, {"to": destination, "of_lane": lane}).scalar()
+        return found
+
+    def _release_lane(self, destination: DestinationId, lane: str) -> None:
+        """Ends the lease; the lane is due when the first of its deliveries that are not waiting is."""
+        self._connection.execute(RELEASE_LANE, {"to": destination, "of_lane": lane})
+
+
+def _with_referenced(due: Sequence[Delivery], most: int) -> list[Delivery]:
+    """The first `most`, and what they refer to further down: they would wait for it, and hold up the lane for good."""
+    by_reference = {delivery.reference: delivery for delivery in due}
+    claimed_lanes: set[str] = set()
+    more = [delivery.reference for delivery in due[:most]]
+    while more:
+        reference = more.pop()
+        if reference in by_reference and reference not in claimed_lanes:
+            claimed_lanes.add(reference)
+            more += by_reference[reference].refs
+    return [delivery for delivery in due if delivery.reference in claimed_lanes]

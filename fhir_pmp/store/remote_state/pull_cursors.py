@@ -1,0 +1,146 @@
+"""How far each EHR has been read, and which of its versions we have taken up already."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from fhir_pmp.identifiers import DestinationId
+from fhir_pmp.store.engine.array_params import in_array
+from fhir_pmp.store.engine.bulk import BulkInsert, chunked
+from fhir_pmp.store.engine.columns import to_milliseconds
+from fhir_pmp.store.tables.pulling import pull_cursors, seen_versions
+
+_CURSOR = (
+    "destination",
+    "type",
+    "watermark",
+    "page_url",
+    "window_from",
+    "newest_seen",
+    "server_date",
+    "completed_at",
+)
+_PUT = BulkInsert(
+    pull_cursors,
+    *_CURSOR,
+    on_conflict="ON CONFLICT (destination, type) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _CURSOR[2:]),
+)
+_MARK_SEEN = BulkInsert(
+    seen_versions,
+    "destination",
+    "type",
+    "id",
+    "version_id",
+    "last_updated",
+    "at",
+    # An EHR that went back in time counts its versions anew: the same number then bears another moment.
+    on_conflict="ON CONFLICT (destination, type, id, version_id) DO UPDATE SET "
+    "last_updated = excluded.last_updated, at = excluded.at",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PullCursor:
+    """How far one type of one EHR has been read. All moments but `completed_at` are of the EHR's clock."""
+
+    type: str
+    watermark: datetime | None = None  # nothing before it is missing; None: never read to the end
+    page_url: str | None = None  # the page at which a run under way goes on
+    window_from: datetime | None = None  # where that run began
+    newest_seen: datetime | None = None
+    server_date: datetime | None = None  # at that run's first page
+    completed_at: datetime | None = None  # our clock
+
+
+@dataclass(frozen=True, slots=True)
+class SeenVersion:
+    """One version as an EHR names it."""
+
+    id: str
+    version_id: str
+    last_updated: str | None
+
+
+class PullCursors:
+    """Cursors, and the versions that were taken up."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def cursor(self, destination: DestinationId, type: str) -> PullCursor:
+        """The cursor as it stands; a new one where nothing was ever read."""
+        found = [one for one in self.cursors(destination) if one.type == type]
+        return found[0] if found else PullCursor(type)
+
+    def cursors(self, destination: DestinationId) -> list[PullCursor]:
+        """Every cursor of a destination."""
+        query = sa.select(pull_cursors).where(pull_cursors.c.destination == destination)
+        return [_cursor(row) for row in self._connection.execute(query.order_by(pull_cursors.c.type))]
+
+    def put_cursor(self, destination: DestinationId, cursor: PullCursor) -> None:
+        """Keeps how far it was read."""
+        moments = [
+            None if at is None else to_milliseconds(at)
+            for at in (cursor.window_from, cursor.newest_seen, cursor.server_date, cursor.completed_at)
+        ]
+        watermark = None if cursor.watermark is None else to_milliseconds(cursor.watermark)
+        _PUT(self._connection, [(destination, cursor.type, watermark, cursor.page_url, *moments)])
+
+    def select_unseen(
+        self, destination: DestinationId, type: str, versions: Sequence[SeenVersion]
+    ) -> list[SeenVersion]:
+        """Those of these versions that were not taken up yet, each once, in the order given."""
+        known: set[SeenVersion] = set()
+        for chunk in chunked(sorted({one.id for one in versions})):
+            query = sa.select(
+                seen_versions.c.id, seen_versions.c.version_id, seen_versions.c.last_updated
+            ).where(
+                seen_versions.c.destination == destination,
+                seen_versions.c.type == type,
+                in_array(seen_versions.c.id, chunk),
+            )
+            known.update(SeenVersion(*row) for row in self._connection.execute(query))
+        return [one for one in dict.fromkeys(versions) if one not in known]
+
+    def mark_seen(
+        self, destination: DestinationId, type: str, versions: Iterable[SeenVersion], *, now: datetime
+    ) -> None:
+        """Remembers that these were taken up."""
+        at = to_milliseconds(now)
+        _MARK_SEEN(
+            self._connection,
+            [(destination, type, one.id, one.version_id, one.last_updated, at) for one in versions],
+        )
+
+    def delete_seen_before(self, moment: datetime) -> int:
+        """Forgets what was taken up before a moment: no window reaches back so far; how many that were."""
+        return self._connection.execute(sa.delete(seen_versions).where(seen_versions.c.at < moment)).rowcount
+
+    def count_seen(self, destination: DestinationId, type: str) -> int:
+        """How many versions of a type were taken up there."""
+        query = sa.select(sa.func.count()).where(
+            seen_versions.c.destination == destination, seen_versions.c.type == type
+        )
+        return int(self._connection.execute(query).scalar_one())
+
+    def last_complete_at(self, destination: DestinationId) -> datetime | None:
+        """When every type that is pulled had last been read to its end; None while one never was."""
+        found = [one.completed_at for one in self.cursors(destination)]
+        complete = [at for at in found if at is not None]
+        return min(complete) if complete and len(complete) == len(found) else None
+
+
+def _cursor(row: sa.Row[Any]) -> PullCursor:
+    return PullCursor(
+        row.type,
+        row.watermark,
+        row.page_url,
+        row.window_from,
+        row.newest_seen,
+        row.server_date,
+        row.completed_at,
+    )

@@ -1,0 +1,180 @@
+"""Everything the house remembers, in one transaction: one repository for each kind of memory."""
+
+from functools import cached_property
+
+import sqlalchemy as sa
+
+from fhir_pmp.store.access.accounts import Accounts
+from fhir_pmp.store.access.audit import Audit
+from fhir_pmp.store.access.clients import Clients
+from fhir_pmp.store.access.id_proof import IdProofs
+from fhir_pmp.store.access.sessions import Sessions
+from fhir_pmp.store.clinical.episodes import Episodes
+from fhir_pmp.store.clinical.flags import Flags
+from fhir_pmp.store.clinical.letters import Letters
+from fhir_pmp.store.clinical.letters_due import LettersDue
+from fhir_pmp.store.clinical.people import People
+from fhir_pmp.store.clinical.referrals import Referrals
+from fhir_pmp.store.clinical.responses import Responses
+from fhir_pmp.store.clinical.work_items import WorkItems
+from fhir_pmp.store.delivery.delivery_checks import DeliveryChecks
+from fhir_pmp.store.delivery.delivery_queries import DeliveryQueries
+from fhir_pmp.store.delivery.outbox import Outbox
+from fhir_pmp.store.delivery_health import DeliveryHealth
+from fhir_pmp.store.inbox import Inbox, ProgrammeReplies
+from fhir_pmp.store.leases import Leases
+from fhir_pmp.store.remote_state.pull_cursors import PullCursors
+from fhir_pmp.store.remote_state.reconciliation import ReconciliationRepository
+from fhir_pmp.store.remote_state.remote_ids import Breakers, RemoteIds
+from fhir_pmp.store.remote_state.remote_versions import RemoteVersions
+from fhir_pmp.store.remote_state.verifications import CapabilityVerifications
+from fhir_pmp.store.versions.published_versions import PublishedVersions
+from fhir_pmp.store.versions.version_writes import VersionWrites
+
+
+class UnitOfWork:
+    """The repositories of one transaction. They are made when first asked for."""
+
+    def __init__(self, connection: sa.Connection, *, may_publish: bool) -> None:
+        self._connection = connection
+        self._may_publish = may_publish
+
+    @cached_property
+    def people(self) -> People:
+        """People and their identifiers."""
+        return People(self._connection)
+
+    @cached_property
+    def episodes(self) -> Episodes:
+        """Episodes, lessons, moves."""
+        return Episodes(self._connection)
+
+    @cached_property
+    def referrals(self) -> Referrals:
+        """Referrals and what came with them."""
+        return Referrals(self._connection)
+
+    @cached_property
+    def responses(self) -> Responses:
+        """Responses and scores."""
+        return Responses(self._connection)
+
+    @cached_property
+    def flags(self) -> Flags:
+        """Safety flags."""
+        return Flags(self._connection)
+
+    @cached_property
+    def published(self) -> PublishedVersions:
+        """Published versions, as they are read."""
+        return PublishedVersions(self._connection)
+
+    @cached_property
+    def version_writes(self) -> VersionWrites:
+        """Published versions, as they are written; for fhir_pmp.publishing alone."""
+        return VersionWrites(self._connection, may_publish=self._may_publish)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """Queueing, claiming and settling deliveries."""
+        return Outbox(self._connection)
+
+    @cached_property
+    def deliveries(self) -> DeliveryQueries:
+        """Deliveries, as people and commands see them."""
+        return DeliveryQueries(self._connection)
+
+    @cached_property
+    def delivery_checks(self) -> DeliveryChecks:
+        """What a push asks before and after it sends."""
+        return DeliveryChecks(self._connection)
+
+    @cached_property
+    def delivery_health(self) -> DeliveryHealth:
+        """How delivery to each destination is doing."""
+        return DeliveryHealth(self._connection)
+
+    @cached_property
+    def remote_ids(self) -> RemoteIds:
+        """What destinations call our resources."""
+        return RemoteIds(self._connection)
+
+    @cached_property
+    def remote_versions(self) -> RemoteVersions:
+        """What destinations hold of ours."""
+        return RemoteVersions(self._connection)
+
+    @cached_property
+    def pull_cursors(self) -> PullCursors:
+        """How far EHRs have been read."""
+        return PullCursors(self._connection)
+
+    @cached_property
+    def reconciliation(self) -> ReconciliationRepository:
+        """What should stand at destinations."""
+        return ReconciliationRepository(self._connection)
+
+    @cached_property
+    def breakers(self) -> Breakers:
+        """Whether we call a destination."""
+        return Breakers(self._connection)
+
+    @cached_property
+    def verifications(self) -> CapabilityVerifications:
+        """What destinations were seen to honour."""
+        return CapabilityVerifications(self._connection)
+
+    @cached_property
+    def leases(self) -> Leases:
+        """Who leads."""
+        return Leases(self._connection)
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        """What arrived, verbatim."""
+        return Inbox(self._connection)
+
+    @cached_property
+    def programme_replies(self) -> ProgrammeReplies:
+        """How platforms were first answered."""
+        return ProgrammeReplies(self._connection)
+
+    @cached_property
+    def work_items(self) -> WorkItems:
+        """What people must decide."""
+        return WorkItems(self._connection)
+
+    @cached_property
+    def letters(self) -> Letters:
+        """Letters."""
+        return Letters(self._connection)
+
+    @cached_property
+    def letters_due(self) -> LettersDue:
+        """Letters to draft."""
+        return LettersDue(self._connection)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        """Who may log in."""
+        return Accounts(self._connection)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """Who is logged in."""
+        return Sessions(self._connection)
+
+    @cached_property
+    def clients(self) -> Clients:
+        """Which programs may call."""
+        return Clients(self._connection)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """Who did and saw what."""
+        return Audit(self._connection)
+
+    @cached_property
+    def id_proofs(self) -> IdProofs:
+        """The proof of the id secret."""
+        return IdProofs(self._connection)

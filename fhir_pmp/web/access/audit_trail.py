@@ -1,0 +1,78 @@
+"""One audit row for each request, committed before its answer is let go; where that fails, nothing is let go."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import structlog
+from flask import Response, current_app, g, request
+
+from fhir_pmp.errors import TryLater
+from fhir_pmp.identifiers import PersonId
+from fhir_pmp.store.access.audit import AuditRow
+from fhir_pmp.web.access.callers import identify
+from fhir_pmp.web.access.policy import audit_action, find_policy
+from fhir_pmp.web.context import web_context
+from fhir_pmp.web.error_responses import build_error_response, describe_error
+from fhir_pmp.web.request_ids import request_id
+
+ANONYMOUS = "anonymous"
+"""`who` in the audit for a caller we do not know."""
+
+
+@dataclass(slots=True)
+class AccessedData:
+    """What a request has shown or touched so far."""
+
+    resources: dict[str, None] = field(default_factory=dict)  # "Type/id/_history/n", each once, in order
+    persons: dict[PersonId, None] = field(default_factory=dict)
+    who: str | None = None
+
+
+def note_resources(references: Iterable[str]) -> None:
+    """Remembers for the audit each resource version the answer holds, as "Type/id/_history/n"."""
+    _accessed_data().resources.update(dict.fromkeys(references))
+
+
+def note_persons(persons: Iterable[PersonId]) -> None:
+    """Remembers for the audit each person the answer says something of, or the request changed."""
+    _accessed_data().persons.update(dict.fromkeys(persons))
+
+
+def note_caller(name: str) -> None:
+    """Says who this was where the caller became known only while the request ran: at login."""
+    _accessed_data().who = name
+
+
+def write_audit(response: Response) -> Response:
+    """Commits the request's audit row and lets the answer go, or answers 503 in its place."""
+    policy = find_policy(current_app, request.endpoint, request.method) if request.endpoint else None
+    if policy is not None and not policy.audited:
+        return response
+    caller, accessed = identify(), _accessed_data()
+    if caller is None and request.endpoint is None:
+        return response  # an address that is none of ours, asked for by nobody: there was nothing to see
+    row = AuditRow(
+        at=web_context().clock(),
+        who=accessed.who or (caller.name if caller else ANONYMOUS),
+        route=str(request.url_rule or "none"),
+        action=audit_action(policy, request.method),
+        outcome=str(response.status_code),
+        request_id=request_id(),
+        resources=tuple(accessed.resources),
+        persons=tuple(accessed.persons),
+    )
+    try:
+        web_context().audit.write(row)
+    except Exception as error:  # noqa: BLE001 - whatever it is, an access that is not in the audit does not happen
+        structlog.get_logger().error("audit not written", reference=request_id(), error=type(error).__name__)
+        return build_error_response(
+            describe_error(TryLater("the access could not be written down, so it was not given"))
+        )
+    return response
+
+
+def _accessed_data() -> AccessedData:
+    if "accessed" not in g:
+        g.accessed = AccessedData()
+    found: AccessedData = g.accessed
+    return found

@@ -1,0 +1,5 @@
+"""The blueprint the watching views stand in."""
+
+from flask import Blueprint
+
+monitoring = Blueprint("monitoring", __name__)

@@ -1,0 +1,1 @@
+"""Injects faults into requests, answers, certificates and databases."""

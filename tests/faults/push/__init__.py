@@ -1,0 +1,1 @@
+"""What every fault of a push must lead to."""

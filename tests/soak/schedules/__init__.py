@@ -1,0 +1,1 @@
+"""Random schedules: generated, run step by step, kept as JSON."""
