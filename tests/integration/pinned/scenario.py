@@ -31,6 +31,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from demo.clinician_tasks import DECLINE_REASON, acknowledge_flags
 from demo.letter_signing import COMMENT, sign_draft
+from demo.page_client import PageClient
 from demo.people import Person, cohort, gp_bundle, write_wide_csv
 from demo.people.identity import MEDICARE_SYSTEM
 from demo.people.practices import PRACTICE_SYSTEM
