@@ -57,7 +57,7 @@ def _first_letter_of_decimals(resource: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("switches", "name", "expected", "way"),
+    ("switches", "name", "expected", "strategy"),
     [
         ({"client_ids": False}, "client_ids", NO, WriteStrategy.CONDITIONAL_UPDATE),
         ({"ignores": frozenset({"if-match"})}, "if_match", NO, WriteStrategy.NONE),

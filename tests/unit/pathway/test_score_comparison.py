@@ -15,7 +15,7 @@ MEAN = scale("mean", Better.LOWER, points("p", 1), headline="p", items=7, method
 
 
 @pytest.mark.parametrize(
-    ("of", "before", "after", "words", "percent_words", "sense"),
+    ("of", "before", "after", "words", "percent_words", "direction"),
     [
         (HIGHER, "19", "30", "rose by 11 points", "57.9%", ChangeDirection.BETTER),  # 11/19 = 57.89
         (HIGHER, "30", "19", "fell by 11 points", "36.7%", ChangeDirection.WORSE),  # 11/30 = 36.67
