@@ -10,7 +10,7 @@ from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.store.delivery.deliveries import DeliveryState
 from fhir_pmp.store.delivery.delivery_queries import DeliveryQueries
 from fhir_pmp.store.leases import TIMERS, Leases
-from fhir_pmp.store.remote_state.remote_ids import Breaker, Breakers
+from fhir_pmp.store.remote_state.breakers import Breaker, Breakers
 from fhir_pmp.store.tables.delivery import outbox
 from fhir_pmp.store.tables.letters import IS_OPEN, work_items
 from fhir_pmp.store.tables.pulling import pull_cursors, reconciliations

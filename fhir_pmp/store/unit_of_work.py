@@ -21,11 +21,13 @@ from fhir_pmp.store.delivery.delivery_checks import DeliveryChecks
 from fhir_pmp.store.delivery.delivery_queries import DeliveryQueries
 from fhir_pmp.store.delivery.outbox import Outbox
 from fhir_pmp.store.delivery_health import DeliveryHealth
-from fhir_pmp.store.inbox import Inbox, ProgrammeReplies
+from fhir_pmp.store.inbox import Inbox
 from fhir_pmp.store.leases import Leases
+from fhir_pmp.store.programme_replies import ProgrammeReplies
+from fhir_pmp.store.remote_state.breakers import Breakers
 from fhir_pmp.store.remote_state.pull_cursors import PullCursors
 from fhir_pmp.store.remote_state.reconciliation import ReconciliationRepository
-from fhir_pmp.store.remote_state.remote_ids import Breakers, RemoteIds
+from fhir_pmp.store.remote_state.remote_ids import RemoteIds
 from fhir_pmp.store.remote_state.remote_versions import RemoteVersions
 from fhir_pmp.store.remote_state.verifications import CapabilityVerifications
 from fhir_pmp.store.versions.published_versions import PublishedVersions

@@ -7,7 +7,7 @@ from random import Random
 from fhir_pmp.ehr.transport.retry_after import LONGEST_DELAY, LONGEST_WAIT, backoff_span
 from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.store import Store
-from fhir_pmp.store.remote_state.remote_ids import Breaker
+from fhir_pmp.store.remote_state.breakers import Breaker
 
 OPENS_AFTER = 5
 """Transient failures in a row."""

@@ -12,7 +12,7 @@ from fhir_pmp.store import Store, UnitOfWork
 from fhir_pmp.store.access.audit import AuditRow
 from fhir_pmp.store.clinical.work_items import WorkItem
 from fhir_pmp.store.delivery.deliveries import Delivery, DeliveryState
-from fhir_pmp.store.remote_state.remote_ids import Breaker
+from fhir_pmp.store.remote_state.breakers import Breaker
 
 MOST_REPLAYED = 100_000
 """Deliveries of one replay."""

@@ -40,7 +40,7 @@ from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.logs import error_location
 from fhir_pmp.store import Store, UnitOfWork
 from fhir_pmp.store.delivery.deliveries import DEFINITIONS_LANE, ClaimedLane, LeaseLost
-from fhir_pmp.store.remote_state.remote_ids import Breaker
+from fhir_pmp.store.remote_state.breakers import Breaker
 
 GIVEN_BACK_UNVERIFIED = ClassifiedResponse(
     HttpResponseClass.UNKNOWN, None, "given back before it was known what became of it"

@@ -1,9 +1,8 @@
-"""What we know of each destination: its ids for our resources, and its breaker."""
+"""Remote ids: what each destination calls our resources, and what it called them before."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,7 +10,7 @@ from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.store.engine.array_params import in_array, in_array_param
 from fhir_pmp.store.engine.bulk import BulkInsert, chunked
 from fhir_pmp.store.engine.columns import to_milliseconds
-from fhir_pmp.store.tables.delivery import breakers, former_remote_ids, remote_ids
+from fhir_pmp.store.tables.delivery import former_remote_ids, remote_ids
 
 _PUT_ID = BulkInsert(
     remote_ids,
@@ -24,25 +23,6 @@ _PUT_ID = BulkInsert(
     on_conflict="ON CONFLICT (destination, local_reference) DO UPDATE SET "
     "remote_reference = excluded.remote_reference, how = excluded.how, by = excluded.by, at = excluded.at",
 )
-_PUT_BREAKER = BulkInsert(
-    breakers,
-    "destination",
-    "state",
-    "failures",
-    "opened_at",
-    "probe_at",
-    "reason",
-    on_conflict="ON CONFLICT (destination) DO UPDATE SET state = excluded.state, failures = excluded.failures, "
-    "opened_at = excluded.opened_at, probe_at = excluded.probe_at, reason = excluded.reason",
-)
-
-_SELECT_BREAKER = sa.select(breakers).where(breakers.c.destination == sa.bindparam("to", type_=sa.String()))
-_SELECT_BREAKER_FOR_UPDATE = _SELECT_BREAKER.with_for_update()
-
-_ADD_CLOSED_BREAKER = BulkInsert(
-    breakers, "destination", "state", "failures", on_conflict="ON CONFLICT (destination) DO NOTHING"
-)
-
 _ADD_FORMER = BulkInsert(
     former_remote_ids,
     "destination",
@@ -182,46 +162,3 @@ class RemoteIds:
                 remote_ids.c.destination == destination, remote_ids.c.local_reference == local_reference
             )
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Breaker:
-    """Whether we call a destination. Kept here so that every process obeys it and a restart forgets nothing."""
-
-    state: str = "closed"  # closed | open | half_open | paused | recovering
-    failures: int = 0
-    opened_at: datetime | None = None
-    probe_at: datetime | None = None
-    reason: str | None = None
-
-
-class Breakers:
-    """The breaker of each destination. What opens and closes it is decided in ehr."""
-
-    def __init__(self, connection: sa.Connection) -> None:
-        self._connection = connection
-
-    def get(self, destination: DestinationId) -> Breaker:
-        """The breaker as it stands; a closed one where nothing was ever kept."""
-        return _breaker(self._connection.execute(_SELECT_BREAKER, {"to": destination}).one_or_none())
-
-    def get_for_update(self, destination: DestinationId) -> Breaker:
-        """The breaker, which nobody else changes before this transaction ends: failures are counted one by one."""
-        _ADD_CLOSED_BREAKER(self._connection, [(destination, "closed", 0)])
-        return _breaker(self._connection.execute(_SELECT_BREAKER_FOR_UPDATE, {"to": destination}).one())
-
-    def put(self, destination: DestinationId, breaker: Breaker) -> None:
-        """Keeps the breaker."""
-        opened, probe = (
-            None if at is None else to_milliseconds(at) for at in (breaker.opened_at, breaker.probe_at)
-        )
-        _PUT_BREAKER(
-            self._connection,
-            [(destination, breaker.state, breaker.failures, opened, probe, breaker.reason)],
-        )
-
-
-def _breaker(row: sa.Row[Any] | None) -> Breaker:
-    if row is None:
-        return Breaker()
-    return Breaker(row.state, row.failures, row.opened_at, row.probe_at, row.reason)

@@ -11,7 +11,7 @@ from fhir_pmp.fhir.serialization.json_writer import write_canonical
 from fhir_pmp.fhir.serialization.resource_comparison import sorted_members
 from fhir_pmp.identifiers import SourceId
 from fhir_pmp.store import UnitOfWork
-from fhir_pmp.store.inbox import ProgrammeReply
+from fhir_pmp.store.programme_replies import ProgrammeReply
 
 
 @dataclass(frozen=True, slots=True)

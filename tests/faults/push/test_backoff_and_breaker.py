@@ -16,7 +16,7 @@ from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, rend
 from fhir_pmp.identifiers import EpisodeId, PersonId
 from fhir_pmp.pathway.facts import Sharing
 from fhir_pmp.store import Store
-from fhir_pmp.store.remote_state.remote_ids import Breaker
+from fhir_pmp.store.remote_state.breakers import Breaker
 from tests.fault_injection.body_edits import drop_members
 from tests.fault_injection.fault_proxy import Call, FaultProxy, InjectedFault, is_write
 from tests.faults.fault_scenario import FaultScenario

@@ -20,8 +20,9 @@ from fhir_pmp.store.access.id_proof import IdProof
 from fhir_pmp.store.access.sessions import Session
 from fhir_pmp.store.clinical.letters import Letter, LetterKind, LetterState, Preview
 from fhir_pmp.store.errors import AlreadyStored, ChangedMeanwhile, NotStored
-from fhir_pmp.store.inbox import ArrivalState, ProgrammeReply
-from fhir_pmp.store.remote_state.remote_ids import Breaker
+from fhir_pmp.store.inbox import ArrivalState
+from fhir_pmp.store.programme_replies import ProgrammeReply
+from fhir_pmp.store.remote_state.breakers import Breaker
 from fhir_pmp.store.remote_state.remote_versions import RemoteVersion
 from tests.integration.store.sample_records import MINUTE, NOW, add_person
 

@@ -20,7 +20,7 @@ from fhir_pmp.ehr.connection.breaker import (
     may_call,
     seconds_until_next_lane,
 )
-from fhir_pmp.store.remote_state.remote_ids import Breaker
+from fhir_pmp.store.remote_state.breakers import Breaker
 
 NOW = datetime(2026, 4, 5, 3, 0, tzinfo=UTC)
 RNG = Random(11)

@@ -12,7 +12,7 @@ from fhir_pmp.store.clinical.work_items import WorkItem
 from fhir_pmp.store.delivery.deliveries import DeliveryState, EndedResult, SentResult
 from fhir_pmp.store.engine.connecting import open_engines
 from fhir_pmp.store.leases import TIMERS
-from fhir_pmp.store.remote_state.remote_ids import Breaker
+from fhir_pmp.store.remote_state.breakers import Breaker
 from fhir_pmp.web.monitoring.metrics import METRICS
 from tests.integration.ehr.sample_resources import publish_people
 from tests.integration.web.web_harness import START, WebHarness

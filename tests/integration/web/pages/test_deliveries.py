@@ -6,7 +6,7 @@ from datetime import timedelta
 from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.store.delivery.deliveries import DeliveryState, EndedResult, SentResult
 from fhir_pmp.store.leases import TIMERS
-from fhir_pmp.store.remote_state.remote_ids import Breaker
+from fhir_pmp.store.remote_state.breakers import Breaker
 from fhir_pmp.web.context import set_web_context
 from tests.integration.ehr.sample_resources import publish_people
 from tests.integration.web.pages.clinic_harness import ClinicHarness, FormBrowser
