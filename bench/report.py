@@ -68,7 +68,7 @@ def print_table(lines: Sequence[ReportLine]) -> None:
         table.add_column(name, justify="right" if name in ("ratio", "least to most", "target") else "left")
     for line in lines:
         r = line.ratio
-        told = {True: "reached", False: "MISSED", None: ""}[line.is_reached]
+        verdict = {True: "reached", False: "MISSED", None: ""}[line.is_reached]
         behind = ", ".join(f"{name} {value}" for name, value in line.sides.items())
         table.add_row(
             line.bench,
@@ -76,7 +76,7 @@ def print_table(lines: Sequence[ReportLine]) -> None:
             _short(r.median),
             f"{_short(r.least)} to {_short(r.most)}",
             line.target_text,
-            told,
+            verdict,
             behind,
         )
     Console(width=None if Console().is_terminal else 160).print(table)

@@ -76,8 +76,8 @@ def _accepts_our_ids(statement: dict[str, Any]) -> bool:
     if statement["resourceType"] != "CapabilityStatement":
         raise ValueError("no CapabilityStatement stands under /metadata")
     # HAPI takes them and does not say so.
-    says_so = [one.get("updateCreate") is True for one in statement["rest"][0]["resource"]]
-    return "HAPI" in str(statement.get("software", {}).get("name")) or all(says_so)
+    allows_update_create = [one.get("updateCreate") is True for one in statement["rest"][0]["resource"]]
+    return "HAPI" in str(statement.get("software", {}).get("name")) or all(allows_update_create)
 
 
 def _read(address: str) -> dict[str, Any]:

@@ -83,9 +83,11 @@ def sign_draft(pages: PageClient, letter: str, typed: Mapping[str, str]) -> None
 
 def _choose_one_of_each_ending(referred: list[Person]) -> list[Person]:
     """Whoever has the most to tell: finished, stopped early, never started, and one who does not share."""
-    told = sorted(referred, key=lambda person: -len(person.responses))
-    kinds = [[one for one in told if one.share_with_ehr and one.ended_how == how] for how in _HOW]
-    kinds.append([one for one in told if not one.share_with_ehr and one.ended_how])
+    by_response_count = sorted(referred, key=lambda person: -len(person.responses))
+    kinds = [
+        [one for one in by_response_count if one.share_with_ehr and one.ended_how == how] for how in _HOW
+    ]
+    kinds.append([one for one in by_response_count if not one.share_with_ehr and one.ended_how])
     return [kind[0] for kind in kinds if kind]
 
 

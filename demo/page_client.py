@@ -170,8 +170,8 @@ class _FormReader(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._open is not None and self._text is not None:
             # HTML drops the line break right behind <textarea>.
-            told = data if self._open.fields[self._text] else data.removeprefix("\n")
-            self._open.fields[self._text] += told
+            text = data if self._open.fields[self._text] else data.removeprefix("\n")
+            self._open.fields[self._text] += text
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":

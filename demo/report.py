@@ -26,7 +26,7 @@ class DemoResult:
     counted_there: bool  # not where the EHR is somebody else's and names resources itself
     referrals: int = 0
     accepted: int = 0
-    import_says: list[str] = field(default_factory=list)
+    import_output: list[str] = field(default_factory=list)
     flags_acknowledged: int = 0
     deliveries: dict[str, int] = field(default_factory=dict)
     sent: dict[str, int] = field(default_factory=dict)

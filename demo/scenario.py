@@ -46,7 +46,7 @@ def run_scenario(service: DemoService, ehr: Ehr, how_many: int) -> DemoResult:
     with counted_step("a clinician decides on the referrals", len(referred)) as progress:
         accepted = decide_referrals(pages, people, referred, practices, progress)
     result.accepted = len(accepted)
-    result.import_says = _import(service, people, referred, accepted)
+    result.import_output = _import(service, people, referred, accepted)
     with timed_step("the clinician acknowledges every safety flag, saying what was done"):
         result.flags_acknowledged = acknowledge_flags(pages)
 
@@ -92,8 +92,8 @@ def _register(service: DemoService, people: list[Person]) -> dict[str, str]:
 
 def _token(service: DemoService, practice: Practice) -> str:
     named = ("clients", "add", practice.name, "--kind", "practice")
-    told = service.run(*named, "--organization", f"{PRACTICE_SYSTEM}|{practice.identifier}")
-    return told.split("token: ")[1].strip()
+    output = service.run(*named, "--organization", f"{PRACTICE_SYSTEM}|{practice.identifier}")
+    return output.split("token: ")[1].strip()
 
 
 def _practices(people: Iterable[Person]) -> list[Practice]:
@@ -132,10 +132,10 @@ def _import(
     # Once the corrections were taken, the platform holds the corrected answers, and so does its next export.
     taken = service.folder / "corrections.taken"
     exported = [_corrected(person) for person in enrolled] if taken.exists() else enrolled
-    told = _import_export(service, "export.csv", exported, amendments=False)
-    told += _import_export(service, "corrections.csv", enrolled, amendments=True)
+    output = _import_export(service, "export.csv", exported, amendments=False)
+    output += _import_export(service, "corrections.csv", enrolled, amendments=True)
     taken.touch()
-    return told
+    return output
 
 
 def _import_export(service: DemoService, name: str, people: list[Person], *, amendments: bool) -> list[str]:
@@ -145,10 +145,10 @@ def _import_export(service: DemoService, name: str, people: list[Person], *, ame
     CONSOLE.print(
         f"      the programme's platform hands in {name}: {len(people)} people, {responses} responses"
     )
-    said = service.run("import", str(file), "--source", "redcap-wide", may_fail=True, shows_progress=True)
-    for line in said.splitlines():
+    printed = service.run("import", str(file), "--source", "redcap-wide", may_fail=True, shows_progress=True)
+    for line in printed.splitlines():
         CONSOLE.print(f"[green]done[/green]  {line}")
-    return [f"{name}: {line}" for line in said.splitlines()]
+    return [f"{name}: {line}" for line in printed.splitlines()]
 
 
 def _with_referral_number(person: Person, referred: dict[str, SubmittedReferral]) -> Person:

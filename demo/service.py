@@ -105,8 +105,8 @@ class DemoService:
 
     def counts(self) -> Counts:
         """What the EHR was sent and is yet to be."""
-        told: Counts = self.json("deliveries", "counts")[self.destination]
-        return told
+        counts: Counts = self.json("deliveries", "counts")[self.destination]
+        return counts
 
     def sent_ids(self) -> dict[str, set[str]]:
         """The ids of everything that was sent, by type."""

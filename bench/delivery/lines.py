@@ -55,11 +55,11 @@ def _into_null(folder: Path, rounds: int, people: int) -> Iterator[ReportLine]:
     sides |= {f"bare, {count} connections": partial(_pour_null, ready, count) for count in (1, 2, 4)}
     sides["keeping"] = partial(_record_null, folder, database, ready)
     took = run_interleaved(sides, rounds)
-    told = {side: f"{resources / spread(seconds).median:,.0f}/s" for side, seconds in took.items()}
+    medians = {side: f"{resources / spread(seconds).median:,.0f}/s" for side, seconds in took.items()}
     ours, bare = _best(took, "ours"), _best(took, "bare")
     rate = spread([resources / seconds for seconds in took[ours]])
     what = f"{resources:,} resources of {people:,} people to a server that keeps nothing"
-    yield ReportLine("deliver", f"{what}: resources a second", rate, AT_LEAST_PER_SECOND, sides=told)
+    yield ReportLine("deliver", f"{what}: resources a second", rate, AT_LEAST_PER_SECOND, sides=medians)
     yield ReportLine(
         "deliver", "the same: of the bare loop", ratios(took[bare], took[ours]), OF_THE_BARE_LOOP
     )
@@ -105,10 +105,10 @@ def _two_processes(rounds: int) -> Iterator[ReportLine]:
             },
             rounds,
         )
-    told = {side: f"{spread(seconds).median:.1f} s" for side, seconds in took.items()}
+    medians = {side: f"{spread(seconds).median:.1f} s" for side, seconds in took.items()}
     what = f"PostgreSQL, {SLOW_MILLISECONDS} ms a call: two processes of one connection beside one"
     yield ReportLine(
-        "deliver", what, ratios(took["1 process"], took["2 processes"]), TWO_BESIDE_ONE, sides=told
+        "deliver", what, ratios(took["1 process"], took["2 processes"]), TWO_BESIDE_ONE, sides=medians
     )
 
 
@@ -137,10 +137,10 @@ def _into_hapi(folder: Path, rounds: int, people: int) -> Iterator[ReportLine]:
         for count in BARE_CONNECTIONS
     }
     took = {side: [one.seconds for one in ones] for side, ones in run_interleaved(sides, rounds).items()}
-    told = {side: f"{resources / spread(seconds).median:,.0f}/s" for side, seconds in took.items()}
+    medians = {side: f"{resources / spread(seconds).median:,.0f}/s" for side, seconds in took.items()}
     best = _best(took, "bare")
     what = f"{resources:,} resources of {people:,} people to HAPI: of the best bare loop"
-    yield ReportLine("deliver", what, ratios(took[best], took[OURS]), OF_THE_BEST_LOOP, sides=told)
+    yield ReportLine("deliver", what, ratios(took[best], took[OURS]), OF_THE_BEST_LOOP, sides=medians)
 
 
 def _push_hapi(warm_up: Bundles, database: Path) -> Timing:
@@ -167,5 +167,5 @@ def _resources(bundles: Bundles) -> int:
     return sum(body.count(b'"fullUrl"') for body in (*bundles.definitions, *bundles.of_people))
 
 
-def _best(took: Mapping[str, list[float]], whose: str) -> str:
-    return min((side for side in took if side.startswith(whose)), key=lambda side: spread(took[side]).median)
+def _best(took: Mapping[str, list[float]], prefix: str) -> str:
+    return min((side for side in took if side.startswith(prefix)), key=lambda side: spread(took[side]).median)

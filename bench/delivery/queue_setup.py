@@ -35,7 +35,7 @@ def queue_responses(url: str, people: int, each: int, name: str = "bench") -> No
     store = Store(url)
     publisher = Publisher((DESTINATION,), zone=ZONE)
     prepare_publishing(store, publisher, clinic, now=clock())
-    said = [json.decode(body, type=ResponseBody) for body in bodies(dict(clinic.instruments))[INSTRUMENT]]
+    sample = [json.decode(body, type=ResponseBody) for body in bodies(dict(clinic.instruments))[INSTRUMENT]]
     for first in range(0, people, AT_ONCE):
         numbers = range(first, min(first + AT_ONCE, people))
         now = clock()
@@ -47,7 +47,7 @@ def queue_responses(url: str, people: int, each: int, name: str = "bench") -> No
             for number in numbers:
                 episode = found[str(number)]
                 for at in range(each):
-                    rendered += _render(clinic, episode, said[(number + at) % len(said)], at)
+                    rendered += _render(clinic, episode, sample[(number + at) % len(sample)], at)
             publisher.publish(uow, rendered, now=now)
     store.close()
 
@@ -73,11 +73,11 @@ def _enrolment(number: int) -> ArrivedEnrolment:
     )
 
 
-def _render(clinic: Clinic, episode: Episode, said: ResponseBody, at: int) -> tuple[RenderedResource, ...]:
+def _render(clinic: Clinic, episode: Episode, sample: ResponseBody, at: int) -> tuple[RenderedResource, ...]:
     own_id = f"{episode.id}-{at}"
     timepoint = clinic.programme.timepoints[0].id
     response_id = clinic.response_id(SOURCE, own_id, episode.id, INSTRUMENT, timepoint)
-    answers = clinic.check(INSTRUMENT, said.answers)
+    answers = clinic.check(INSTRUMENT, sample.answers)
     response = Response(
         id=response_id,
         person=PersonId(episode.person),
@@ -85,7 +85,7 @@ def _render(clinic: Clinic, episode: Episode, said: ResponseBody, at: int) -> tu
         instrument=INSTRUMENT,
         instrument_version=clinic.instruments[INSTRUMENT].version,
         timepoint=timepoint,
-        authored=Moment(said.authored, date.fromisoformat(said.authored), None),
+        authored=Moment(sample.authored, date.fromisoformat(sample.authored), None),
         status=ResponseStatus.COMPLETED,
         version=1,
         answers=answers,

@@ -55,18 +55,22 @@ def import_lines(rounds: int, responses: int) -> Iterator[ReportLine]:
 def _ratio(what: str, took: dict[str, list[Timing]], of: str, responses: int) -> ReportLine:
     ours, bare = ([one[of] for one in took[side]] for side in ("ours", "bare"))
     sides = {"ours": ours, "bare": bare}
-    told = {side: f"{responses / spread(values).median:,.0f} responses/s" for side, values in sides.items()}
+    figures = {
+        side: f"{responses / spread(values).median:,.0f} responses/s" for side, values in sides.items()
+    }
     target = OF_THE_BARE_RATE if of == "seconds" else None
-    return ReportLine("import", what, ratios(bare, ours), target, sides=told)
+    return ReportLine("import", what, ratios(bare, ours), target, sides=figures)
 
 
 def _memory(many: int, of_many: list[Timing], few: int, of_few: Timing) -> Iterator[ReportLine]:
     peaks = [one["peak_kib"] / 1024 for one in of_many]
-    told = {f"{many:,} responses": f"{max(peaks):.0f} MiB"}
-    yield ReportLine("import", "peak memory, MiB", spread(peaks), at_most=MOST_MIB, sides=told)
-    told[f"{few:,} responses"] = f"{of_few['peak_kib'] / 1024:.0f} MiB"
+    figures = {f"{many:,} responses": f"{max(peaks):.0f} MiB"}
+    yield ReportLine("import", "peak memory, MiB", spread(peaks), at_most=MOST_MIB, sides=figures)
+    figures[f"{few:,} responses"] = f"{of_few['peak_kib'] / 1024:.0f} MiB"
     alike = spread([one["peak_kib"] / of_few["peak_kib"] for one in of_many])
-    yield ReportLine("import", f"peak memory of {many:,} beside {few:,}", alike, at_most=THE_SAME, sides=told)
+    yield ReportLine(
+        "import", f"peak memory of {many:,} beside {few:,}", alike, at_most=THE_SAME, sides=figures
+    )
 
 
 def _run(folder: Path, what: str, *arguments: Path) -> Timing:

@@ -53,8 +53,8 @@ def _ratio(
     target: float | None = None,
 ) -> ReportLine:
     values = {side: [of(one) for one in ones] for side, ones in took.items()}
-    told = {side: f"{resources / spread(ones).median:,.0f}/s" for side, ones in values.items()}
-    return ReportLine("push", what, ratios(values[best], values[OURS]), target, sides=told)
+    medians = {side: f"{resources / spread(ones).median:,.0f}/s" for side, ones in values.items()}
+    return ReportLine("push", what, ratios(values[best], values[OURS]), target, sides=medians)
 
 
 def _ours(warm_up: Bundles, database: Path) -> Timing:

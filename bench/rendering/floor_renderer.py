@@ -38,20 +38,20 @@ def build_floor_renderer(
     of_response: dict[bool, Template] = {}
     of_observation: list[dict[int, Template]] = [{} for _ in shown]
 
-    def facts_of(said: Any) -> Facts:
-        response_id = clinic.response_id(SOURCE, said.response_id, "", name, timepoint)
+    def facts_of(response: Any) -> Facts:
+        response_id = clinic.response_id(SOURCE, response.response_id, "", name, timepoint)
         own = [id_of(response_id).encode() for id_of, _ in shown]
         return (
-            said.response_id.encode(),
+            response.response_id.encode(),
             response_id.encode(),
-            said.person.encode(),
-            said.authored.encode(),
+            response.person.encode(),
+            response.authored.encode(),
             *own,
         )
 
     for body in bodies:
-        said, contents = decode(body), ours(body)
-        facts, values = facts_of(said), values_of(said.answers)
+        response, contents = decode(body), ours(body)
+        facts, values = facts_of(response), values_of(response.answers)
         items = b",".join(map(getitem, tables, values))
         of_response[True] = _template(contents[0], (*facts, items))
         for templates, (_, answers), content in zip(of_observation, shown, contents[1:], strict=True):
@@ -62,9 +62,9 @@ def build_floor_renderer(
     ]
 
     def render(body: bytes) -> list[bytes]:
-        said = decode(body)
-        values = values_of(said.answers)
-        facts = facts_of(said)
+        response = decode(body)
+        values = values_of(response.answers)
+        facts = facts_of(response)
         items = b",".join(map(getitem, tables, values))
         found = [response_text % response_take((*facts, items))]
         for templates, answers in observations:

@@ -25,21 +25,21 @@ def build_our_renderer(clinic: Clinic, name: InstrumentId) -> RenderFunction:
     renderer = get_response_renderers(clinic)[name]
 
     def render(body: bytes) -> list[bytes]:
-        said = decode(body)
-        answers = clinic.check(name, said.answers)
-        response_id = clinic.response_id(SOURCE, said.response_id, "", name, timepoint)
+        sample = decode(body)
+        answers = clinic.check(name, sample.answers)
+        response_id = clinic.response_id(SOURCE, sample.response_id, "", name, timepoint)
         response = Response(
             id=response_id,
-            person=PersonId(said.person),
+            person=PersonId(sample.person),
             episode=EPISODE,
             instrument=name,
             instrument_version=version,
             timepoint=timepoint,
-            authored=Moment(said.authored, date.fromisoformat(said.authored), None),
+            authored=Moment(sample.authored, date.fromisoformat(sample.authored), None),
             status=ResponseStatus.COMPLETED,
             version=1,
             answers=answers,
-            identifier=clinic.response_identifier(SOURCE, said.response_id, response_id),
+            identifier=clinic.response_identifier(SOURCE, sample.response_id, response_id),
             source=SOURCE,
         )
         rendered = renderer(response, clinic.score(name, answers))

@@ -73,8 +73,8 @@ def errors_page() -> str:
 
 
 def _describe(kind: type[FhirPmpError]) -> tuple[int, str, str]:
-    told = describe_error(kind("is wrong"))
-    return told.status, code(told.kind.value), told.who_acts
+    description = describe_error(kind("is wrong"))
+    return description.status, code(description.kind.value), description.who_acts
 
 
 def _section(kind: type[FhirPmpError]) -> str:
@@ -108,8 +108,13 @@ def _import_everything() -> None:
 
 
 def _http(status: int) -> tuple[int, str, str, str]:
-    told = describe_error(_exception(status))
-    return told.status, code(told.kind.value), "; ".join(fault.what for fault in told.faults), told.who_acts
+    description = describe_error(_exception(status))
+    return (
+        description.status,
+        code(description.kind.value),
+        "; ".join(fault.what for fault in description.faults),
+        description.who_acts,
+    )
 
 
 def _exception(status: int) -> HTTPException:
@@ -119,18 +124,18 @@ def _exception(status: int) -> HTTPException:
 def _meanings() -> Iterator[tuple[str, str, str]]:
     for response_class in HttpResponseClass:
         statuses = [s for s in range(100, 600) if classify_status(s) is response_class]
-        told = (
+        description = (
             "412 to a conditional write"
             if response_class is HttpResponseClass.MULTIPLE_MATCHES
             else _spans(statuses)
         )
-        yield code(response_class.value), told, _NEXT[response_class]
+        yield code(response_class.value), description, _NEXT[response_class]
 
 
 def _spans(statuses: list[int]) -> str:
     """`201, 301-308, 404`."""
-    told = []
+    description = []
     for _, group in groupby(enumerate(statuses), lambda pair: pair[1] - pair[0]):
         run = [status for _, status in group]
-        told.append(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}")
-    return ", ".join(told)
+        description.append(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}")
+    return ", ".join(description)

@@ -103,11 +103,11 @@ def _read(file: MappingTable) -> Hazard:
 
 def _rating(rating: MappingTable) -> Rating:
     likelihood, severity = rating.text("likelihood"), rating.text("severity")
-    for key, said, known in (
+    for key, given, known in (
         ("likelihood", likelihood, LIKELIHOODS),
         ("severity", severity, SEVERITIES),
     ):
-        if said not in known:
+        if given not in known:
             rating.fault(f"must be one of {', '.join(known)}", key)
     return Rating(likelihood, severity)
 

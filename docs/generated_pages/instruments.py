@@ -130,10 +130,10 @@ def _sentence(text: str) -> str:
 
 def _codes(instrument: Instrument) -> str:
     found = [*instrument.codings, *(c for scale in instrument.scales for c in scale.codings)]
-    told = ", ".join(dict.fromkeys(f"`{c.system}` {c.code}" for c in found))
+    codes = ", ".join(dict.fromkeys(f"`{c.system}` {c.code}" for c in found))
     items = sum(1 for item in instrument.items if item.codings)
     own = f"{items} of {len(instrument.items)} items have a published code"
-    return f"Codes: {told or 'ours only'}; {own}."
+    return f"Codes: {codes or 'ours only'}; {own}."
 
 
 def _safety(instrument: Instrument) -> str:

@@ -43,7 +43,7 @@ def import_file(file: Path, source: str, refused: Path | None) -> None:
             publisher=runtime.publisher,
             source=runtime.sources[SourceId(source)],
             clock=now,
-            tell=_print_refusal,
+            on_refusal=_print_refusal,
             progress=lambda position: progress.update(task, completed=position),
         )
         report = file_import.run(opened, refused_path)

@@ -152,10 +152,10 @@ class Clinic:
         """The id of another entry of the referral Bundle; `key` is what tells it from others of its type."""
         return ResourceId(self.ids.compute(Kind.ENTRY, referral, resource_type, key))
 
-    def entry_id_by_identifier(self, whose: str, resource_type: str, identifier: Identifier) -> ResourceId:
+    def entry_id_by_identifier(self, owner: str, resource_type: str, identifier: Identifier) -> ResourceId:
         """The id of another entry that bears an identifier; `whose`: the person's id, or the client's."""
         return ResourceId(
-            self.ids.compute(Kind.ENTRY, whose, resource_type, identifier.system, identifier.value)
+            self.ids.compute(Kind.ENTRY, owner, resource_type, identifier.system, identifier.value)
         )
 
     def referral_number(self, referral: ReferralId) -> str:

@@ -100,7 +100,7 @@ class _PublishRun:
     """One call of publish: the rows that come of it."""
 
     def __init__(self, uow: UnitOfWork, dates: ClinicalDates, last_updated: int) -> None:
-        self._books = uow
+        self._uow = uow
         self._dates = dates
         self._last_updated = last_updated
         self._instant = format_instant(last_updated)
@@ -119,7 +119,7 @@ class _PublishRun:
             return PublishedResource(r.type, r.id, before.version, changed=False)
         version = before.version + 1 if before else 1
         date_from, date_to = self._dates.span_of(r.date_text) if r.date_text else (None, None)
-        seq = self._books.version_writes.next_seq()
+        seq = self._uow.version_writes.next_seq()
         self._add_version(
             NewVersion(
                 seq,
@@ -146,18 +146,18 @@ class _PublishRun:
         content = replace_version_meta(
             row.content, (row.version, row.last_updated), (version, self._last_updated)
         )
-        seq = self._books.version_writes.next_seq()
+        seq = self._uow.version_writes.next_seq()
         again = row._replace(seq=seq, version=version, last_updated=self._last_updated, content=content)
         self._add_version(again, selective_keys(row.tokens), _current(row))
         return PublishedResource(row.type, row.id, version, changed=True)
 
     def store(self, destinations: Sequence[DestinationId], now: datetime) -> None:
         """Writes what was taken, and queues what may leave the house."""
-        self._books.version_writes.add(self._versions, self._selective, self._superseded)
+        self._uow.version_writes.add(self._versions, self._selective, self._superseded)
         if destinations and self._versions:
             sendable = self._find_sendable().difference(self._superseded)
             queued = [(lane_of(v.type, v.person), v.seq) for v in self._versions if v.seq in sendable]
-            self._books.outbox.queue(queued, destinations, superseded=self._superseded, now=now)
+            self._uow.outbox.queue(queued, destinations, superseded=self._superseded, now=now)
 
     def _add_version(
         self, version: NewVersion, selective: Sequence[int], before: CurrentVersion | None
@@ -171,7 +171,7 @@ class _PublishRun:
     def _find_sendable(self) -> set[int]:
         """The row numbers of what may be sent: all but the record side of people who do not share."""
         records = [v for v in self._versions if v.sharing == Sharing.RECORD.value]
-        writes = self._books.version_writes
+        writes = self._uow.version_writes
         episodes = writes.find_shared_episodes({v.episode for v in records if v.episode is not None})
         people = writes.find_sharing_people(
             {v.person for v in records if v.episode is None and v.person is not None}

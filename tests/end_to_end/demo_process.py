@@ -72,9 +72,11 @@ def list_running_processes(folder: Path) -> list[str]:
         if not place.name.isdigit() or int(place.name) == os.getpid():
             continue
         try:
-            told = (place / "cmdline").read_bytes() + b"\0" + (place / "environ").read_bytes()
+            command_and_environment = (
+                (place / "cmdline").read_bytes() + b"\0" + (place / "environ").read_bytes()
+            )
         except OSError:
             continue  # it ended meanwhile, or is somebody else's
-        if str(folder).encode() in told:
+        if str(folder).encode() in command_and_environment:
             found.append(f"{place.name}: {(place / 'cmdline').read_bytes().replace(bytes(1), b' ').decode()}")
     return found

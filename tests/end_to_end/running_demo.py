@@ -73,8 +73,8 @@ class RunningDemo:
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             states = self.states()
-            under_way = states.get("in_flight", 0) > 0 and states.get("pending", 0) > 0
-            if under_way and states["sent"] > sent:
+            is_in_progress = states.get("in_flight", 0) > 0 and states.get("pending", 0) > 0
+            if is_in_progress and states["sent"] > sent:
                 return
             time.sleep(0.01)
         raise AssertionError(f"no push was seen in its middle: {self.states()}")

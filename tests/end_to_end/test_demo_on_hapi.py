@@ -46,25 +46,25 @@ def test_a_comparison_of_everything_finds_all_of_it_equal_and_nothing_to_do(
     running_demo: RunningDemo,
 ) -> None:
     running_demo.wait_until_all_delivered()
-    told = json.loads(running_demo.service.run("reconcile", "--dry-run", "--json").splitlines()[-1])
-    assert told["complete"]
-    assert told["found"].keys() == {"equal"}, told["found"]
+    comparison = json.loads(running_demo.service.run("reconcile", "--dry-run", "--json").splitlines()[-1])
+    assert comparison["complete"]
+    assert comparison["found"].keys() == {"equal"}, comparison["found"]
     # People of other tests may be there as well.
     acknowledged = running_demo.read(
         "SELECT 'resources', count(*) FROM (SELECT DISTINCT type, id FROM published JOIN outbox "
         "ON outbox.published_seq = published.seq WHERE destination = ? AND outbox.state = 'sent')",
         running_demo.ehr.destination,
     )
-    assert acknowledged == [("resources", told["found"]["equal"])]
-    assert told["found"]["equal"] >= sum(running_demo.result.sent.values())
-    assert told["again"] == []
+    assert acknowledged == [("resources", comparison["found"]["equal"])]
+    assert comparison["found"]["equal"] >= sum(running_demo.result.sent.values())
+    assert comparison["again"] == []
 
 
 def test_the_demo_shows_what_it_promises_to_show(running_demo: RunningDemo) -> None:
     result = running_demo.result
     assert (result.referrals, result.accepted) == (3, 3)
     assert result.flags_acknowledged > 0
-    assert any("responses: 0 accepted" in line and " 0 amended" not in line for line in result.import_says)
+    assert any("responses: 0 accepted" in line and " 0 amended" not in line for line in result.import_output)
     assert {letter.ended for letter in result.letters} == {"finished", "stopped"}
 
 
@@ -76,8 +76,8 @@ def test_a_second_run_finds_everything_delivered_and_sends_nothing(running_demo:
         result = run_scenario(again, running_demo.ehr, 12)
     assert result.newly_sent == 0
     assert result.is_successful
-    assert not any(" refused" in line and " 0 refused" not in line for line in result.import_says)
-    assert not any(" accepted" in line and " 0 accepted" not in line for line in result.import_says)
+    assert not any(" refused" in line and " 0 refused" not in line for line in result.import_output)
+    assert not any(" accepted" in line and " 0 accepted" not in line for line in result.import_output)
     report = running_demo.compare()
     assert report.is_clean, str(report)
 
@@ -127,9 +127,9 @@ def test_a_letter_is_read_by_the_practice_that_referred_and_by_no_other(running_
 def test_an_import_given_twice_brings_nothing_new(running_demo: RunningDemo, killed: Popen[bytes]) -> None:
     rows = "SELECT 'published', count(*) FROM published UNION ALL SELECT 'outbox', count(*) FROM outbox"
     before = running_demo.read(rows)
-    said = running_demo.hand_in(running_demo.people(12, 24), "the-same-again.csv")
-    assert "responses: 0 accepted" in said
-    assert "enrolments: 0 accepted, 12 repeated, 0 amended, 0 refused" in said
+    output = running_demo.hand_in(running_demo.people(12, 24), "the-same-again.csv")
+    assert "responses: 0 accepted" in output
+    assert "enrolments: 0 accepted, 12 repeated, 0 amended, 0 refused" in output
     assert running_demo.read(rows) == before
     report = running_demo.compare()
     assert report.is_clean, str(report)

@@ -28,7 +28,7 @@ GP_REQUEST = "Please review the analgesics in four weeks."
 
 
 def test_a_referred_person_goes_all_the_way_by_every_door(running_demo: RunningDemo, page: Page) -> None:
-    person = somebody(running_demo)
+    person = choose_person(running_demo)
     gp = practice_of(running_demo, person)
     other = PracticeSystem(
         f"{running_demo.service.address}/fhir", token(running_demo, "A practice elsewhere", "practice")
@@ -50,10 +50,10 @@ def test_a_referred_person_goes_all_the_way_by_every_door(running_demo: RunningD
     assert gp.read(referred.task)["status"] == "accepted"
 
     # 3. The platform hands in lessons and answers.
-    said = running_demo.hand_in(
+    output = running_demo.hand_in(
         [dataclasses.replace(person, referral_number=referred.number)], "one-person.csv"
     )
-    assert "enrolments: 1 accepted, 0 repeated, 0 amended, 0 refused" in said
+    assert "enrolments: 1 accepted, 0 repeated, 0 amended, 0 refused" in output
     assert gp.read(referred.task)["status"] == "in-progress"
 
     # 4. What was answered about self-harm stands first on the worklist, and the clinician says what was done.
@@ -102,7 +102,7 @@ def test_a_referred_person_goes_all_the_way_by_every_door(running_demo: RunningD
     )
 
 
-def somebody(running_demo: RunningDemo) -> Person:
+def choose_person(running_demo: RunningDemo) -> Person:
     """Referred, finished, shares, answered the PHQ-9 without blanks, and item 9 with more than zero: not among the stage's."""
     return next(
         person

@@ -54,13 +54,13 @@ def full_disk(store: Store) -> Iterator[None]:
         return
     commit = engine.dialect.do_commit
 
-    def no_room(connection: Any) -> None:
+    def disk_full(connection: Any) -> None:
         if connection.read_only:
             return commit(connection)
         connection.rollback()
         raise psycopg.errors.DiskFull("could not extend file: No space left on device")
 
-    engine.dialect.do_commit = no_room  # type: ignore[assignment,method-assign]
+    engine.dialect.do_commit = disk_full  # type: ignore[assignment,method-assign]
     try:
         yield
     finally:

@@ -67,7 +67,7 @@ class HapiServer:
         self.folder.mkdir(parents=True, exist_ok=True)
         deadline = time.monotonic() + within
         with self.log.open("ab") as log:
-            said_before = log.tell()
+            offset = log.tell()
             self._process = subprocess.Popen(
                 [
                     *(java, f"-Xmx{self.heap}", "-Duser.timezone=UTC", *SHORT_LIVED),
@@ -80,7 +80,7 @@ class HapiServer:
                 start_new_session=True,  # Ctrl-C is ours to pass on
             )
         try:
-            self._wait(said_before, deadline)
+            self._wait(offset, deadline)
         except BaseException:
             self.kill()
             raise
@@ -127,11 +127,11 @@ class HapiServer:
         if process.stdin:
             process.stdin.close()
 
-    def _wait(self, said_before: int, deadline: float) -> None:
+    def _wait(self, offset: int, deadline: float) -> None:
         while time.monotonic() < deadline:
             if not self.running:
                 raise HapiDidNotStart(f"HAPI ended while starting. Its last words: {self._last_words()}")
-            if (port := self._port_it_said(said_before)) is not None:
+            if (port := self._find_logged_port(offset)) is not None:
                 self.port = port
                 with contextlib.suppress(urllib.error.URLError, TimeoutError, ConnectionError):
                     get_json(f"{self.base_url}/metadata?_elements=fhirVersion", within=60)
@@ -139,9 +139,9 @@ class HapiServer:
             time.sleep(0.1)
         raise HapiDidNotStart(f"HAPI did not answer in time. Its last words: {self._last_words()}")
 
-    def _port_it_said(self, said_before: int) -> int | None:
+    def _find_logged_port(self, offset: int) -> int | None:
         with self.log.open("rb") as log:
-            log.seek(said_before)
+            log.seek(offset)
             for line in log:
                 if line.startswith(b"LISTENING ") and line.endswith(b"\n"):
                     return int(line.split()[1])

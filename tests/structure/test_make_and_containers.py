@@ -94,7 +94,7 @@ def test_the_program_starts_with_the_example_environment(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("make_says", "make_ends", "ci_ends", "last_line"),
+    ("make_output", "make_ends", "ci_ends", "last_line"),
     [
         ("=== 3 passed in 1.20s ===", 0, 0, "3 passed in 1.20s"),
         ("=== 1 failed, 3 passed in 1.20s ===", 1, 1, "1 failed, 3 passed in 1.20s"),
@@ -107,10 +107,10 @@ def test_the_program_starts_with_the_example_environment(tmp_path: Path) -> None
     ],
 )
 def test_ci_passes_only_when_tests_ran_and_none_was_left_out(
-    tmp_path: Path, make_says: str, make_ends: int, ci_ends: int, last_line: str
+    tmp_path: Path, make_output: str, make_ends: int, ci_ends: int, last_line: str
 ) -> None:
     make = tmp_path / "make"
-    make.write_text(f'#!/bin/sh\n[ "$CI" = true ] && echo "{make_says}"\nexit {make_ends}\n')
+    make.write_text(f'#!/bin/sh\n[ "$CI" = true ] && echo "{make_output}"\nexit {make_ends}\n')
     make.chmod(0o755)
     done = subprocess.run(
         [ROOT / ".ci" / "run"],

@@ -29,7 +29,7 @@ WITHOUT_AUDIT = {
     "/programme/openapi.json",
 }  # nobody is named there
 
-VISITORS_BY_PREFIX = {
+CALLERS_BY_PREFIX = {
     "fhir": {CallerKind.EHR, CallerKind.PRACTICE},
     "programme": {CallerKind.PLATFORM},
     "hooks": {CallerKind.HOOK},
@@ -93,7 +93,7 @@ def test_each_door_lets_in_its_own_visitors_only(app: Flask) -> None:
     for rule, method, policy in _routes(app):
         assert policy is not None
         first = rule.rule.split("/")[1]
-        own = VISITORS_BY_PREFIX.get(first, VISITORS_BY_PREFIX[""])
+        own = CALLERS_BY_PREFIX.get(first, CALLERS_BY_PREFIX[""])
         assert policy.callers - {CallerKind.ANYONE} <= own, f"{method} {rule.rule}"
 
 

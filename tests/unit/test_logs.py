@@ -30,7 +30,7 @@ def test_the_place_of_an_error_leaves_its_words_out() -> None:
     try:
         raise ValueError("Alex answered 3")
     except ValueError as error:
-        told = error_location(error)
-    assert told.startswith("ValueError at ")
-    assert "test_logs.py" in told
-    assert "Alex" not in told
+        location = error_location(error)
+    assert location.startswith("ValueError at ")
+    assert "test_logs.py" in location
+    assert "Alex" not in location

@@ -44,7 +44,7 @@ class TypeCapability:
 
     def claims(self, way: WriteStrategy) -> bool | None:
         """Whether the server says that a first write may go that way; None: it does not say."""
-        needed, said = {
+        needed, claimed = {
             WriteStrategy.OUR_ID: ("update", self.update_create),
             WriteStrategy.CONDITIONAL_UPDATE: ("update", self.conditional_update),
             WriteStrategy.CONDITIONAL_CREATE: ("create", self.conditional_create),
@@ -54,7 +54,7 @@ class TypeCapability:
             ),
             WriteStrategy.NONE: ("", False),
         }[way]
-        return said if needed in self.interactions else False
+        return claimed if needed in self.interactions else False
 
 
 @dataclass(frozen=True, slots=True)

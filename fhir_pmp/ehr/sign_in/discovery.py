@@ -11,7 +11,7 @@ from fhir_pmp.ehr.transport.response_class import (
     HttpResponseClass,
     OffOrigin,
     SignInRefused,
-    TokenEndpointSick,
+    TokenEndpointFailing,
     WireFailure,
     classify_status,
 )
@@ -33,27 +33,27 @@ class Configuration:
 
 
 def discover(client: EhrClient, algorithm: Algorithm, allowed: Collection[str]) -> Configuration:
-    """Asks. Raises TokenEndpointSick while there is no answer, SignInRefused for one that we cannot sign in by."""
+    """Asks. Raises TokenEndpointFailing while there is no answer, SignInRefused for one that we cannot sign in by."""
     try:
         answer = client.ask("GET", WELL_KNOWN, headers={"Accept": "application/json"})
     except WireFailure:
-        raise TokenEndpointSick from None
+        raise TokenEndpointFailing from None
     response_class = classify_status(answer.status)
     if response_class in RETRYABLE:
-        raise TokenEndpointSick
+        raise TokenEndpointFailing
     if response_class is not HttpResponseClass.DONE:
         raise SignInRefused(f"the destination has no SMART configuration ({answer.status})")
     try:
-        said = read_json(answer.body, max_bytes=LARGEST)
+        configuration = read_json(answer.body, max_bytes=LARGEST)
     except NotUnderstood:
         raise SignInRefused("the destination's SMART configuration is not JSON") from None
-    return Configuration(_token_endpoint(said, client.base, algorithm, allowed))
+    return Configuration(_token_endpoint(configuration, client.base, algorithm, allowed))
 
 
 def _token_endpoint(
-    said: Mapping[str, Any], base: str, algorithm: Algorithm, allowed: Collection[str]
+    configuration: Mapping[str, Any], base: str, algorithm: Algorithm, allowed: Collection[str]
 ) -> str:
-    endpoint = said.get("token_endpoint")
+    endpoint = configuration.get("token_endpoint")
     if not isinstance(endpoint, str):
         raise SignInRefused("the destination's SMART configuration names no token endpoint")
     try:
@@ -71,7 +71,7 @@ def _token_endpoint(
         ("token_endpoint_auth_methods_supported", "private_key_jwt"),
         ("token_endpoint_auth_signing_alg_values_supported", algorithm.value),
     ):
-        offered = said.get(name)
+        offered = configuration.get(name)
         if isinstance(offered, list) and needed not in offered:
             raise SignInRefused(f"the destination's SMART configuration does not offer {needed}")
     return endpoint

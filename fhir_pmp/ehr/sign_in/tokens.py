@@ -15,7 +15,7 @@ from fhir_pmp.ehr.sign_in.keys import SigningKey
 from fhir_pmp.ehr.transport.client import Answer, EhrClient, Limits
 from fhir_pmp.ehr.transport.response_class import (
     SignInRefused,
-    TokenEndpointSick,
+    TokenEndpointFailing,
     WireFailure,
     classify_status,
 )
@@ -75,7 +75,7 @@ class BackendSignIn:
         self._configuration: tuple[Configuration, datetime] | None = None
 
     def token(self) -> str:
-        """A token to be sent to the EHR. Raises TokenEndpointSick, SignInRefused, Untrusted."""
+        """A token to be sent to the EHR. Raises TokenEndpointFailing, SignInRefused, Untrusted."""
         with self._lock:
             if self._held_token is None or self._clock() >= self._held_token.until:
                 self._held_token = self._ask()
@@ -109,7 +109,7 @@ class BackendSignIn:
             if answer.status == 200:
                 return _held_token(answer, asked_at)
             if classify_status(answer.status) in RETRYABLE:
-                raise TokenEndpointSick
+                raise TokenEndpointFailing
             error = _error(answer)
             refusal = SignInRefused(f"its token endpoint answers {answer.status} {error}".rstrip())
             if error != "invalid_client":
@@ -151,15 +151,15 @@ class BackendSignIn:
             with EhrClient(f"{parts.scheme}://{parts.netloc}", connections=1, limits=LIMITS) as client:
                 return client.ask("POST", endpoint, urlencode(asked).encode(), headers)
         except WireFailure:
-            raise TokenEndpointSick from None
+            raise TokenEndpointFailing from None
 
 
 def _held_token(answer: Answer, asked_at: datetime) -> _HeldToken:
     try:
-        said = read_json(answer.body, max_bytes=LARGEST)
+        body = read_json(answer.body, max_bytes=LARGEST)
     except NotUnderstood:
-        raise TokenEndpointSick from None
-    token, kind, lasts = said.get("access_token"), said.get("token_type"), said.get("expires_in", 300)
+        raise TokenEndpointFailing from None
+    token, kind, lasts = body.get("access_token"), body.get("token_type"), body.get("expires_in", 300)
     if not isinstance(token, str) or not token.isascii() or not token.isprintable() or " " in token:
         raise SignInRefused("its token endpoint gives no token")
     if str(kind).lower() != "bearer" or not isinstance(lasts, int) or isinstance(lasts, bool) or lasts < 1:

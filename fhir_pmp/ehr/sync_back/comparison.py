@@ -46,7 +46,7 @@ class ComparisonResult(StrEnum):
     ELSEWHERE = (
         "elsewhere"  # under another id than the server had given it: looked for again, as what is missing is
     )
-    UNDER_WAY = "under_way"  # a delivery is being sent: it settles this itself
+    IN_PROGRESS = "under_way"  # a delivery is being sent: it settles this itself
 
 
 _RESEND_REASONS = {
@@ -126,19 +126,19 @@ class Comparison:
 
     def record_audit(self, outcome: str) -> None:
         """Writes down in the audit that both sides were compared, and what that came to."""
-        told = (
+        counted = (
             ", ".join(f"{count} {what}" for what, count in sorted(self.counts.items()))
             or "nothing to compare"
         )
         dry = " (dry run)" if self.dry_run else ""
         with self.store.begin_without_publishing() as uow:
-            self._audit(uow, f"reconcile {self.connection.id}{dry}: {told}", "query", outcome, [], [])
+            self._audit(uow, f"reconcile {self.connection.id}{dry}: {counted}", "query", outcome, [], [])
 
     def _compare_one(
         self, uow: UnitOfWork, reference: str, resource: dict[str, Any], one: ExpectedResource | None
     ) -> ComparisonResult:
         if one is not None and one.is_being_sent:
-            return ComparisonResult.UNDER_WAY
+            return ComparisonResult.IN_PROGRESS
         version = self._matcher.version(uow, reference, one, resource)
         if one is None:
             return self._record_unexpected(uow, reference, resource, version)

@@ -60,8 +60,8 @@ class PullResult:
     counts: Counter[str] = field(default_factory=Counter)  # new, kept, complete, refused, pages
 
     def __str__(self) -> str:
-        told = (f"{count} {what}" for what, count in sorted(self.counts.items()))
-        return ", ".join(told) or "nothing read"
+        counted = (f"{count} {what}" for what, count in sorted(self.counts.items()))
+        return ", ".join(counted) or "nothing read"
 
 
 class _RunEnded(Exception):

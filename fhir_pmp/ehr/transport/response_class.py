@@ -109,7 +109,7 @@ class SignInRefused(Untrusted):
     """The destination's token endpoint does not sign us in. The operator looks at client id, keys and scope."""
 
 
-class TokenEndpointSick(WireFailure):
+class TokenEndpointFailing(WireFailure):
     """The destination's token endpoint does not answer as it should; nothing was asked of the destination itself."""
 
     response_class = HttpResponseClass.RETRY

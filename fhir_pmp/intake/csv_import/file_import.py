@@ -68,7 +68,7 @@ class FileImport:
     publisher: Publisher
     source: Source
     clock: Callable[[], datetime]
-    tell: Callable[[RowRefusal], None]
+    on_refusal: Callable[[RowRefusal], None]
     progress: Callable[[int], None]
 
     def run(self, file: BinaryIO, refused_path: Path) -> ImportReport:
@@ -130,7 +130,7 @@ class FileImport:
         if not faults:
             return
         for row, fault in faults:
-            self.tell(RowRefusal(row.line, fault.field, fault.what))
+            self.on_refusal(RowRefusal(row.line, fault.field, fault.what))
         for row in unit.rows:
             report.refused_rows += 1
             row_faults = [str(fault) for at, fault in faults if at is row]

@@ -110,8 +110,8 @@ def _result(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summa
             yield Paragraph(wording.sentence("worsened", measures=", ".join(worse)), ParagraphStyle.STRONG)
         elif worse:
             title = lower_first(timepoint.title)
-            said = wording.sentence("worsened_later", timepoint=title, measures=", ".join(worse))
-            yield Paragraph(said, ParagraphStyle.STRONG)
+            sentence = wording.sentence("worsened_later", timepoint=title, measures=", ".join(worse))
+            yield Paragraph(sentence, ParagraphStyle.STRONG)
     if result.improved or result.unchanged or result.worsened:
         yield Paragraph(wording.sentence("counted", timepoint=lower_first(post.title)), ParagraphStyle.SMALL)
 
@@ -177,10 +177,10 @@ def _status_line(
 
 def _answered(summary: Summary, timepoint: Timepoint) -> set[str]:
     scored = {one.instrument.id for one in summary.scales if one.at(timepoint.id).response is not None}
-    told = {
+    categorised = {
         line.instrument for line in summary.categories if line.timepoint == timepoint.id and not line.absence
     }
-    return scored | told
+    return scored | categorised
 
 
 def _absence(clinic: Clinic, facts: LetterFacts, timepoint: Timepoint) -> Absence:

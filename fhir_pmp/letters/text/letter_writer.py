@@ -132,5 +132,7 @@ def _closing(wording: Wording, facts: LetterFacts) -> tuple[str, ...]:
     if facts.signer is None:
         return (wording.sentence("unsigned"),) if facts.kind is LetterKind.RECEIPT else ()
     registration = facts.signer.registration
-    said = (wording.sentence("registration", registration=registration),) if registration else ()
-    return (wording.sentence("sincerely"), facts.signer.name, *said)
+    registration_lines = (
+        (wording.sentence("registration", registration=registration),) if registration else ()
+    )
+    return (wording.sentence("sincerely"), facts.signer.name, *registration_lines)

@@ -168,9 +168,9 @@ def test_f28_a_storm_of_503_sees_few_probes_and_then_all_is_sent_at_a_pace(
         calls.append(len(scenario.proxy.seen) - before)
         scenario.harness.later(seconds=5)
     # Five in a row open the breaker (one connection each may be under way); then after 1-2, 2-4, 4-8, ... seconds.
-    under_way = scenario.harness.client.connections - 1
-    assert calls[0] <= 5 + under_way
-    assert calls[-1] <= 5 + under_way + 10
+    in_progress = scenario.harness.client.connections - 1
+    assert calls[0] <= 5 + in_progress
+    assert calls[-1] <= 5 + in_progress + 10
     assert scenario.harness.states() == {"sent": 1, "pending": 500}
 
     scenario.proxy.plan = lambda _: None

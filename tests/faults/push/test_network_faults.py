@@ -108,7 +108,7 @@ def test_f16_a_cut_answer_under_its_true_length_is_unknown_then_settled_once(
 
 
 @pytest.mark.parametrize(
-    "said",
+    "body",
     [
         b"<!DOCTYPE html><title>Sign in</title>",
         b"",
@@ -120,14 +120,14 @@ def test_f16_a_cut_answer_under_its_true_length_is_unknown_then_settled_once(
 )
 @pytest.mark.parametrize("alone", [False, True], ids=["in a transaction", "alone"])
 def test_f17_a_success_that_says_something_else_is_unknown_then_settled_once(
-    scenario_also_on_hapi: FaultScenario, said: bytes, alone: bool
+    scenario_also_on_hapi: FaultScenario, body: bytes, alone: bool
 ) -> None:
     scenario = scenario_also_on_hapi
     scenario.publish_people()
     scenario.harness.push_until_quiet()
     scenario.correct_scores(ks=(1,) if alone else (1, 2))
     scenario.proxy.plan = first_where(
-        is_write_of_first_score(scenario), InjectedFault("another body", override_body=lambda _: said)
+        is_write_of_first_score(scenario), InjectedFault("another body", override_body=lambda _: body)
     )
     scenario.harness.push()
     assert_settled_without_duplicate(scenario, first=False)

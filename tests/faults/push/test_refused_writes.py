@@ -212,20 +212,20 @@ def test_f25_two_that_match_are_for_a_person_and_never_the_first_of_them(
 ) -> None:
     scenario = scenario_also_on_hapi
     scenario.harness.destination = destination(strategy=strategy, entries=1 if alone else 200)
-    twin = {
+    duplicate = {
         "resourceType": "Observation",
         "identifier": [{"system": SCORES, "value": f"{scenario.first}-1"}],
         "status": "final",
         "code": {"text": "somebody else's"},
     }
-    twins = [scenario.ehr.ask("POST", "Observation", twin).json()["id"] for _ in range(2)]
+    duplicates = [scenario.ehr.ask("POST", "Observation", duplicate).json()["id"] for _ in range(2)]
     scenario.publish_people(1)
     assert scenario.harness.push_until_quiet() == {"sent": 8, "dead": 1}
     assert scenario.newest_delivery().state.value == "dead"
     (item,) = scenario.harness.work_items()
     assert (item.kind, item.role, item.details["status"]) == (DELIVERY_REFUSED, "administrator", 412)
     assert item.details["reason"] == "several at the destination bear this identifier"
-    for id_ in twins:
+    for id_ in duplicates:
         assert scenario.ehr.versions(f"Observation/{id_}") == 1
 
 

@@ -101,11 +101,11 @@ def test_nobody_who_was_imported_stands_in_anything_that_was_printed(
     )
     command_runner.run_ok("import", str(tmp_path / "export.csv"), "--source", "redcap-wide")
     command_runner.run("summary", "nobody-we-know")
-    told = command_runner.output
+    output = command_runner.output
     for person in people:
-        assert person.family_name not in told
-        assert person.medicare_number is None or person.medicare_number not in told
-    assert "Traceback" not in told
+        assert person.family_name not in output
+        assert person.medicare_number is None or person.medicare_number not in output
+    assert "Traceback" not in output
 
 
 @pytest.mark.parametrize(

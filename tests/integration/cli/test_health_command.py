@@ -34,10 +34,10 @@ def test_the_status_says_whether_a_person_should_look(command_runner: CommandRun
     assert "this version needs" in not_migrated.stderr
 
     command_runner.run_ok("migrate")
-    nobody_works = command_runner.run("health")
-    assert nobody_works.returncode == 3
-    assert "sync: no process is at work" in nobody_works.stdout
-    assert "hapi, last delivery that got through: none" in nobody_works.stdout
+    without_sync = command_runner.run("health")
+    assert without_sync.returncode == 3
+    assert "sync: no process is at work" in without_sync.stdout
+    assert "hapi, last delivery that got through: none" in without_sync.stdout
 
     store = Store(command_runner.environment["FHIR_PMP_DATABASE_URL"])
     with store.begin_without_publishing() as uow:
@@ -45,10 +45,10 @@ def test_the_status_says_whether_a_person_should_look(command_runner: CommandRun
     store.close()
     well = command_runner.run("health", "--json")
     assert well.returncode == 0
-    told = json.loads(well.stdout)
-    assert told["status"] == "ok"
-    assert told["destinations"]["hapi"]["seconds_since_last_delivery"] is None
-    assert told["destinations"]["hapi"]["breaker"] == "closed"
+    status = json.loads(well.stdout)
+    assert status["status"] == "ok"
+    assert status["destinations"]["hapi"]["seconds_since_last_delivery"] is None
+    assert status["destinations"]["hapi"]["breaker"] == "closed"
 
 
 def test_whoever_is_let_in_or_shut_out_stands_in_the_audit(command_runner: CommandRunner) -> None:

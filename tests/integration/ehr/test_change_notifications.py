@@ -43,8 +43,10 @@ def test_each_form_of_a_rest_hook_is_kept_answered_202_and_followed_by_reading(
     with_payload: bool,
 ) -> None:
     put(ehr, task(1, status="accepted"))
-    said = ehr.get("Task/their-task-1") | {"status": "rejected"}  # not what stands there: it is no truth
-    answer = webhook.send_webhook(said if with_payload else None, method=method, place=place)
+    task_there = ehr.get("Task/their-task-1") | {
+        "status": "rejected"
+    }  # not what stands there: it is no truth
+    answer = webhook.send_webhook(task_there if with_payload else None, method=method, place=place)
     assert answer.status_code == 202
     assert [one.state.value for one in webhook.kept()] == ["received"]
     assert follow_notifications(harness)["kept"] == 1
@@ -121,11 +123,11 @@ def test_f36_a_webhook_delivered_three_times_has_one_effect_and_the_same_reply(
     harness: SyncHarness, ehr: EhrObserver, webhook: WebhookSender, proxy: FaultProxy
 ) -> None:
     put(ehr, task(1, status="accepted"))
-    said = ehr.get("Task/their-task-1")
-    answers = [webhook.send_webhook(said, key="event-7") for _ in range(2)]
+    task_there = ehr.get("Task/their-task-1")
+    answers = [webhook.send_webhook(task_there, key="event-7") for _ in range(2)]
     follow_notifications(harness)
     asked = len(proxy.seen)
-    answers.append(webhook.send_webhook(said, key="event-7"))
+    answers.append(webhook.send_webhook(task_there, key="event-7"))
     follow_notifications(harness)
     assert {(one.status_code, one.data) for one in answers} == {(202, answers[0].data)}
     assert statuses(harness) == ["accepted"]
@@ -137,9 +139,10 @@ def test_f36_the_same_version_of_a_resource_is_the_same_event_without_a_key(
     harness: SyncHarness, ehr: EhrObserver, webhook: WebhookSender
 ) -> None:
     put(ehr, task(1))
-    said = ehr.get("Task/their-task-1")
+    task_there = ehr.get("Task/their-task-1")
     assert [
-        webhook.send_webhook(said, method="PUT", place="Task/their-task-1").status_code for _ in range(3)
+        webhook.send_webhook(task_there, method="PUT", place="Task/their-task-1").status_code
+        for _ in range(3)
     ] == [202] * 3
     assert follow_notifications(harness)["kept"] == 1
     assert len(webhook.kept()) == 1
@@ -150,9 +153,9 @@ def test_f37_another_body_under_a_known_key_is_422_and_keeps_nothing(
     harness: SyncHarness, ehr: EhrObserver, webhook: WebhookSender, key: str | None
 ) -> None:
     put(ehr, task(1))
-    said = ehr.get("Task/their-task-1")
-    assert webhook.send_webhook(said, key=key).status_code == 202
-    answer = webhook.send_webhook(said | {"status": "cancelled"}, key=key)
+    task_there = ehr.get("Task/their-task-1")
+    assert webhook.send_webhook(task_there, key=key).status_code == 202
+    answer = webhook.send_webhook(task_there | {"status": "cancelled"}, key=key)
     assert answer.status_code == 422
     assert b"cancelled" not in answer.data
     assert len(webhook.kept()) == 1

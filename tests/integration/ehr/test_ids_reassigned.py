@@ -78,8 +78,8 @@ def test_the_reconcile_finds_that_they_are_anothers_and_sends_ours_again(
     sent: SyncHarness, ehr: EhrObserver, foreign: dict[str, Resource]
 ) -> None:
     assert reconcile(sent, dry_run=True).counts == {"missing": EVERYTHING}
-    came_to = reconcile(sent)
-    assert came_to.counts == {"missing": EVERYTHING}
+    result = reconcile(sent)
+    assert result.counts == {"missing": EVERYTHING}
     sent.push_until_quiet()
     assert_untouched(ehr, foreign)
     assert_everything_once(sent, ehr, foreign, EVERYTHING)
@@ -142,12 +142,12 @@ def test_what_somebody_deleted_under_an_id_of_ours_was_the_strangers(
     assert values_of(ehr, "1-1") == ["9.00"]
 
 
-@pytest.mark.parametrize("whose", ["a stranger's", "ours"])
+@pytest.mark.parametrize("owner", ["a stranger's", "ours"])
 def test_a_deletion_that_is_rung_for_is_noticed_where_it_was_of_ours(
-    sent: SyncHarness, stub: StubProcess, ehr: EhrObserver, whose: str
+    sent: SyncHarness, stub: StubProcess, ehr: EhrObserver, owner: str
 ) -> None:
     places = remote_references_of_ours(sent)
-    if whose != "ours":
+    if owner != "ours":
         stub.kill()
         stub.start()
         take_over_ids(places, ehr)
@@ -155,8 +155,8 @@ def test_a_deletion_that_is_rung_for_is_noticed_where_it_was_of_ours(
     assert ehr.ask("DELETE", place).status_code == 200
     with webhook_sender(sent) as webhook:
         webhook.send_webhook(None, method="PUT", place=place)
-    assert follow_notifications(sent)["deleted"] == (whose == "ours")
-    assert len(sent.work_items()) == (whose == "ours")
+    assert follow_notifications(sent)["deleted"] == (owner == "ours")
+    assert len(sent.work_items()) == (owner == "ours")
 
 
 def test_a_deleted_one_is_ours_while_its_server_does_not_tell_former_versions(

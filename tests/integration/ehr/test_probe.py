@@ -159,7 +159,7 @@ def _not_r4(body: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("fault", "says"),
+    ("fault", "message"),
     [
         (InjectedFault("R3", override_body=_not_r4), "does not speak FHIR R4"),
         (InjectedFault("HTML", override_body=lambda _: b"<html>"), "is not the FHIR answer it should be"),
@@ -167,13 +167,13 @@ def _not_r4(body: bytes) -> bytes:
         (InjectedFault("gone", reset_before=True), "did not arrive whole"),
     ],
 )
-def test_what_is_no_fhir_r4_server_is_said_in_one_line(fault: InjectedFault, says: str) -> None:
+def test_what_is_no_fhir_r4_server_is_said_in_one_line(fault: InjectedFault, message: str) -> None:
     with stub_server() as server, FaultProxy(server.address, lambda _: fault) as proxy:
         result = CliRunner().invoke(commands, ["probe", proxy.address])
     assert result.exit_code == COULD_NOT_PROBE
     assert result.stderr.count("\n") == 1
     assert result.stderr.startswith("This server could not be probed: ")
-    assert says in result.stderr
+    assert message in result.stderr
     assert result.stdout == ""
 
 

@@ -29,9 +29,9 @@ def forgets_everything(stub: StubProcess) -> None:
 
 def test_where_both_sides_are_equal_nothing_is_written(sent: SyncHarness, proxy: FaultProxy) -> None:
     before = len(proxy.written_bodies())
-    came_to = reconcile(sent)
-    assert came_to.complete
-    assert came_to.counts == {"equal": 17}
+    result = reconcile(sent)
+    assert result.complete
+    assert result.counts == {"equal": 17}
     assert sent.push().counts == {}
     assert len(proxy.written_bodies()) == before
     with sent.store.read() as uow:
@@ -44,8 +44,8 @@ def test_an_ehr_that_forgot_everything_gets_everything_again_in_order_and_the_au
     sent: SyncHarness, stub: StubProcess, ehr: EhrObserver
 ) -> None:
     forgets_everything(stub)
-    came_to = reconcile(sent)
-    assert came_to.counts == {"missing": 17}
+    result = reconcile(sent)
+    assert result.counts == {"missing": 17}
     assert sent.push_until_quiet() == {"sent": 17}
     assert checked(sent, ehr.address).is_clean
     assert sent.work_items() == []
@@ -62,9 +62,9 @@ def test_what_stands_in_an_older_version_is_sent_again(sent: SyncHarness, ehr: E
     publish(sent.store, [score(1, 1, "9.00")])
     sent.push()
     put(ehr, before)  # an EHR that was put back to its backup says what it said before
-    came_to = reconcile(sent)
-    assert came_to.counts == {"equal": 16, "older": 1}
-    assert came_to.sent_again == ("Observation/score-1-1/_history/2: an older version stood there",)
+    result = reconcile(sent)
+    assert result.counts == {"equal": 16, "older": 1}
+    assert result.sent_again == ("Observation/score-1-1/_history/2: an older version stood there",)
     sent.push()
     assert str(ehr.get("Observation/score-1-1")["valueQuantity"]["value"]) == "9.00"
     assert checked(sent, ehr.address).is_clean
@@ -130,9 +130,9 @@ def test_a_second_resource_with_our_identifier_becomes_a_work_item_until_one_is_
 
 def test_a_dry_run_tells_and_changes_nothing(sent: SyncHarness, stub: StubProcess) -> None:
     forgets_everything(stub)
-    came_to = reconcile(sent, dry_run=True)
-    assert came_to.counts == {"missing": 17}
-    assert len(came_to.sent_again) == 17
+    result = reconcile(sent, dry_run=True)
+    assert result.counts == {"missing": 17}
+    assert len(result.sent_again) == 17
     assert sent.states() == {"sent": 17}
     assert sent.push().counts == {}
     (row,) = audited(sent, "reconcile hospital")
@@ -143,9 +143,9 @@ def test_a_sick_destination_breaks_the_comparison_off_and_nothing_is_concluded(
     sent: SyncHarness, proxy: FaultProxy
 ) -> None:
     proxy.plan = lambda call: InjectedFault("sick", status=503) if "Observation?" in call.path else None
-    came_to = reconcile(sent)
-    assert not came_to.complete
-    assert "missing" not in came_to.counts
+    result = reconcile(sent)
+    assert not result.complete
+    assert "missing" not in result.counts
     assert sent.states() == {"sent": 17}
     with sent.store.read() as uow:
         last = uow.reconciliation.last_reconciliation(HOSPITAL)
@@ -156,8 +156,8 @@ def test_a_sick_destination_breaks_the_comparison_off_and_nothing_is_concluded(
 def test_a_destination_is_asked_no_faster_than_the_tempo_allows(sent: SyncHarness, stub: StubProcess) -> None:
     forgets_everything(stub)
     waited: list[float] = []
-    came_to = reconcile(sent, requests_per_second=2.0, pause=waited.append)
-    assert came_to.complete
+    result = reconcile(sent, requests_per_second=2.0, pause=waited.append)
+    assert result.complete
     assert len(waited) >= 17
     assert max(waited) <= 0.5
 

@@ -41,9 +41,9 @@ def test_acknowledged_writes_that_a_killed_hapi_lost_are_sent_again(store: Store
         lost = kill_with_something_lost(harness, server)
         there = EhrObserver(server.base_url)
         edit(there, "QuestionnaireResponse/response-2-2", status="amended")
-        came_to = reconcile(harness)
-        assert came_to.complete, came_to.incomplete_reason
-        assert came_to.counts.get("missing", 0) + came_to.counts.get("older", 0) == lost
+        result = reconcile(harness)
+        assert result.complete, result.incomplete_reason
+        assert result.counts.get("missing", 0) + result.counts.get("older", 0) == lost
         harness.push_until_quiet()
         report = checked(harness, server.base_url)
         assert not report.missing, str(report)
@@ -54,7 +54,7 @@ def test_acknowledged_writes_that_a_killed_hapi_lost_are_sent_again(store: Store
         sent_again = {
             one for row in audited(harness, "reconcile hospital: sent again") for one in row.resources
         }
-        assert sent_again == {line.partition(":")[0] for line in came_to.sent_again}
+        assert sent_again == {line.partition(":")[0] for line in result.sent_again}
         assert {
             row.route.partition("it ")[2] for row in audited(harness, "reconcile hospital: sent again")
         } <= {

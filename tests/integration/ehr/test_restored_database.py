@@ -94,12 +94,12 @@ def test_f48_a_database_put_back_to_yesterday_takes_the_ehr_back_nowhere(
     store = Store(restored)
     with SyncHarness(store, proxy.address) as sent_again:
         sent_again.later(hours=1)
-        came_to = reconcile(sent_again)
-        assert came_to.complete
+        result = reconcile(sent_again)
+        assert result.complete
         # The correction of score-1-1 is nobody's that this database knows; what was first sent since is unknown to it.
-        assert came_to.counts["edited"] == 1
-        assert came_to.counts["unknown"] >= 3 + 3 + 1
-        assert "missing" not in came_to.counts
+        assert result.counts["edited"] == 1
+        assert result.counts["unknown"] >= 3 + 3 + 1
+        assert "missing" not in result.counts
         sent_again.push_until_quiet()
         after = {(n, k): (value(ehr, n, k), ehr.versions(f"Observation/score-{n}-{k}")) for n, k in before}
         assert after == before

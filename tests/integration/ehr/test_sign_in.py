@@ -17,7 +17,7 @@ from fhir_pmp.ehr.config.destinations import SignIn
 from fhir_pmp.ehr.sign_in import BackendSignIn, load_keys, public_keys
 from fhir_pmp.ehr.sign_in.keys import KeysWrong
 from fhir_pmp.ehr.transport.client import EhrClient, Limits
-from fhir_pmp.ehr.transport.response_class import HttpResponseClass, SignInRefused, TokenEndpointSick
+from fhir_pmp.ehr.transport.response_class import HttpResponseClass, SignInRefused, TokenEndpointFailing
 from fhir_pmp.store import Store
 from tests.fault_injection.fault_proxy import FaultProxy
 from tests.integration.ehr.sample_resources import NOW, publish_people
@@ -39,7 +39,7 @@ class Clock:
         return self.now
 
 
-class FaultScenario:
+class SignInScenario:
     """An EHR behind tokens, its authorization server, and us."""
 
     def __init__(self, proxy: FaultProxy, server: TokenServer, files: list[Path], clock: Clock) -> None:
@@ -77,7 +77,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(params=["ES384"])
-def scene(request: pytest.FixtureRequest, files: dict[str, Path]) -> Iterator[FaultScenario]:
+def scenario(request: pytest.FixtureRequest, files: dict[str, Path]) -> Iterator[SignInScenario]:
     clock = Clock()
     keys = [files[request.param]]
     with (
@@ -86,59 +86,63 @@ def scene(request: pytest.FixtureRequest, files: dict[str, Path]) -> Iterator[Fa
         token_server(CLIENT, public_keys(load_keys(keys, KEY)), lambda: clock.now.timestamp()) as server,
     ):
         guard(proxy, server)
-        made = FaultScenario(proxy, server, keys, clock)
+        made = SignInScenario(proxy, server, keys, clock)
         yield made
         made.client.close()
 
 
-@pytest.mark.parametrize("scene", ["RS384", "ES384"], indirect=True)
-def test_one_token_serves_until_shortly_before_its_end(scene: FaultScenario) -> None:
+@pytest.mark.parametrize("scenario", ["RS384", "ES384"], indirect=True)
+def test_one_token_serves_until_shortly_before_its_end(scenario: SignInScenario) -> None:
     for _ in range(3):
-        assert scene.client.ask("GET", "metadata").status == 200
-    assert len(scene.server.asked) == 1
-    scene.clock.now += timedelta(seconds=269)
-    scene.client.ask("GET", "metadata")
-    assert len(scene.server.asked) == 1
-    scene.clock.now += timedelta(seconds=1)
-    assert scene.client.ask("GET", "metadata").status == 200
-    assert scene.server.given == ["token-1", "token-2"]
-    assert scene.server.refused == []
-    assert [asked["scope"] for asked in scene.server.asked] == ["system/Observation.cruds"] * 2
+        assert scenario.client.ask("GET", "metadata").status == 200
+    assert len(scenario.server.asked) == 1
+    scenario.clock.now += timedelta(seconds=269)
+    scenario.client.ask("GET", "metadata")
+    assert len(scenario.server.asked) == 1
+    scenario.clock.now += timedelta(seconds=1)
+    assert scenario.client.ask("GET", "metadata").status == 200
+    assert scenario.server.given == ["token-1", "token-2"]
+    assert scenario.server.refused == []
+    assert [asked["scope"] for asked in scenario.server.asked] == ["system/Observation.cruds"] * 2
 
 
-@pytest.mark.parametrize("scene", ["RS384", "ES384"], indirect=True)
-def test_the_assertion_says_what_smart_demands_and_no_more(scene: FaultScenario) -> None:
-    scene.client.ask("GET", "metadata")
-    keys = KeySet.import_key_set(json.loads(public_keys(scene.keys)))
-    token = jwt.decode(scene.server.asked[0]["client_assertion"], keys, algorithms=["RS384", "ES384"])
-    assert token.header == {"alg": scene.keys[0].algorithm.value, "kid": scene.keys[0].kid, "typ": "JWT"}
+@pytest.mark.parametrize("scenario", ["RS384", "ES384"], indirect=True)
+def test_the_assertion_says_what_smart_demands_and_no_more(scenario: SignInScenario) -> None:
+    scenario.client.ask("GET", "metadata")
+    keys = KeySet.import_key_set(json.loads(public_keys(scenario.keys)))
+    token = jwt.decode(scenario.server.asked[0]["client_assertion"], keys, algorithms=["RS384", "ES384"])
+    assert token.header == {
+        "alg": scenario.keys[0].algorithm.value,
+        "kid": scenario.keys[0].kid,
+        "typ": "JWT",
+    }
     assert token.claims.keys() == {"iss", "sub", "aud", "iat", "exp", "jti"}
-    assert (token.claims["iss"], token.claims["aud"]) == (CLIENT, scene.server.endpoint)
+    assert (token.claims["iss"], token.claims["aud"]) == (CLIENT, scenario.server.endpoint)
     assert 0 < token.claims["exp"] - token.claims["iat"] <= 300
-    assert scene.server.asked[0]["authorization"] == ""
+    assert scenario.server.asked[0]["authorization"] == ""
 
 
-def test_a_401_renews_the_token_once_and_asks_once_more(scene: FaultScenario) -> None:
-    scene.client.ask("GET", "metadata")
-    scene.server.valid.clear()
-    assert scene.client.ask("GET", "metadata").status == 200
-    assert len(scene.server.asked) == 2
-    assert len(scene.asked_of_ehr()) == 3
+def test_a_401_renews_the_token_once_and_asks_once_more(scenario: SignInScenario) -> None:
+    scenario.client.ask("GET", "metadata")
+    scenario.server.valid.clear()
+    assert scenario.client.ask("GET", "metadata").status == 200
+    assert len(scenario.server.asked) == 2
+    assert len(scenario.asked_of_ehr()) == 3
 
 
-def test_a_401_that_stays_is_an_answer_after_one_renewal(scene: FaultScenario) -> None:
-    scene.client.ask("GET", "metadata")
-    guard(scene.proxy, scene.server)
-    scene.server.valid = frozenset()  # type: ignore[assignment]
-    scene.server.answer = lambda: (200, {}, b'{"access_token":"x","token_type":"Bearer","expires_in":300}')
-    assert scene.client.ask("GET", "metadata").status == 401
-    assert (len(scene.server.asked), len(scene.asked_of_ehr())) == (2, 3)
+def test_a_401_that_stays_is_an_answer_after_one_renewal(scenario: SignInScenario) -> None:
+    scenario.client.ask("GET", "metadata")
+    guard(scenario.proxy, scenario.server)
+    scenario.server.valid = frozenset()  # type: ignore[assignment]
+    scenario.server.answer = lambda: (200, {}, b'{"access_token":"x","token_type":"Bearer","expires_in":300}')
+    assert scenario.client.ask("GET", "metadata").status == 401
+    assert (len(scenario.server.asked), len(scenario.asked_of_ehr())) == (2, 3)
 
 
-def test_many_threads_sign_in_once(scene: FaultScenario) -> None:
+def test_many_threads_sign_in_once(scenario: SignInScenario) -> None:
     statuses: list[int] = []
     threads = [
-        threading.Thread(target=lambda: statuses.append(scene.client.ask("GET", "metadata").status))
+        threading.Thread(target=lambda: statuses.append(scenario.client.ask("GET", "metadata").status))
         for _ in range(8)
     ]
     for thread in threads:
@@ -146,7 +150,7 @@ def test_many_threads_sign_in_once(scene: FaultScenario) -> None:
     for thread in threads:
         thread.join()
     assert statuses == [200] * 8
-    assert len(scene.server.asked) == 1
+    assert len(scenario.server.asked) == 1
 
 
 @pytest.mark.parametrize(
@@ -155,23 +159,23 @@ def test_many_threads_sign_in_once(scene: FaultScenario) -> None:
     ids=["503", "429", "500", "HTML"],
 )
 def test_a_token_endpoint_that_is_sick_is_for_later_and_the_ehr_is_not_asked(
-    scene: FaultScenario, answer: Any
+    scenario: SignInScenario, answer: Any
 ) -> None:
-    scene.server.answer = lambda: answer
-    with pytest.raises(TokenEndpointSick) as raised:
-        scene.client.ask("GET", "metadata")
+    scenario.server.answer = lambda: answer
+    with pytest.raises(TokenEndpointFailing) as raised:
+        scenario.client.ask("GET", "metadata")
     assert raised.value.response_class is HttpResponseClass.RETRY
-    assert scene.asked_of_ehr() == []
-    scene.server.answer = lambda: None
-    assert scene.client.ask("GET", "metadata").status == 200
+    assert scenario.asked_of_ehr() == []
+    scenario.server.answer = lambda: None
+    assert scenario.client.ask("GET", "metadata").status == 200
 
 
-def test_a_token_endpoint_that_nobody_listens_at_is_for_later(scene: FaultScenario) -> None:
-    scene.server.shutdown()
-    scene.server.server_close()
-    with pytest.raises(TokenEndpointSick):
-        scene.client.ask("GET", "metadata")
-    assert scene.asked_of_ehr() == []
+def test_a_token_endpoint_that_nobody_listens_at_is_for_later(scenario: SignInScenario) -> None:
+    scenario.server.shutdown()
+    scenario.server.server_close()
+    with pytest.raises(TokenEndpointFailing):
+        scenario.client.ask("GET", "metadata")
+    assert scenario.asked_of_ehr() == []
 
 
 def _error(code: str) -> Any:
@@ -179,7 +183,7 @@ def _error(code: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("answer", "says"),
+    ("answer", "message"),
     [
         (_error("invalid_client"), "400 invalid_client"),
         (_error("invalid_scope"), "400 invalid_scope"),
@@ -198,18 +202,20 @@ def _error(code: str) -> Any:
         ),
     ],
 )
-def test_a_token_endpoint_that_refuses_is_for_a_person(scene: FaultScenario, answer: Any, says: str) -> None:
-    scene.server.answer = answer
-    with pytest.raises(SignInRefused, match=says) as raised:
-        scene.client.ask("GET", "metadata")
+def test_a_token_endpoint_that_refuses_is_for_a_person(
+    scenario: SignInScenario, answer: Any, message: str
+) -> None:
+    scenario.server.answer = answer
+    with pytest.raises(SignInRefused, match=message) as raised:
+        scenario.client.ask("GET", "metadata")
     assert raised.value.response_class is HttpResponseClass.PAUSE
     assert "Ann" not in str(raised.value)
-    assert scene.asked_of_ehr() == []
-    assert len(scene.server.asked) == 1
+    assert scenario.asked_of_ehr() == []
+    assert len(scenario.server.asked) == 1
 
 
 @pytest.mark.parametrize(
-    ("said", "says"),
+    ("changed_members", "message"),
     [
         (
             {"token_endpoint": "https://login.example.org.evil.test/token"},
@@ -227,25 +233,30 @@ def test_a_token_endpoint_that_refuses_is_for_a_person(scene: FaultScenario, ans
     ],
 )
 def test_a_configuration_that_we_cannot_go_by_is_refused_and_nobody_is_asked(
-    scene: FaultScenario, said: dict[str, Any], says: str
+    scenario: SignInScenario, changed_members: dict[str, Any], message: str
 ) -> None:
-    guard(scene.proxy, scene.server, **said)
-    with pytest.raises(SignInRefused, match=says):
-        scene.client.ask("GET", "metadata")
-    assert scene.server.asked == []
-    assert scene.asked_of_ehr() == []
+    guard(scenario.proxy, scenario.server, **changed_members)
+    with pytest.raises(SignInRefused, match=message):
+        scenario.client.ask("GET", "metadata")
+    assert scenario.server.asked == []
+    assert scenario.asked_of_ehr() == []
 
 
-def test_a_token_endpoint_elsewhere_is_believed_only_where_the_file_allows_it(scene: FaultScenario) -> None:
-    with scene.sign_in(origins=()) as client, pytest.raises(SignInRefused, match="its file does not allow"):
-        client.ask("GET", "metadata")
-    assert scene.server.asked == []
-
-
-def test_a_token_endpoint_without_tls_is_refused_beyond_loopback(scene: FaultScenario) -> None:
-    guard(scene.proxy, scene.server, token_endpoint="http://login.example.org/token")
+def test_a_token_endpoint_elsewhere_is_believed_only_where_the_file_allows_it(
+    scenario: SignInScenario,
+) -> None:
     with (
-        scene.sign_in(origins=("http://login.example.org",)) as client,
+        scenario.sign_in(origins=()) as client,
+        pytest.raises(SignInRefused, match="its file does not allow"),
+    ):
+        client.ask("GET", "metadata")
+    assert scenario.server.asked == []
+
+
+def test_a_token_endpoint_without_tls_is_refused_beyond_loopback(scenario: SignInScenario) -> None:
+    guard(scenario.proxy, scenario.server, token_endpoint="http://login.example.org/token")
+    with (
+        scenario.sign_in(origins=("http://login.example.org",)) as client,
         pytest.raises(SignInRefused, match="is not https"),
     ):
         client.ask("GET", "metadata")
@@ -253,18 +264,18 @@ def test_a_token_endpoint_without_tls_is_refused_beyond_loopback(scene: FaultSce
 
 @pytest.mark.parametrize("known", ["old", "new"])
 def test_keys_may_be_exchanged_while_deliveries_go_on(
-    scene: FaultScenario, files: dict[str, Path], known: str
+    scenario: SignInScenario, files: dict[str, Path], known: str
 ) -> None:
     """The EHR keeps our JWK set for a while: it may know only the key that goes, or only the one that comes."""
     old, new = load_keys([files["ES384"], files["next"]], KEY)
-    scene.server.knows(public_keys([old if known == "old" else new]))
+    scenario.server.knows(public_keys([old if known == "old" else new]))
     for keys in ((old, new), (new, old)):
-        with scene.sign_in(keys=keys) as client:
+        with scenario.sign_in(keys=keys) as client:
             assert client.ask("GET", "metadata").status == 200
-    assert len(scene.server.given) == 2
-    assert len(scene.server.refused) == 1
-    scene.server.knows(b'{"keys":[]}')
-    with scene.sign_in(keys=(old, new)) as client, pytest.raises(SignInRefused, match="invalid_client"):
+    assert len(scenario.server.given) == 2
+    assert len(scenario.server.refused) == 1
+    scenario.server.knows(b'{"keys":[]}')
+    with scenario.sign_in(keys=(old, new)) as client, pytest.raises(SignInRefused, match="invalid_client"):
         client.ask("GET", "metadata")
 
 
@@ -279,38 +290,38 @@ def test_our_jwk_set_holds_public_halves_alone(files: dict[str, Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "says"),
+    ("name", "message"),
     [("short", "at least 2048 bits"), ("P-256", "neither RSA"), ("nothing", "is no PEM file")],
 )
 def test_a_key_that_cannot_be_used_is_named(
-    files: dict[str, Path], tmp_path: Path, name: str, says: str
+    files: dict[str, Path], tmp_path: Path, name: str, message: str
 ) -> None:
     nothing = tmp_path / "nothing.pem"
     nothing.write_text("hello")
-    with pytest.raises(KeysWrong, match=says):
+    with pytest.raises(KeysWrong, match=message):
         load_keys([files.get(name, nothing)], KEY)
 
 
 def test_a_sign_in_that_is_refused_pauses_the_destination_and_one_that_is_sick_does_not(
-    store: Store, scene: FaultScenario
+    store: Store, scenario: SignInScenario
 ) -> None:
-    with SyncHarness(store, scene.proxy.address) as harness:
-        harness.client = scene.client
+    with SyncHarness(store, scenario.proxy.address) as harness:
+        harness.client = scenario.client
         harness.destination = replace(harness.destination, title="An EHR that wants a token")
         publish_people(store, 1)
-        scene.server.answer = lambda: (503, {}, b"")
+        scenario.server.answer = lambda: (503, {}, b"")
         harness.push()
         assert harness.states() == {"pending": 9}
         assert harness.work_items() == []
         assert not any(delivery.may_have_arrived for delivery in harness.deliveries())
-        scene.server.answer = _error("invalid_client")
+        scenario.server.answer = _error("invalid_client")
         harness.later(minutes=1)
         harness.push()
         (item,) = harness.work_items()
         assert item.kind == "destination_paused"
         assert item.details["reason"] == "its token endpoint answers 400 invalid_client"
-        scene.server.answer = lambda: None
-        scene.clock.now = harness.later(hours=1)
+        scenario.server.answer = lambda: None
+        scenario.clock.now = harness.later(hours=1)
         harness.push_until_quiet()
         assert harness.states() == {"sent": 9}
         assert harness.work_items() == []

@@ -28,11 +28,11 @@ def issues(hapi: HapiServer) -> Iterator[Issues]:
                     f"{hapi.base_url}/{rendered.reference}", data=rendered.content, timeout=60
                 )
                 assert stored.status_code in (200, 201), stored.text
-        said: Issues = {}
+        by_name: Issues = {}
         for name, rendered in every.items():
             url = f"{hapi.base_url}/{rendered.type}/$validate"
-            said[name] = session.post(url, data=rendered.content, timeout=120).json()["issue"]
-    yield said
+            by_name[name] = session.post(url, data=rendered.content, timeout=120).json()["issue"]
+    yield by_name
 
 
 @pytest.mark.slow

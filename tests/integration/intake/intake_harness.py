@@ -203,7 +203,7 @@ class IntakeHarness:
             publisher=self.publisher,
             source=self.sources[source],
             clock=self._tick,
-            tell=refusals.append,
+            on_refusal=refusals.append,
             progress=lambda position: None,
         )
         return ImportResult(file_import.run(io.BytesIO(raw), refused), refusals, refused)

@@ -81,11 +81,11 @@ CONTRADICTIONS = {
 }
 
 
-@pytest.mark.parametrize(("said", "field"), CONTRADICTIONS.values(), ids=CONTRADICTIONS)
+@pytest.mark.parametrize(("stated", "field"), CONTRADICTIONS.values(), ids=CONTRADICTIONS)
 def test_what_cannot_be_true_is_refused_and_leaves_nothing_behind(
-    harness: IntakeHarness, said: dict[str, object], field: str
+    harness: IntakeHarness, stated: dict[str, object], field: str
 ) -> None:
-    good, bad = enrolment("good"), enrolment("bad", **said)
+    good, bad = enrolment("good"), enrolment("bad", **stated)
     accepted, refused = harness.enrol(good, bad)
     assert (accepted.status, refused.status) == (RecordingStatus.ACCEPTED, RecordingStatus.REFUSED)
     assert [fault.field for fault in refused.faults] == [field]
@@ -109,16 +109,16 @@ def test_a_refusal_names_who_must_act_and_never_the_value(harness: IntakeHarness
 def test_consent_given_later_publishes_again_and_queues_and_consent_withdrawn_stops_both(
     harness: IntakeHarness,
 ) -> None:
-    said = enrolment(share_with_ehr=False)
-    harness.enrol(said)
+    stated = enrolment(share_with_ehr=False)
+    harness.enrol(stated)
     harness.respond(phq9("start", *[1] * 9))
     record = harness.versions()
     assert record and harness.queued() == []
-    harness.enrol(replace(said, share_with_ehr=True))
+    harness.enrol(replace(stated, share_with_ehr=True))
     assert harness.episode().share_with_ehr
     assert harness.versions() == {ref: version + 1 for ref, version in record.items()}
     assert sorted(harness.queued()) == sorted(record)
-    harness.enrol(replace(said, share_with_ehr=False))
+    harness.enrol(replace(stated, share_with_ehr=False))
     assert not harness.episode().share_with_ehr
     assert harness.queued() == []
     with harness.store.read() as uow:
@@ -183,8 +183,8 @@ def test_the_practice_that_the_platform_names_is_published_for_those_nobody_refe
 
 
 def test_another_day_of_starting_moves_the_changes_and_what_they_count_from(harness: IntakeHarness) -> None:
-    said = enrolment()
-    harness.enrol(said)
+    stated = enrolment()
+    harness.enrol(stated)
     harness.respond(phq9("start", *[2] * 9), phq9("post", *[1] * 9))
     change = harness.clinic.change_id(
         harness.episode().id,
@@ -193,11 +193,11 @@ def test_another_day_of_starting_moves_the_changes_and_what_they_count_from(harn
     before = harness.versions()
     assert harness.published()[f"Observation/{change}"]["status"] == "final"
     # Start was answered on the day that now lies 20 days before the start: outside its window, so no baseline.
-    harness.enrol(replace(said, started_on=STARTED + timedelta(days=20)))
+    harness.enrol(replace(stated, started_on=STARTED + timedelta(days=20)))
     assert harness.published()[f"Observation/{change}"]["status"] == "entered-in-error"
     care = f"EpisodeOfCare/{harness.episode().id}"
     assert harness.changed_since(before) == {f"Observation/{change}", care}
-    harness.enrol(said)
+    harness.enrol(stated)
     back = harness.published()[f"Observation/{change}"]
     assert (back["status"], back["valueQuantity"]["value"]) == ("amended", -9)
 
@@ -274,15 +274,15 @@ DOUBTS = {
 }
 
 
-@pytest.mark.parametrize("said", DOUBTS.values(), ids=DOUBTS)
+@pytest.mark.parametrize("stated", DOUBTS.values(), ids=DOUBTS)
 def test_who_may_be_somebody_known_is_recorded_scored_and_flagged_and_not_published(
-    harness: IntakeHarness, said: dict[str, object]
+    harness: IntakeHarness, stated: dict[str, object]
 ) -> None:
     harness.enrol(
         enrolment("known", identifiers=(Identifier(MEDICARE, "m-known"), Identifier("urn:other", "7")))
     )
     before = harness.versions()
-    harness.enrol(enrolment("e1", **said))
+    harness.enrol(enrolment("e1", **stated))
     harness.respond(phq9("start", *[0] * 8, 1), gad7("start", *[0] * 7))
     doubtful = harness.episode("e1")
     assert doubtful.doubtful and doubtful.person != harness.episode("known").person

@@ -194,8 +194,8 @@ def test_a_referral_of_the_same_person_is_re_pointed_by_new_versions(harness: In
         *published_references(harness, "Condition"),
     }
     for reference in moved - {old_patient, new_patient}:
-        said = str(now[reference])
-        assert new_patient in said and old_patient not in said
+        stated = str(now[reference])
+        assert new_patient in stated and old_patient not in stated
     # The record of the known person is left alone, and the practice still finds everything it sent.
     with harness.store.read() as uow:
         practice = Reader.practice(harness.practice.id)
@@ -233,13 +233,13 @@ def test_a_mistyped_birth_date_is_decided_and_the_enrolment_goes_on_in_the_accep
     harness.refer()
     referral = harness.referral()
     harness.accept(referral)
-    said = enrolment(
+    stated = enrolment(
         referral_number=referral.number,
         identifiers=(),
         birth_date=MISTYPED,
         lessons=((1, enrolment().started_on or MISTYPED),),
     )
-    harness.enrol(said)
+    harness.enrol(stated)
     harness.respond(phq9("start", *[2] * 9), phq9("post", *[1] * 8))
     assert len(harness.open_work_items()) == 2  # who this is, and item 9 left blank at post
     decided = decide(harness, SAME)
@@ -256,7 +256,7 @@ def test_a_mistyped_birth_date_is_decided_and_the_enrolment_goes_on_in_the_accep
     (blank,) = harness.open_work_items()
     assert (blank.episode, blank.person) == (referral.episode, referral.person)
     # The next export finds the enrolment where it is now; the birth date is for a person to compare.
-    (again,) = harness.enrol(said)
+    (again,) = harness.enrol(stated)
     assert again.status is RecordingStatus.REPEATED
     assert {item.kind for item in harness.open_work_items()} == {"safety_not_answered", "person_differs"}
 
@@ -287,13 +287,13 @@ def test_what_is_asked_of_the_enrolment_is_asked_of_the_episode_it_goes_on_in(ha
     harness.refer()
     referral = harness.referral()
     harness.accept(referral)
-    said = enrolment(referral_number=referral.number, identifiers=(), birth_date=MISTYPED)
-    harness.enrol(replace(said, ended_how=Ending.STOPPED))
-    harness.enrol(replace(said, ended_how=Ending.FINISHED))
+    stated = enrolment(referral_number=referral.number, identifiers=(), birth_date=MISTYPED)
+    harness.enrol(replace(stated, ended_how=Ending.STOPPED))
+    harness.enrol(replace(stated, ended_how=Ending.FINISHED))
     decide(harness, SAME)
     (item,) = harness.open_work_items("ending_differs")
     assert (item.about, item.episode) == (f"episode/{referral.episode}", referral.episode)
-    harness.enrol(replace(said, ended_how=Ending.FINISHED))
+    harness.enrol(replace(stated, ended_how=Ending.FINISHED))
     assert len(harness.open_work_items("ending_differs")) == 1
 
 
@@ -315,9 +315,9 @@ def test_of_several_people_the_clinician_names_one(harness: IntakeHarness) -> No
     harness.enrol(enrolment("two", identifiers=shared, birth_date=MISTYPED))
     decide(harness, ANOTHER)
     harness.enrol(enrolment("three", identifiers=shared))
-    for nobody in (None, "patient-of-nobody"):
+    for unknown in (None, "patient-of-nobody"):
         with pytest.raises(PersonNotChosen):
-            decide(harness, SAME, same_as=nobody)
+            decide(harness, SAME, same_as=unknown)
     two = harness.episode("two").person
     assert decide(harness, SAME, same_as=two).person == two
 

@@ -73,9 +73,9 @@ def start_import(url: str, file: Path, source: str = "redcap-wide") -> subproces
 
 def finish(process: subprocess.Popen[str]) -> list[str]:
     """What it said, once it has ended well."""
-    said, wrong = process.communicate(timeout=240)
+    output, wrong = process.communicate(timeout=240)
     assert process.returncode == 0, wrong
-    return said.splitlines()
+    return output.splitlines()
 
 
 def recorded(store: Store) -> int:
@@ -90,7 +90,7 @@ def everything_published(store: Store) -> set[tuple[str, str, int, str | None]]:
     columns = (published.c.type, published.c.id, published.c.version, published.c.content_hash)
     with store.read() as uow:
         rows = uow._connection.execute(sa.select(*columns)).all()
-    return {(kind, id, version, None if kind == "Flag" else said) for kind, id, version, said in rows}
+    return {(kind, id, version, None if kind == "Flag" else content) for kind, id, version, content in rows}
 
 
 @contextmanager
@@ -141,11 +141,11 @@ def test_the_command_says_what_was_refused_where_and_leaves_with_an_error(
     broken = lines[1].replace("PMP-000001", "PMP-000001,", 1)
     file.write_text("".join([lines[0], broken, *lines[2:]]))
     process = start_import(durable_url, file)
-    said, told = process.communicate(timeout=120)
+    output, errors = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert told.startswith("line 2: the row has ")
+    assert errors.startswith("line 2: the row has ")
     refused = tmp_path / "export.refused.csv"
-    assert str(refused) in said and refused.exists()
+    assert str(refused) in output and refused.exists()
     refused.write_text(refused.read_text().replace("PMP-000001,,", "PMP-000001,", 1))
     assert finish(start_import(durable_url, refused))[0].endswith("0 refused")
     with opened(durable_url) as store:
@@ -169,8 +169,8 @@ def test_the_long_export_of_known_people_is_a_second_way_to_the_same_answers(
     with long.open("w", newline="", encoding="utf-8") as file:
         total = write_long_csv(answered_people, file)
     finish(start_import(durable_url, wide))
-    said = finish(start_import(durable_url, long, "answers-long"))
-    assert said[0] == f"responses: {total} accepted, 0 repeated, 0 amended, 0 refused"
+    output = finish(start_import(durable_url, long, "answers-long"))
+    assert output[0] == f"responses: {total} accepted, 0 repeated, 0 amended, 0 refused"
 
 
 def _without_answers(text: str) -> str:

@@ -48,9 +48,9 @@ def test_a_referral_is_recorded_published_and_answered_entry_by_entry(harness: I
     referral = harness.referral()
     episode = harness.episode_of(referral)
     assert (episode.state, episode.share_with_ehr, episode.doubtful) == (EpisodeState.REFERRED, False, False)
-    said = answered(harness, answer)
-    assert [one["status"] for one in said] == ["201 Created"] * 4
-    assert [one["location"].split("/")[0] for one in said] == [
+    stated = answered(harness, answer)
+    assert [one["status"] for one in stated] == ["201 Created"] * 4
+    assert [one["location"].split("/")[0] for one in stated] == [
         "Patient",
         "ServiceRequest",
         "Task",
@@ -291,15 +291,15 @@ def test_an_enrolment_of_a_referral_that_nobody_accepted_waits_and_goes_on_after
 ) -> None:
     harness.refer()
     referral = harness.referral()
-    said = enrolment(referral_number=referral.number, identifiers=())
+    stated = enrolment(referral_number=referral.number, identifiers=())
     for _ in range(2):
-        (refused,) = harness.enrol(said)
+        (refused,) = harness.enrol(stated)
         assert isinstance(refused.refusal, ReferralNotAccepted)
     (item,) = harness.open_work_items()
     assert (item.kind, item.episode, item.person) == ("enrolment_waits", referral.episode, referral.person)
     assert harness.episode_of(referral).enrolment is None
     harness.accept(referral)
-    (accepted,) = harness.enrol(said)
+    (accepted,) = harness.enrol(stated)
     assert (accepted.status, accepted.id) == (RecordingStatus.ACCEPTED, referral.episode)
     assert harness.open_work_items() == []
 

@@ -143,8 +143,8 @@ def test_every_fault_of_a_response_is_told_at_once_and_no_answer_is_repeated(har
     named_by_a_person = replace(wrong, answers={**wrong.answers, "Mr Smith's 1st": 3})
     (refused,) = harness.respond(named_by_a_person)
     assert [fault.field for fault in refused.faults] == ["authored", "gad7-9", "?", "gad7-1"]
-    said = str(refused.refusal)
-    assert "4711" not in said and "Smith" not in said
+    message = str(refused.refusal)
+    assert "4711" not in message and "Smith" not in message
 
 
 def test_what_was_taken_is_repeated_and_amended_though_the_start_has_moved_its_window_away(

@@ -47,8 +47,8 @@ def resolve_as_same_person(harness: LetterHarness, *, share: bool = True) -> tup
     """Somebody with a signed letter bears a known record's number as well, and a clinician says that they are one."""
     episode, signed = harness.signed("pseq_rise", referred=False, share=share)
     enrol(harness, known())
-    said = build_enrolment(read_yaml("pseq_rise", "facts.yaml"), None, share)
-    enrol(harness, replace(said, identifiers=(*said.identifiers, Identifier(MEDICARE, "77"))))
+    stated = build_enrolment(read_yaml("pseq_rise", "facts.yaml"), None, share)
+    enrol(harness, replace(stated, identifiers=(*stated.identifiers, Identifier(MEDICARE, "77"))))
     (question,) = harness.open_items("who_is_this")
     decide(harness, question.id, IdentityDecision.SAME_PERSON)
     return episode, signed
@@ -96,8 +96,10 @@ def test_no_letter_tells_of_outcomes_until_it_is_decided_whose_they_are(
 
 def test_a_referral_in_doubt_is_declined_by_letter(harness: LetterHarness) -> None:
     who = read_yaml("decline", "facts.yaml")["person"]
-    twin = replace(known(), identifiers=(Identifier(MEDICARE, who["medicare"]),), birth_date=date(1961, 3, 4))
-    enrol(harness, twin)
+    duplicate = replace(
+        known(), identifiers=(Identifier(MEDICARE, who["medicare"]),), birth_date=date(1961, 3, 4)
+    )
+    enrol(harness, duplicate)
     episode = harness.refer("decline")
     assert harness.episode(episode).doubtful
     harness.sign(start_decline(harness.store, harness.letter_context, episode, LATER), LATER)

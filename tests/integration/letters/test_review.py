@@ -85,11 +85,11 @@ def test_a_follow_up_that_raised_a_flag_opens_a_work_item(harness: LetterHarness
     assert reasons(harness, IN_JULY) == ["a later response raised a safety flag"]
 
 
-def _restate_enrolment(harness: LetterHarness, **said: Any) -> None:
+def _restate_enrolment(harness: LetterHarness, **stated: Any) -> None:
     """The platform states the enrolment of somebody whom nobody referred once more."""
     arrival = build_enrolment(read_yaml("pseq_rise", "facts.yaml"), None, True)
     with harness.store.begin() as uow:
-        (result,) = record_enrolments(uow, clinic(), harness.publisher, [replace(arrival, **said)], LATER)
+        (result,) = record_enrolments(uow, clinic(), harness.publisher, [replace(arrival, **stated)], LATER)
     assert result.status is RecordingStatus.AMENDED
 
 

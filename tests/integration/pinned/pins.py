@@ -46,21 +46,21 @@ def read_pins() -> Pins:
 def differences(pinned: Pins, found: Pins) -> list[str]:
     """Lines for people: in which list what was and is, or that only the order moved. Empty where nothing did."""
     before, after = dict(_lists(pinned)), dict(_lists(found))
-    said = []
+    report = []
     for name in sorted(before.keys() | after.keys()):
         old, new = before.get(name, []), after.get(name, [])
         gone, come = Counter(old) - Counter(new), Counter(new) - Counter(old)
         if not gone and not come:
             if old != new:
                 moved = next(line for line, other in zip(old, new, strict=True) if line != other)
-                said.append(f"{name}: another order, first at {moved.strip()}")
+                report.append(f"{name}: another order, first at {moved.strip()}")
             continue
-        said.append(f"{name}: {gone.total()} of {len(old)} gone, {come.total()} new")
+        report.append(f"{name}: {gone.total()} of {len(old)} gone, {come.total()} new")
         lines = sorted([(line.strip(), "-") for line in gone] + [(line.strip(), "+") for line in come])
-        said += [f"  {sign} {line}" for line, sign in lines[:SHOWN]]
+        report += [f"  {sign} {line}" for line, sign in lines[:SHOWN]]
         if len(lines) > SHOWN:
-            said.append(f"  … and {len(lines) - SHOWN} more")
-    return said
+            report.append(f"  … and {len(lines) - SHOWN} more")
+    return report
 
 
 def _lists(pins: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, list[str]]]:

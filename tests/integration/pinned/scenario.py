@@ -131,18 +131,18 @@ def run(*arguments: str, given: str = "") -> str:
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]
     module, _, name = scripts["fhir-pmp"].partition(":")
     main: Callable[[], object] = getattr(importlib.import_module(module), name)
-    said = io.StringIO()
+    printed = io.StringIO()
     arguments_before, given_before = sys.argv, sys.stdin
     sys.argv, sys.stdin = ["fhir-pmp", *arguments], io.StringIO(given)
     try:
-        with redirect_stdout(said):
+        with redirect_stdout(printed):
             main()
     except SystemExit as end:
         if end.code not in (None, 0):
-            raise SystemExit(f"fhir-pmp {arguments[0]} ended with {end.code}: {said.getvalue()}") from end
+            raise SystemExit(f"fhir-pmp {arguments[0]} ended with {end.code}: {printed.getvalue()}") from end
     finally:
         sys.argv, sys.stdin = arguments_before, given_before
-    return said.getvalue()
+    return printed.getvalue()
 
 
 def set_environment(database: str, folder: Path, bases: Mapping[str, str]) -> None:
@@ -238,8 +238,8 @@ def _register(people: list[Person]) -> dict[str, str]:
     tokens = {}
     for identifier, name in names.items():
         organization = f"{PRACTICE_SYSTEM}|{identifier}"
-        said = run("clients", "add", name, "--kind", "practice", "--organization", organization)
-        tokens[identifier] = said.split("token: ")[1].strip()
+        printed = run("clients", "add", name, "--kind", "practice", "--organization", organization)
+        tokens[identifier] = printed.split("token: ")[1].strip()
     return tokens
 
 
@@ -259,7 +259,11 @@ def _a_day(
             referred[person.record_id] = practices.for_person(person).refer(bundle)
     clock.later(minutes=1)
     _sync(clock)
-    _decide(pages, {told.number: record == declined.record_id for record, told in referred.items()}, clock)
+    _decide(
+        pages,
+        {submitted.number: record == declined.record_id for record, submitted in referred.items()},
+        clock,
+    )
     _sync(clock)
     enrolled = [_numbered(one, referred) for one in people if one != declined]
     _import(folder / "export.csv", enrolled, amendments=False)
@@ -312,8 +316,8 @@ def _import(file: Path, people: list[Person], *, amendments: bool) -> None:
 
 
 def _numbered(person: Person, referred: Mapping[str, SubmittedReferral]) -> Person:
-    told = referred.get(person.record_id)
-    return person if told is None else dataclasses.replace(person, referral_number=told.number)
+    submitted = referred.get(person.record_id)
+    return person if submitted is None else dataclasses.replace(person, referral_number=submitted.number)
 
 
 def _sign_all(pages: PageClient) -> int:

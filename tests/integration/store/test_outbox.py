@@ -372,10 +372,10 @@ def test_withheld_deliveries_are_not_claimed(store: Store, publisher: Publisher)
 def test_deliveries_are_listed_by_what_one_asks_for(store: Store, publisher: Publisher) -> None:
     queue(store, publisher, people=2, each=2)
     with store.read() as uow:
-        book = uow.deliveries
-        all_of_them = book.list_all()
-        assert [d.id for d in book.list_all(person=all_of_them[1].person)] == ["o2-1", "o2-2"]
-        assert [d.id for d in book.list_all(reference="Observation/o1-2")] == ["o1-2"]
-        assert book.list_all(since=NOW + MINUTE) == []
-        assert book.list_all(after=all_of_them[2].seq, limit=1) == all_of_them[3:]
-        assert book.list_all(destination=DestinationId("other")) == []
+        queries = uow.deliveries
+        all_of_them = queries.list_all()
+        assert [d.id for d in queries.list_all(person=all_of_them[1].person)] == ["o2-1", "o2-2"]
+        assert [d.id for d in queries.list_all(reference="Observation/o1-2")] == ["o1-2"]
+        assert queries.list_all(since=NOW + MINUTE) == []
+        assert queries.list_all(after=all_of_them[2].seq, limit=1) == all_of_them[3:]
+        assert queries.list_all(destination=DestinationId("other")) == []

@@ -327,8 +327,8 @@ def test_a_patient_referred_by_two_practices_is_readable_by_both(store: Store, p
         publisher.publish(uow, [patient], now=NOW)
         for reader in (PRACTICE_A, PRACTICE_B):
             assert uow.published.find(reader, "Patient", "patient-1") is not None
-        stranger = Reader.practice(ClientId("practice-c"))
-        assert uow.published.find(stranger, "Patient", "patient-1") is None
+        other_practice = Reader.practice(ClientId("practice-c"))
+        assert uow.published.find(other_practice, "Patient", "patient-1") is None
 
 
 def test_the_clock_is_the_newest_committed_moment(store: Store, publisher: Publisher) -> None:

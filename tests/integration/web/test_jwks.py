@@ -64,12 +64,12 @@ def test_each_destination_that_we_sign_in_at_has_a_key_and_no_other_has(tmp_path
     right, wrong = ec_key(tmp_path / "ec.pem"), rsa_key(tmp_path / "rsa.pem")
     found = load_configured_keys(settings(tmp_path, f"clinic={right}+{wrong}"), destinations)
     assert [key.algorithm.value for key in found[DestinationId("clinic")]] == ["ES384", "RS384"]
-    for keys, says in (
+    for keys, message in (
         ("", "clinic needs a key for ES384"),
         (f"clinic={wrong}", "clinic needs a key for ES384"),
         (f"clinic={right},other={right}", "other is no destination whose file says sign_in"),
     ):
-        with pytest.raises(SettingsWrong, match=says):
+        with pytest.raises(SettingsWrong, match=message):
             load_configured_keys(settings(tmp_path, keys), destinations)
     with pytest.raises(SettingsWrong, match="is not NAME=FILE"):
         settings(tmp_path, f"clinic={tmp_path / 'none.pem'}")

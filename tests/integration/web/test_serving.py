@@ -62,7 +62,7 @@ class _Served:
                     return self
             except OSError:
                 time.sleep(0.1)
-        raise AssertionError(f"it did not start: {self.said()[-2000:]}")
+        raise AssertionError(f"it did not start: {self.read_output()[-2000:]}")
 
     def get(self, path: str, token: str | None = None) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -74,7 +74,7 @@ class _Served:
         finally:
             connection.close()
 
-    def said(self) -> str:
+    def read_output(self) -> str:
         return self._log.read_text(errors="replace")
 
     def stop(self) -> int:
@@ -116,7 +116,7 @@ def test_it_serves_over_a_socket_and_ends_when_told(served: _Served, token: str)
     assert served.get("/fhir/Questionnaire?_count=1")[0] == 401
     assert served.get("/fhir/Questionnaire?_count=1", token)[0] == 200
     assert served.stop() == 0
-    assert token not in served.said()
+    assert token not in served.read_output()
     with pytest.raises(OSError):
         served.get("/health/ready")
 
@@ -207,4 +207,4 @@ def test_it_does_not_start_with_another_id_secret_or_on_an_empty_database(
     ):
         wrong = _Served(given, tmp_path / "wrong", **settings)
         assert wrong.process.wait(60) != 0
-        assert ("AnotherIdSecret" if settings else "NotMigrated") in wrong.said()
+        assert ("AnotherIdSecret" if settings else "NotMigrated") in wrong.read_output()

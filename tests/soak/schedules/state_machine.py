@@ -164,7 +164,7 @@ EHR_CONDITION = st.one_of(
 )
 EMPTY = st.one_of(
     _step("empty"),
-    _step("empty", ids_again=st.just(True), strangers=st.lists(st.sampled_from(KINDS), max_size=12)),
+    _step("empty", ids_again=st.just(True), foreign_types=st.lists(st.sampled_from(KINDS), max_size=12)),
 )
 OPERATOR = st.one_of(_step("replay"), _step("unpause"), _step("restart"))
 SETTING = st.fixed_dictionaries(

@@ -216,7 +216,9 @@ def _delete(simulation: Simulation, step: Step) -> None:
 
 
 def _empty(simulation: Simulation, step: Step) -> None:
-    simulation.empty_hospital(ids_again=step.get("ids_again", False), strangers=step.get("strangers", ()))
+    simulation.empty_hospital(
+        ids_again=step.get("ids_again", False), foreign_types=step.get("foreign_types", ())
+    )
 
 
 def _set_ehr_condition(simulation: Simulation, step: Step) -> None:

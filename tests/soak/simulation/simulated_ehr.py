@@ -98,10 +98,10 @@ class SimulatedEhr:
     ) -> WireResponse:
         """An answer as it goes over the wire."""
         content = b"" if resource is None else to_json(resource)
-        told = {"Content-Type": "application/fhir+json", "Content-Length": str(len(content))}
-        return WireResponse(status, told | dict(headers or {}), content)
+        fixed_headers = {"Content-Type": "application/fhir+json", "Content-Length": str(len(content))}
+        return WireResponse(status, fixed_headers | dict(headers or {}), content)
 
-    def restart_empty(self, *, ids_again: bool = False, strangers: Sequence[str] = ()) -> None:
+    def restart_empty(self, *, ids_again: bool = False, foreign_types: Sequence[str] = ()) -> None:
         """All is gone but its own patients, whom it has registered again.
 
         It gives no id a second time; or `ids_again`: each of its patients has the id of the one before, the first
@@ -116,7 +116,7 @@ class SimulatedEhr:
                 continue
         for remote_reference, resource in self._registered.items():
             self._register(remote_reference, resource)
-        for kind in strangers:
+        for kind in foreign_types:
             id_ = self.records.unused_id()
             self._register(f"{kind}/{id_}", _foreign_resource(kind, id_))
 

@@ -390,11 +390,11 @@ class Simulation:
 
     # the hospital
 
-    def empty_hospital(self, *, ids_again: bool, strangers: Sequence[str]) -> None:
+    def empty_hospital(self, *, ids_again: bool, foreign_types: Sequence[str]) -> None:
         """Its server is restarted and has nothing."""
         self.record_event(EhrEmptied(self.next_position()))
         self._first_seen.clear()
-        self.hospital.restart_empty(ids_again=ids_again, strangers=strangers)
+        self.hospital.restart_empty(ids_again=ids_again, foreign_types=foreign_types)
 
     def _record_remote_versions(self, versions: Sequence[Version]) -> None:
         at = self.next_position()

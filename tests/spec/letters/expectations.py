@@ -17,8 +17,8 @@ BARE_MINUS = re.compile(r"(?<![\w.])[-−–]\s?\d")
 def faults(pages: list[str], given: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
     """Everything that is wrong with the letter's text; empty for the letter that was worked by hand."""
     whole = " ".join(pages)
-    found = [f"page one lacks: {said}" for said in expected["page_one"] if said not in pages[0]]
-    found += [f"lacks: {said}" for said in expected["sentences"] if said not in whole]
+    found = [f"page one lacks: {sentence}" for sentence in expected["page_one"] if sentence not in pages[0]]
+    found += [f"lacks: {sentence}" for sentence in expected["sentences"] if sentence not in whole]
     found += [f"says: {word}" for word in expected["never"] if word in whole]
     found += [f"speaks of groups: {match[0]}" for match in [GROUP_WORDS.search(whole)] if match]
     found += [f"a bare minus: {match[0]}" for match in [BARE_MINUS.search(whole)] if match]
@@ -44,11 +44,11 @@ def cell_line(given: Mapping[str, Any], scale: str, when: str, cell: Any) -> str
     head = title if form is None else f"{title}, {in_words(form['on'])}"
     if isinstance(cell, str):
         return f"{head}: {cell}"
-    said = f"{head}: {cell['score']}" + (f", {cell['band']}" if "band" in cell else "")
+    sentence = f"{head}: {cell['score']}" + (f", {cell['band']}" if "band" in cell else "")
     if "blanks" not in cell:
-        return said
+        return sentence
     how = "prorated: " if cell["prorated"] else ""
-    return f"{said} ({how}{cell['answered']} of {cell['answered'] + cell['blanks']} items answered)"
+    return f"{sentence} ({how}{cell['answered']} of {cell['answered'] + cell['blanks']} items answered)"
 
 
 def change_lines(scale: str, change: Mapping[str, Any] | None) -> list[str]:
@@ -62,12 +62,12 @@ def change_lines(scale: str, change: Mapping[str, Any] | None) -> list[str]:
         moved += (
             f" by {change['points']} point{'' if change['points'] == '1' else 's'} ({change['percent']}%)"
         )
-    said = (
+    sentence = (
         f"From {baseline.lower()} to end of programme it {moved}. {here.better.value.capitalize()} is better."
     )
     titles = {rule.rule.rule_id: rule.title for rule in here.changes}
     return [
-        said,
+        sentence,
         *(f"{titles[rule]}: {verdict.split(',')[0]}" for rule, verdict in change["verdicts"].items()),
     ]
 

@@ -29,5 +29,5 @@ def text_of(pdf: bytes, folder: Path) -> list[str]:
     file.write_bytes(pdf)
     # In the order of the content, which is that of reading; poppler's own guess mixes neighbouring columns.
     command = [find_poppler(), "-raw", "-enc", "UTF-8", str(file), "-"]
-    told = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout.decode()
-    return [re.sub(r"\s+", " ", page).strip() for page in told.split("\f")][:-1]
+    text = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout.decode()
+    return [re.sub(r"\s+", " ", page).strip() for page in text.split("\f")][:-1]

@@ -57,7 +57,7 @@ def test_a_score_outside_its_window_is_not_shown_as_the_baseline() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "said"),
+    ("written", "sentence"),
     [
         ("2026-04-27T15:30:00Z", "28 April 2026"),  # half past one at night in Sydney
         ("2026-04-27T14:00:00Z", "28 April 2026"),  # midnight
@@ -66,7 +66,7 @@ def test_a_score_outside_its_window_is_not_shown_as_the_baseline() -> None:
         ("2026-04-28", "28 April 2026"),  # a date alone is nobody's to shift
     ],
 )
-def test_a_response_bears_the_clinics_day_by_which_its_window_is_judged(written: str, said: str) -> None:
+def test_a_response_bears_the_clinics_day_by_which_its_window_is_judged(written: str, sentence: str) -> None:
     case = golden("pseq_rise")
     moment = read_moment(written)
     assert moment is not None
@@ -78,21 +78,21 @@ def test_a_response_bears_the_clinics_day_by_which_its_window_is_judged(written:
     )
     content = write_letter(clinic(), wording(), replace(facts, summary=summary))
     line = next(one for one in measure(content, "Pain self-efficacy (PSEQ)").lines if "End of" in one)
-    assert line.startswith(f"End of programme, {said}: 30")
+    assert line.startswith(f"End of programme, {sentence}: 30")
     safety = next(section for section in content.sections if section.id == "safety")
-    assert f"End of programme, {said}: not at all (0)" in str(safety)
+    assert f"End of programme, {sentence}: not at all (0)" in str(safety)
 
 
 @pytest.mark.parametrize(
-    ("episode", "said"),
+    ("episode", "sentence"),
     [
         ({}, "Enrolled on 16 February 2026 and did not start the programme."),
         ({"enrolled_on": None}, "Enrolled and did not start the programme."),
     ],
 )
-def test_who_was_enrolled_on_a_day_nobody_noted_was_enrolled(episode: dict[str, Any], said: str) -> None:
+def test_who_was_enrolled_on_a_day_nobody_noted_was_enrolled(episode: dict[str, Any], sentence: str) -> None:
     first = letter("never_started", **episode).page_one[0].blocks[0]
-    assert isinstance(first, Paragraph) and first.text == said
+    assert isinstance(first, Paragraph) and first.text == sentence
 
 
 def test_who_was_accepted_and_never_enrolled_did_not_enrol() -> None:

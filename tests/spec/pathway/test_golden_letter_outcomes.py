@@ -64,18 +64,18 @@ def cell_values(cell: TimepointCell) -> object:
     score = cell.score
     if cell.absence is not None or score is None:
         return cell.text
-    said: dict[str, object] = {"score": score.published}
+    actual: dict[str, object] = {"score": score.published}
     if score.band is not None:
-        said["band"] = score.band
+        actual["band"] = score.band
     if score.blanks:
-        said |= {"blanks": score.blanks, "answered": score.answered, "prorated": score.prorated}
-    return said
+        actual |= {"blanks": score.blanks, "answered": score.answered, "prorated": score.prorated}
+    return actual
 
 
 def change_values(change: ScaleChange) -> dict[str, object]:
     comparison = change.comparison
-    said: dict[str, object] = {} if change.baseline == "start" else {"from": change.baseline}
-    return said | {
+    actual: dict[str, object] = {} if change.baseline == "start" else {"from": change.baseline}
+    return actual | {
         "direction": comparison.words.partition(" by ")[0],
         "points": comparison.points_text.removeprefix("-"),
         "percent": (comparison.percent_text or "").removeprefix("-"),
@@ -96,8 +96,8 @@ def test_scores_and_absences_are_those_worked_by_hand(case: str) -> None:
     found = summary_of(case)
     for scale, expected in read(case, "expected.yaml")["scores"].items():
         cells = {cell.timepoint: cell_values(cell) for cell in outcome(found, scale).cells}
-        said = {when: cells[TimepointId(when)] for when in expected}
-        assert said == expected, scale
+        actual = {when: cells[TimepointId(when)] for when in expected}
+        assert actual == expected, scale
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -122,9 +122,9 @@ def test_a_course_runs_in_order(people: list[Person]) -> None:
 
 
 def test_the_cohort_is_at_every_stage_of_the_programme(people: list[Person]) -> None:
-    under_way = [person for person in people if person.ended_how is None]
-    assert any(person.started_on is None for person in under_way)
-    assert any(0 < len(person.lessons_on) < 5 for person in under_way)
+    not_ended = [person for person in people if person.ended_how is None]
+    assert any(person.started_on is None for person in not_ended)
+    assert any(0 < len(person.lessons_on) < 5 for person in not_ended)
     assert {person.ended_how for person in people} == {None, "finished", "stopped", "never_started"}
     finished = [person for person in people if person.ended_how == "finished"]
     assert any(all(response.timepoint != "follow_up" for response in person.responses) for person in finished)

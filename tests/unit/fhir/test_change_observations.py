@@ -65,19 +65,19 @@ def test_rules_disagree_under_their_own_names_and_the_change_itself_has_no_verdi
     observation = built(change("pseq", pseq(19), pseq(30)))
     assert observation["valueQuantity"]["value"] == 11
     assert "interpretation" not in observation
-    said = components(observation)
-    eppoc = said["eppoc.pseq.change.v1"]
+    by_code = components(observation)
+    eppoc = by_code["eppoc.pseq.change.v1"]
     assert eppoc["valueCodeableConcept"]["coding"][0]["code"] == "improved"
     assert eppoc["interpretation"][0]["coding"][0]["code"] == "B"
-    reliable = next(one for code, one in said.items() if "reliable" in code or "rci" in code)
+    reliable = next(one for code, one in by_code.items() if "reliable" in code or "rci" in code)
     assert reliable["valueCodeableConcept"]["coding"][0]["code"] == "unchanged"
     assert "interpretation" not in reliable
 
 
 def test_a_fall_of_self_efficacy_is_worse_and_says_so_by_rule() -> None:
-    said = components(built(change("pseq", pseq(30), pseq(19))))
-    assert said["eppoc.pseq.change.v1"]["interpretation"][0]["coding"][0]["code"] == "W"
-    assert said["percent-change"]["valueQuantity"]["value"] == Decimal("-36.7")
+    by_code = components(built(change("pseq", pseq(30), pseq(19))))
+    assert by_code["eppoc.pseq.change.v1"]["interpretation"][0]["coding"][0]["code"] == "W"
+    assert by_code["percent-change"]["valueQuantity"]["value"] == Decimal("-36.7")
 
 
 def test_it_is_derived_from_both_scores_and_names_its_baseline() -> None:
@@ -88,9 +88,9 @@ def test_it_is_derived_from_both_scores_and_names_its_baseline() -> None:
         {"reference": f"Observation/{of.after_score_id}"},
     ]
     assert observation["valueQuantity"]["value"] == -9
-    said = components(observation)
-    assert said["baseline-timepoint"]["valueCodeableConcept"]["coding"][0]["code"] == "start"
-    assert said["percent-change"]["valueQuantity"] == {
+    by_code = components(observation)
+    assert by_code["baseline-timepoint"]["valueCodeableConcept"]["coding"][0]["code"] == "start"
+    assert by_code["percent-change"]["valueQuantity"] == {
         "value": Decimal("-50.0"),
         "unit": "%",
         "system": "http://unitsofmeasure.org",
@@ -137,8 +137,8 @@ def test_it_is_amended_when_a_response_is_or_when_its_ground_moved(
 def test_no_rule_that_nobody_confirmed_has_a_component() -> None:
     of = change("pcs", fill_form("pcs", 3), fill_form("pcs", 1))
     assert of.comparison.unconfirmed_rules
-    said = components(built(of))
-    assert not [code for code in said if code.rpartition(".v")[0] in of.comparison.unconfirmed_rules]
+    by_code = components(built(of))
+    assert not [code for code in by_code if code.rpartition(".v")[0] in of.comparison.unconfirmed_rules]
 
 
 @given(data=st.data())

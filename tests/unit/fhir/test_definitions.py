@@ -123,10 +123,13 @@ def test_no_code_is_listed_twice() -> None:
 def test_every_rule_is_listed_with_its_grounds_and_source() -> None:
     rules = next(one for one in build_code_systems(CLINIC) if one["url"].endswith("/rules"))
     for concept in rules["concept"]:
-        said = {one["code"]: one for one in concept["property"]}
-        assert said["grounds"]["valueString"] in ("verified", "unconfirmed", "derived", "policy")
-        assert said["source"]["valueString"]
-        assert concept["code"] == f"{said['rule']['valueString']}.v{said['ruleVersion']['valueInteger']}"
+        properties = {one["code"]: one for one in concept["property"]}
+        assert properties["grounds"]["valueString"] in ("verified", "unconfirmed", "derived", "policy")
+        assert properties["source"]["valueString"]
+        assert (
+            concept["code"]
+            == f"{properties['rule']['valueString']}.v{properties['ruleVersion']['valueInteger']}"
+        )
 
 
 def test_a_band_that_nobody_has_confirmed_is_no_code_of_ours() -> None:

@@ -71,8 +71,10 @@ def test_no_reference_is_versioned_and_all_local_ones_are_told() -> None:
     for rendered in EVERY.values():
         assert b"/_history/" not in rendered.content
         if rendered.type != "Bundle":
-            told = [ref for ref in rendered.refs if f'"reference":"{ref}"'.encode() in rendered.content]
-            assert told == list(rendered.refs)
+            written_refs = [
+                ref for ref in rendered.refs if f'"reference":"{ref}"'.encode() in rendered.content
+            ]
+            assert written_refs == list(rendered.refs)
             assert rendered.content.count(b'"reference":"') >= len(rendered.refs)
 
 

@@ -37,8 +37,8 @@ def content(rendered: RenderedResource) -> dict[str, Any]:
     return read_fhir_json(rendered.content, max_bytes=10**6)
 
 
-def task(status: TaskStatus, **said: Any) -> dict[str, Any]:
-    return content(build_task(CLINIC, REFERRAL_FACTS, TASK, status=status, **said))
+def task(status: TaskStatus, **fields: Any) -> dict[str, Any]:
+    return content(build_task(CLINIC, REFERRAL_FACTS, TASK, status=status, **fields))
 
 
 def test_a_person_s_name_is_data_whatever_characters_it_has() -> None:

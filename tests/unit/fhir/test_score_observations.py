@@ -73,9 +73,9 @@ def test_a_prorated_score_says_so_and_by_which_rule() -> None:
     score = observations(make_response("phq9", fill_form("phq9", 1, item1=None, item2=None)))["phq9.total"]
     assert score["valueQuantity"]["value"] == 9
     assert score["note"] == [{"text": "7 of 9 items answered; prorated"}]
-    said = stated(score)
-    assert (said["items-answered"], said["items-blank"], said["prorated"]) == (7, 2, True)
-    assert said["blanks-rule"]["coding"][0]["code"] == "phq9.total.blanks.v1"
+    parts = stated(score)
+    assert (parts["items-answered"], parts["items-blank"], parts["prorated"]) == (7, 2, True)
+    assert parts["blanks-rule"]["coding"][0]["code"] == "phq9.total.blanks.v1"
 
 
 def test_too_many_blanks_leave_a_reason_instead_of_a_number() -> None:

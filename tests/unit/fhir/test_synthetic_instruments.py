@@ -57,8 +57,8 @@ def test_a_reversed_number_counts_from_the_other_end() -> None:
 def test_a_safety_item_that_is_a_number_says_its_number() -> None:
     response = make_response("peg", {"peg-1": 9, "peg-2": 1, "peg-3": 2})
     (rendered,) = build_safety_observations(MADE, response)
-    said = read_fhir_json(rendered.content, max_bytes=10**5)
-    assert said["valueInteger"] == 9
+    observation = read_fhir_json(rendered.content, max_bytes=10**5)
+    assert observation["valueInteger"] == 9
     scores = MADE.score(response.instrument, response.answers)
     assert get_response_renderers(MADE)[response.instrument](response, scores)[-1] == rendered
 

@@ -154,10 +154,10 @@ FAULTS = {
 def test_a_fault_is_named_with_its_line_and_field(
     case: str, instruments: Instruments, tmp_path: Path
 ) -> None:
-    stands, instead, said = FAULTS[case]
+    stands, instead, message = FAULTS[case]
     assert stands in shipped()
     found = faults(shipped().replace(stands, instead, 1), instruments, tmp_path)
-    assert any(said in fault for fault in found), found
+    assert any(message in fault for fault in found), found
     assert all(fault.partition(" ")[0].isdigit() for fault in found), found
 
 

@@ -158,10 +158,10 @@ def test_a_moment_to_come_is_refused_to_the_second() -> None:
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "1849-12-31T23:59:59+11:00"])
 def test_a_moment_before_anybody_living_is_refused_with_and_without_a_start(text: str) -> None:
     moment, now = datetime.fromisoformat(text), utc("2026-04-27T00:00:00+00:00")
-    for said in (Moment(text, moment.date(), moment), on(text[:10])):
+    for stated in (Moment(text, moment.date(), moment), on(text[:10])):
         for begun in (EPISODE, replace(EPISODE, started_on=None)):
             with pytest.raises(BeforeEarliestDate, match="authored: lies before 1850"):
-                check_moment(PROGRAMME, begun, "screening", said, now, SYDNEY)
+                check_moment(PROGRAMME, begun, "screening", stated, now, SYDNEY)
 
 
 def test_today_is_the_clinics_day() -> None:
@@ -229,27 +229,27 @@ def test_an_ended_episode_still_owes_its_follow_up(state: EpisodeState) -> None:
 
 @pytest.mark.parametrize("state", [EpisodeState.REFERRED, EpisodeState.ACCEPTED, EpisodeState.ENROLLED])
 def test_before_the_start_is_known_the_due_day_is_not_invented(state: EpisodeState) -> None:
-    said = absence(AT_START, MOOD, "2026-04-28T00:00:00Z", state, started=False)
-    assert said == "not yet due (dated once the programme starts)"
+    stated = absence(AT_START, MOOD, "2026-04-28T00:00:00Z", state, started=False)
+    assert stated == "not yet due (dated once the programme starts)"
 
 
 @pytest.mark.parametrize("timepoint", [AT_START, POST, FOLLOW_UP])
 def test_who_never_started_was_never_offered_what_follows_the_start(timepoint: TimepointId) -> None:
-    said = absence(timepoint, MOOD, "2026-12-01T00:00:00Z", EpisodeState.NEVER_STARTED, started=False)
-    assert said == "not offered"
+    stated = absence(timepoint, MOOD, "2026-12-01T00:00:00Z", EpisodeState.NEVER_STARTED, started=False)
+    assert stated == "not offered"
 
 
 def test_screening_is_due_on_the_day_of_enrolment() -> None:
-    said = absence(SCREENING, MOOD, "2026-03-30T00:00:00Z", EpisodeState.NEVER_STARTED, started=False)
-    assert said == "due and not received"
-    said = absence(SCREENING, MOOD, "2026-02-15T00:00:00Z", EpisodeState.ENROLLED, started=False)
-    assert said == "not yet due (16 February 2026)"
+    stated = absence(SCREENING, MOOD, "2026-03-30T00:00:00Z", EpisodeState.NEVER_STARTED, started=False)
+    assert stated == "due and not received"
+    stated = absence(SCREENING, MOOD, "2026-02-15T00:00:00Z", EpisodeState.ENROLLED, started=False)
+    assert stated == "not yet due (16 February 2026)"
 
 
 def test_a_referral_that_was_declined_was_offered_nothing() -> None:
     declined = replace(EPISODE, state=EpisodeState.DECLINED, started_on=None, enrolled_on=None)
-    said = absence_of_response(PROGRAMME.screening, declined, MOOD, LATER, SYDNEY)
-    assert said == Absence(AbsenceKind.NOT_OFFERED)
+    stated = absence_of_response(PROGRAMME.screening, declined, MOOD, LATER, SYDNEY)
+    assert stated == Absence(AbsenceKind.NOT_OFFERED)
 
 
 def test_received_and_not_scorable_counts_the_answers() -> None:

@@ -45,12 +45,12 @@ def _stale(session: ProbeSession, name: str) -> dict[str, Any]:
     """An update under a version that never was, which refers to nobody besides. It is well-formed all the same:
     what cannot be parsed says nothing about entries, since the whole body is refused for it."""
     remote_reference = session.create(name).remote_reference or f"{session.kind}/{session.id(name)}"
-    more = {} if session.kind in ("Basic", "Organization") else _NOBODY
+    more = {} if session.kind in ("Basic", "Organization") else _UNKNOWN_SUBJECT
     resource = {**session.resource(name), **more, "language": "fr", "id": remote_reference.partition("/")[2]}
     return {"resource": resource, "request": {"method": "PUT", "url": remote_reference, "ifMatch": 'W/"999"'}}
 
 
-_NOBODY = {"subject": {"reference": "Patient/probe-nobody"}}
+_UNKNOWN_SUBJECT = {"subject": {"reference": "Patient/probe-nobody"}}
 
 
 def _is_there(session: ProbeSession, name: str) -> bool:

@@ -652,16 +652,16 @@ _GUARDS = (
 """What the database itself refuses, whoever asks: the table, the statement, when, and what it says."""
 
 
-def _forbid(table: str, statement: str, when: str | None, says: str) -> None:
+def _forbid(table: str, statement: str, when: str | None, message: str) -> None:
     name = f"guard_{table}_{statement.split()[0].lower()}"
     condition = f"WHEN ({when}) " if when else ""
     head = f"CREATE TRIGGER {name} BEFORE {statement} ON {table}"
     if op.get_bind().dialect.name == "sqlite":
-        op.execute(f"{head} {condition}BEGIN SELECT RAISE(ABORT, '{says}'); END")
+        op.execute(f"{head} {condition}BEGIN SELECT RAISE(ABORT, '{message}'); END")
         return
     op.execute(
         f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$ BEGIN RAISE EXCEPTION '{says}' USING ERRCODE = 'integrity_constraint_violation'; END $$"
+        f"$$ BEGIN RAISE EXCEPTION '{message}' USING ERRCODE = 'integrity_constraint_violation'; END $$"
     )
     op.execute(f"{head} FOR EACH ROW {condition}EXECUTE FUNCTION {name}()")
     if when is None and statement == "DELETE":

@@ -126,8 +126,8 @@ def test_the_unexpected_is_told_by_its_number_alone(
         answer = browser.get(path, base_url=BASE)
         assert answer.status_code == 500
         assert answer.headers["X-Request-Id"].encode() in answer.data
-        for told in (b"Canary", b"Traceback", b"RuntimeError", b".py"):
-            assert told not in answer.data
+        for leaked in (b"Canary", b"Traceback", b"RuntimeError", b".py"):
+            assert leaked not in answer.data
     assert browser.get("/fhir/broken", base_url=BASE).json["issue"][0]["code"] == "exception"  # type: ignore[index]
     assert browser.get("/programme/broken", base_url=BASE).json["status"] == 500  # type: ignore[index]
     logged = capsys.readouterr()

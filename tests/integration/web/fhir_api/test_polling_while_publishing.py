@@ -12,7 +12,7 @@ class _Poller(threading.Thread):
 
     def __init__(self, harness: WebHarness) -> None:
         super().__init__(daemon=True)
-        self._house = harness
+        self._harness = harness
         self._newest = "1990-01-01T00:00:00Z"
         self._last_time = threading.Event()
         self.seen: list[str] = []
@@ -35,7 +35,7 @@ class _Poller(threading.Thread):
     def _poll(self) -> None:
         url = f"/fhir/Observation?_sort=_lastUpdated&_count=2&_lastUpdated=gt{self._newest}"
         while url:
-            answer = self._house.get("ehr", url)
+            answer = self._harness.get("ehr", url)
             if (
                 answer.status_code == 503
             ):  # on SQLite an open publish holds up the audit row of the look itself
@@ -53,14 +53,14 @@ class _Publish(threading.Thread):
 
     def __init__(self, harness: WebHarness, id: str, later_by: timedelta) -> None:
         super().__init__(daemon=True)
-        self._house, self._id, self._now = harness, id, harness.clock.now + later_by
+        self._harness, self._id, self._now = harness, id, harness.clock.now + later_by
         self.is_open, self.released = threading.Event(), threading.Event()
         self.failed: BaseException | None = None
 
     def run(self) -> None:
         try:
-            with self._house.store.begin() as uow:
-                self._house.publisher.publish(uow, [observation(self._id, "a")], now=self._now)
+            with self._harness.store.begin() as uow:
+                self._harness.publisher.publish(uow, [observation(self._id, "a")], now=self._now)
                 self.is_open.set()
                 self.released.wait(30)
         except StoreBusy as busy:

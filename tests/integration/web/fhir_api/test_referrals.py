@@ -175,8 +175,8 @@ def test_another_practices_task_cannot_be_taken_back(harness: WebHarness, task: 
     harness.client(ClientKind.PRACTICE, "rival")
     tag = f'W/"{task["meta"]["versionId"]}"'
     theirs = _put(harness, task | {"status": "cancelled"}, who="rival", If_Match=tag)
-    nobodys = _put(harness, task | {"status": "cancelled", "id": "task-never"}, who="rival", If_Match=tag)
-    assert (theirs.status_code, theirs.data) == (404, nobodys.data)
+    unknown = _put(harness, task | {"status": "cancelled", "id": "task-never"}, who="rival", If_Match=tag)
+    assert (theirs.status_code, theirs.data) == (404, unknown.data)
     assert _put(harness, task | {"status": "cancelled"}, who="ehr", If_Match=tag).status_code == 403
 
 

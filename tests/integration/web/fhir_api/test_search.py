@@ -112,13 +112,13 @@ def test_responses_are_found_by_questionnaire_with_and_without_version(harness: 
     harness.enrol("a")
     canonical = "https://clinic.example/fhir/Questionnaire/phq9"
     for id, version in (("one", "1"), ("two", "2")):
-        told = f"{canonical}|{version}"
+        canonical_version = f"{canonical}|{version}"
         harness.publish(
             resource(
                 "QuestionnaireResponse",
                 id,
                 "a",
-                questionnaire=told,
+                questionnaire=canonical_version,
                 status="completed",
                 authored="2026-03-01",
             )

@@ -24,14 +24,14 @@ def _address(rule: Rule) -> str:
 
 
 def test_nobody_without_a_session_opens_or_does_anything(harness: ClinicHarness) -> None:
-    stranger = harness.browser()
+    anonymous = harness.browser()
     for rule in _pages(harness, "GET"):
         if rule.rule not in ANYBODYS:
-            answer = stranger.get(_address(rule))
+            answer = anonymous.get(_address(rule))
             assert (answer.status_code, answer.headers["Location"]) == (303, "/login"), rule
     for rule in _pages(harness, "POST"):
         if rule.rule not in ANYBODYS:
-            assert stranger.post(_address(rule)).status_code == 303, rule
+            assert anonymous.post(_address(rule)).status_code == 303, rule
 
 
 def test_an_unknown_name_is_404_on_every_page_and_says_so_in_words(
@@ -112,11 +112,11 @@ def test_an_address_that_takes_no_post_says_so_as_a_page(clinician: FormBrowser)
 
 
 def test_the_style_sheet_is_anybodys_and_nothing_above_its_folder_is(harness: ClinicHarness) -> None:
-    stranger = harness.browser()
-    assert stranger.get("/static/pages.css").status_code == 200
-    assert stranger.get("/static/nhsuk/nhsuk-frontend.min.js").status_code == 200
+    anonymous = harness.browser()
+    assert anonymous.get("/static/pages.css").status_code == 200
+    assert anonymous.get("/static/nhsuk/nhsuk-frontend.min.js").status_code == 200
     for path in ("/static/../pages.py", "/static/..%2f__init__.py", "/static/nothing.css"):
-        assert stranger.get(path).status_code in (303, 404), path
+        assert anonymous.get(path).status_code in (303, 404), path
 
 
 def test_every_page_bears_the_headers_that_keep_it_here(clinician: FormBrowser) -> None:

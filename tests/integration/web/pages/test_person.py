@@ -111,8 +111,8 @@ def test_a_score_that_rests_on_an_unconfirmed_rule_is_shown_with_the_mark_and_no
             "item9_positive", "tsk11", timepoint, "2 2 2 2 2 2 2 2 2 2 2", on, now=moment("2026-05-01")
         )
     page = clinician.get(f"/people/{harness.people['Priya']}").text
-    (glance,) = [row for row in table_rows(page) if row.startswith("Fear of movement (TSK-11)")]
-    assert glance.count("Unconfirmed rests on") == 3  # its baseline, its score, its change
+    (row_text,) = [row for row in table_rows(page) if row.startswith("Fear of movement (TSK-11)")]
+    assert row_text.count("Unconfirmed rests on") == 3  # its baseline, its score, its change
     tsk = _measure(page, "tsk11-total")
     scored = [row for row in table_rows(tsk) if row.startswith(("Start", "End of programme"))]
     assert len(scored) == 2

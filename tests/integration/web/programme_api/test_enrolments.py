@@ -60,9 +60,9 @@ def test_an_amendment_back_and_forth_takes_effect_each_time(platform: Platform) 
 
 
 def test_consent_that_is_not_given_is_no(platform: Platform) -> None:
-    said = enrolment()
-    del said["share_with_ehr"]
-    platform.put("/enrolments/e1", said)
+    body = enrolment()
+    del body["share_with_ehr"]
+    platform.put("/enrolments/e1", body)
     assert platform.get("/enrolments/e1").json["share_with_ehr"] is False
 
 
@@ -125,15 +125,15 @@ def test_an_ending_is_said_once_and_amended_only_in_day_and_reason(
     platform: Platform, harness: WebHarness
 ) -> None:
     platform.enrol()
-    said = {"how": "stopped", "on": "2026-02-01", "reason": "no time"}
-    first = platform.put("/enrolments/e1/ending", said)
+    body = {"how": "stopped", "on": "2026-02-01", "reason": "no time"}
+    first = platform.put("/enrolments/e1/ending", body)
     assert (first.status_code, first.json["state"]) == (200, "stopped")
-    assert platform.put("/enrolments/e1/ending", said).data == first.data
-    assert faults(platform.put("/enrolments/e1/ending", {**said, "on": "2026-02-02"})) == ["on"]
-    assert faults(platform.put("/enrolments/e1/ending", {**said, "reason": "other"})) == ["reason"]
-    platform.put("/enrolments/e1/ending", {**said, "reason": "moved away", "amends": True})
+    assert platform.put("/enrolments/e1/ending", body).data == first.data
+    assert faults(platform.put("/enrolments/e1/ending", {**body, "on": "2026-02-02"})) == ["on"]
+    assert faults(platform.put("/enrolments/e1/ending", {**body, "reason": "other"})) == ["reason"]
+    platform.put("/enrolments/e1/ending", {**body, "reason": "moved away", "amends": True})
     assert platform.get("/enrolments/e1").json["end_reason"] == "moved away"
-    otherwise = platform.put("/enrolments/e1/ending", {**said, "how": "finished", "amends": True})
+    otherwise = platform.put("/enrolments/e1/ending", {**body, "how": "finished", "amends": True})
     assert otherwise.status_code == 409
     assert "allows no move" in otherwise.json["faults"][0]["what"]
     with harness.store.read() as uow:
@@ -174,14 +174,14 @@ def test_a_referred_person_joins_by_our_number_once_the_referral_is_accepted(
     with harness.store.read() as uow:
         (episode,) = uow.episodes.list_all()
         number = uow.referrals.of_episodes([episode.id])[episode.id].number
-    said = enrolment(referral_number=number)
-    waits = platform.put("/enrolments/e1", said)
+    body = enrolment(referral_number=number)
+    waits = platform.put("/enrolments/e1", body)
     assert (waits.status_code, faults(waits)) == (409, ["referral_number"])
     with harness.store.read() as uow:
         assert [item.kind for item in uow.work_items.list_open()] == ["enrolment_waits"]
     with harness.store.begin() as uow:
         accept_referral(uow, harness.clinic, harness.publisher, episode.id, by="ada", now=harness.clock())
-    joined = platform.put("/enrolments/e1", said)
+    joined = platform.put("/enrolments/e1", body)
     assert (joined.status_code, joined.json["person"]) == (201, episode.person)
     assert platform.get("/enrolments/e1").json["referral_number"] == number
     with harness.store.read() as uow:

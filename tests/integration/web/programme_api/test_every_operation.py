@@ -65,9 +65,9 @@ def test_an_operation_answers_as_it_is_described(
         suppress_health_check=list(HealthCheck),
         database=None,
     )
-    @given(case=operation.as_strategy(generation_mode=mode), of_somebody_known=st.booleans())
-    def called(case: Any, of_somebody_known: bool) -> None:
-        if of_somebody_known and mode is POSITIVE:
+    @given(case=operation.as_strategy(generation_mode=mode), about_known_person=st.booleans())
+    def called(case: Any, about_known_person: bool) -> None:
+        if about_known_person and mode is POSITIVE:
             # Chance would never name anybody who is there.
             case.path_parameters = {**(case.path_parameters or {}), **_named(case.path_parameters, known)}
         answer = case.call(base_url=BASE, headers={"Authorization": f"Bearer {harness.tokens['platform']}"})

@@ -199,11 +199,11 @@ def test_every_request_is_audited_with_whom_it_was_about(platform: Platform, har
 
 
 def test_no_answer_repeats_a_name_or_an_answer_that_was_sent(platform: Platform) -> None:
-    said = enrolment(person=person(given="Canary", family="Zaunkoenig"))
+    body = enrolment(person=person(given="Canary", family="Zaunkoenig"))
     answers = [
-        platform.put("/enrolments/e1", said),
-        platform.put("/enrolments/e1", {**said, "share_with_ehr": False}),
-        platform.put("/enrolments/e1", {**said, "person": {**said["person"], "sex": "Zaunkoenig"}}),
+        platform.put("/enrolments/e1", body),
+        platform.put("/enrolments/e1", {**body, "share_with_ehr": False}),
+        platform.put("/enrolments/e1", {**body, "person": {**body["person"], "sex": "Zaunkoenig"}}),
         platform.put("/responses/r1", phq9(enrolment="Zaunkoenig")),
         platform.get("/enrolments/e1"),
     ]

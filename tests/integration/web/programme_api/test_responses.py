@@ -72,18 +72,18 @@ def test_several_are_answered_one_by_one_and_each_stands_or_falls_alone(platform
     ]
     answer = platform.post("/responses", {"responses": each})
     assert answer.status_code == 200
-    told = answer.json["responses"]
-    assert [one["response"] for one in told] == ["r1", "r2", "r3", "r1", "r4"]
-    assert [one["status"] for one in told] == [201, 400, 404, 201, 201]
-    assert told[0] == told[3]
-    assert [fault["field"] for fault in told[1]["faults"]] == ["answers.phq9-1"]
-    assert [fault["field"] for fault in told[2]["faults"]] == ["enrolment"]
-    assert told[1]["who_acts"] and told[2]["who_acts"]
+    replies = answer.json["responses"]
+    assert [one["response"] for one in replies] == ["r1", "r2", "r3", "r1", "r4"]
+    assert [one["status"] for one in replies] == [201, 400, 404, 201, 201]
+    assert replies[0] == replies[3]
+    assert [fault["field"] for fault in replies[1]["faults"]] == ["answers.phq9-1"]
+    assert [fault["field"] for fault in replies[2]["faults"]] == ["enrolment"]
+    assert replies[1]["who_acts"] and replies[2]["who_acts"]
     # The list again: what was taken is answered as it was, what was refused is refused.
     assert platform.post("/responses", {"responses": each}).json == answer.json
     # One of them alone is answered as it was in the list.
     alone = platform.put("/responses/r4", phq9(instrument="gad7", answers={"gad7-1": 1}))
-    assert {**alone.json, "status": alone.status_code} == told[4]
+    assert {**alone.json, "status": alone.status_code} == replies[4]
 
 
 def test_an_amendment_may_come_in_a_list_and_the_answers_of_one_list_follow_in_order(
@@ -95,8 +95,8 @@ def test_an_amendment_may_come_in_a_list_and_the_answers_of_one_list_follow_in_o
         phq9("211111110", response="r1", amends=True),
         phq9(response="r1", amends=True),
     ]
-    told = platform.post("/responses", {"responses": each}).json["responses"]
-    assert [(one["outcome"], one["version"]) for one in told] == [
+    replies = platform.post("/responses", {"responses": each}).json["responses"]
+    assert [(one["outcome"], one["version"]) for one in replies] == [
         ("accepted", 1),
         ("amended", 2),
         ("amended", 3),
@@ -188,9 +188,9 @@ def test_outcomes_are_the_one_summary_of_every_enrolment_of_the_person(
     with harness.store.read() as uow:
         (episode,) = uow.episodes.list_all()
         responses = [one.response for one in uow.responses.of_episode(episode.id)]
-        somebody = uow.people.get(episode.person)
+        stored_person = uow.people.get(episode.person)
     assert summary == summary_values(
-        summarise(harness.clinic, somebody, episode, responses, [], harness.clock())
+        summarise(harness.clinic, stored_person, episode, responses, [], harness.clock())
     )
     (phq,) = [scale for scale in summary["scales"] if scale["instrument"] == "phq9"]
     cells = {cell["timepoint"]: cell["text"] for cell in phq["timepoints"]}
