@@ -33,17 +33,19 @@ def forbidden_in_names(
     names: Iterable[tuple[str, str]], forbidden: Mapping[tuple[str, ...], str], allowed: Mapping[str, str]
 ) -> list[str]:
     """Offenders among (place, name) pairs; `allowed` maps an identifier to the reason why it stays."""
+    longest = max(map(len, forbidden), default=0)
     return [
-        f"{place}: {name}: not `{' '.join(phrase)}`, but {instead}"
+        f"{place}: {name}: not `{' '.join(phrase)}`, but {forbidden[phrase]}"
         for place, name in names
         if name not in allowed
-        for phrase, instead in forbidden.items()
-        if _contains(split_words(name), phrase)
+        for phrase in _phrases(split_words(name), longest)
+        if phrase in forbidden
     ]
 
 
-def _contains(words: tuple[str, ...], phrase: tuple[str, ...]) -> bool:
-    return any(words[at : at + len(phrase)] == phrase for at in range(len(words) - len(phrase) + 1))
+def _phrases(words: tuple[str, ...], longest: int) -> set[tuple[str, ...]]:
+    starts = range(len(words))
+    return {words[at : at + length] for at in starts for length in range(1, longest + 1)}
 
 
 def defined_names(root: Path, folders: Iterable[str] = CODE) -> Iterator[tuple[str, str]]:

@@ -22,6 +22,7 @@ from tests.structure.naming_rules import (
 
 GLOSSARY = (ROOT / "GLOSSARY.md").read_text(encoding="utf-8")
 FORBIDDEN = read_forbidden(GLOSSARY)
+DEFINED = list(defined_names(ROOT))
 
 ALLOWED_NAMES = {
     "press_ctrl_c": "the key of a keyboard",
@@ -75,7 +76,7 @@ def _report(offenders: list[str]) -> str:
 def test_no_name_in_the_code_has_a_forbidden_word() -> None:
     offenders = forbidden_in_names(
         # The names of tests are sentences.
-        [one for one in defined_names(ROOT) if not one[1].startswith("test_")],
+        [one for one in DEFINED if not one[1].startswith("test_")],
         FORBIDDEN,
         ALLOWED_NAMES,
     )
@@ -101,7 +102,7 @@ def test_folders_hold_at_most_15_modules() -> None:
 
 
 def test_no_exception_is_left_over() -> None:
-    names = {name for _, name in (*defined_names(ROOT), *_program_names())}
+    names = {name for _, name in (*DEFINED, *_program_names())}
     assert set(ALLOWED_NAMES) <= names
     repeated = repeated_module_names(ROOT, {})
     assert len(repeated) == len(ALLOWED_MODULES) + len(repeated_module_names(ROOT, ALLOWED_MODULES))
