@@ -12,9 +12,9 @@ from typing import Any, Literal
 import msgspec
 
 from bench.rendering.our_renderer import SOURCE, RenderFunction
-from fhir_pmp.fhir.measurement.observation import codes_of
 from fhir_pmp.fhir.measurement.questionnaire_response import answered_item
 from fhir_pmp.fhir.serialization.json_writer import write_canonical
+from fhir_pmp.fhir.terminology.local_codes import codes_of
 from fhir_pmp.identifiers import InstrumentId, ResponseId
 from fhir_pmp.instruments.definition import Instrument
 from fhir_pmp.pathway.clinic import Clinic

@@ -3,8 +3,8 @@
 from typing import Any
 
 from fhir_pmp.fhir.elements.datatypes import coding, identifier, reference
-from fhir_pmp.fhir.measurement.observation import codes_of
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, Resource, render
+from fhir_pmp.fhir.terminology.local_codes import codes_of
 from fhir_pmp.pathway.clinic import Clinic, Kind
 from fhir_pmp.pathway.episode_states import episode_of_care_status
 from fhir_pmp.pathway.facts import Episode, Sharing

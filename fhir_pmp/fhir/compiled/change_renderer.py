@@ -12,9 +12,10 @@ from fhir_pmp.fhir.measurement.change_observation import (
     change_status,
     verdict_component,
 )
-from fhir_pmp.fhir.measurement.observation import ObservationStatus, codes_of
+from fhir_pmp.fhir.measurement.observation import ObservationStatus
 from fhir_pmp.fhir.serialization.json_writer import write_canonical
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
+from fhir_pmp.fhir.terminology.local_codes import codes_of
 from fhir_pmp.identifiers import PersonId, ResourceId
 from fhir_pmp.instruments.change_rules import RuleVerdict
 from fhir_pmp.pathway.clinic import Clinic

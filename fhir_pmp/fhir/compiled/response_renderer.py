@@ -7,12 +7,12 @@ import orjson
 from msgspec.structs import replace
 
 from fhir_pmp.fhir.compiled.resource_template import build_template, placeholder_moment
-from fhir_pmp.fhir.measurement.observation import codes_of
 from fhir_pmp.fhir.measurement.questionnaire_response import answered_item, build_questionnaire_response
 from fhir_pmp.fhir.measurement.safety_observation import build_safety_observation
 from fhir_pmp.fhir.measurement.score_observation import build_score_observation, is_publishable_score
 from fhir_pmp.fhir.serialization.json_writer import write_canonical
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
+from fhir_pmp.fhir.terminology.local_codes import codes_of
 from fhir_pmp.identifiers import Identifier, PersonId, ResourceId, ResponseId, ScaleId
 from fhir_pmp.instruments.definition import Answers, Instrument, SafetyItem, Scale, Score
 from fhir_pmp.pathway.clinic import Clinic

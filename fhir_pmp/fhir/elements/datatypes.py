@@ -6,7 +6,7 @@ from typing import Any
 
 from fhir_pmp.fhir.terminology.systems import DATA_ABSENT_REASON, UCUM
 from fhir_pmp.identifiers import Identifier
-from fhir_pmp.instruments.definition import Coding, Rule
+from fhir_pmp.instruments.definition import Coding
 
 
 def coding(of: Coding) -> dict[str, Any]:
@@ -48,8 +48,3 @@ def exact_decimal(decimal_text: str) -> Decimal:
 def data_absent_reason(code: str, text: str) -> dict[str, Any]:
     """A dataAbsentReason and what it means here."""
     return {"coding": [{"system": DATA_ABSENT_REASON, "code": code}], "text": text}
-
-
-def rule_code(rule: Rule) -> str:
-    """The code of one version of a rule, which no later version takes over."""
-    return f"{rule.rule_id}.v{rule.version}"

@@ -9,14 +9,9 @@ from fhir_pmp.fhir.elements.datatypes import (
     reference,
     score_quantity,
 )
-from fhir_pmp.fhir.measurement.observation import (
-    OBSERVATION_STATUS,
-    ObservationStatus,
-    begin_observation,
-    codes_of,
-)
+from fhir_pmp.fhir.measurement.observation import OBSERVATION_STATUS, ObservationStatus, begin_observation
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, render
-from fhir_pmp.fhir.terminology.local_codes import ComponentCode, LocalCodes
+from fhir_pmp.fhir.terminology.local_codes import ComponentCode, LocalCodes, codes_of
 from fhir_pmp.fhir.terminology.systems import OBSERVATION_INTERPRETATION, UCUM
 from fhir_pmp.instruments.change_rules import RuleVerdict, Verdict
 from fhir_pmp.instruments.definition import Coding

@@ -4,8 +4,8 @@ from typing import Any
 
 from fhir_pmp.fhir.elements.datatypes import coding, concept, identifier, reference
 from fhir_pmp.fhir.elements.instants import format_instant
-from fhir_pmp.fhir.measurement.observation import codes_of
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, Resource, render
+from fhir_pmp.fhir.terminology.local_codes import codes_of
 from fhir_pmp.fhir.terminology.systems import FLAG_CATEGORY, FLAG_DETAIL
 from fhir_pmp.instruments.definition import Coding
 from fhir_pmp.pathway.clinic import Clinic, Kind

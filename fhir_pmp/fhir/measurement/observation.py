@@ -6,8 +6,8 @@ from typing import Any
 
 from fhir_pmp.fhir.elements.datatypes import coding, concept, identifier, reference
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, Resource, render
-from fhir_pmp.fhir.terminology.local_codes import LocalCodes
-from fhir_pmp.fhir.terminology.systems import OBSERVATION_CATEGORY, systems_of
+from fhir_pmp.fhir.terminology.local_codes import codes_of
+from fhir_pmp.fhir.terminology.systems import OBSERVATION_CATEGORY
 from fhir_pmp.identifiers import EpisodeId, PersonId, ResourceId, TimepointId
 from fhir_pmp.instruments.definition import Coding
 from fhir_pmp.pathway.clinic import Clinic, Kind
@@ -30,11 +30,6 @@ OBSERVATION_STATUS = {
 """What the Observations of a response say in each of its states."""
 
 SURVEY = Coding(OBSERVATION_CATEGORY, "survey", "Survey")
-
-
-def codes_of(clinic: Clinic) -> LocalCodes:
-    """Our own codes in this clinic's installation."""
-    return LocalCodes(systems_of(clinic.canonical_base))
 
 
 def timepoint_extension(clinic: Clinic, timepoint: TimepointId) -> dict[str, Any]:

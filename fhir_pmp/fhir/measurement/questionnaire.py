@@ -4,13 +4,13 @@ from decimal import Decimal
 from typing import Any
 
 from fhir_pmp.fhir.elements.datatypes import coding, concept
-from fhir_pmp.fhir.measurement.observation import SURVEY, codes_of
+from fhir_pmp.fhir.measurement.observation import SURVEY
 from fhir_pmp.fhir.measurement.questionnaire_response import item_text
 from fhir_pmp.fhir.measurement.safety_observation import item_codings
 from fhir_pmp.fhir.measurement.score_expression import score_expression
 from fhir_pmp.fhir.measurement.score_observation import score_codings
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, Resource, render
-from fhir_pmp.fhir.terminology.local_codes import LocalCodes
+from fhir_pmp.fhir.terminology.local_codes import LocalCodes, codes_of
 from fhir_pmp.fhir.terminology.systems import (
     CALCULATED_EXPRESSION,
     ITEM_WEIGHT,

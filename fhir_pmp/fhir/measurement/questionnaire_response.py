@@ -3,9 +3,9 @@
 from typing import Any
 
 from fhir_pmp.fhir.elements.datatypes import coding, identifier, reference
-from fhir_pmp.fhir.measurement.observation import codes_of, timepoint_extension
+from fhir_pmp.fhir.measurement.observation import timepoint_extension
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, Resource, render
-from fhir_pmp.fhir.terminology.local_codes import LocalCodes
+from fhir_pmp.fhir.terminology.local_codes import LocalCodes, codes_of
 from fhir_pmp.instruments.definition import Item
 from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.facts import Response, Sharing

@@ -3,9 +3,9 @@
 from typing import Any
 
 from fhir_pmp.fhir.elements.datatypes import coding, concept, data_absent_reason, reference
-from fhir_pmp.fhir.measurement.observation import OBSERVATION_STATUS, begin_observation, codes_of
+from fhir_pmp.fhir.measurement.observation import OBSERVATION_STATUS, begin_observation
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, render
-from fhir_pmp.fhir.terminology.local_codes import ComponentCode, LocalCodes
+from fhir_pmp.fhir.terminology.local_codes import ComponentCode, LocalCodes, codes_of
 from fhir_pmp.instruments.definition import Coding, Instrument, Item, SafetyItem
 from fhir_pmp.pathway.clinic import Clinic, Kind
 from fhir_pmp.pathway.facts import Response, Sharing

@@ -5,9 +5,9 @@ from fractions import Fraction
 from typing import Any
 
 from fhir_pmp.fhir.elements.datatypes import concept, data_absent_reason, reference, score_quantity
-from fhir_pmp.fhir.measurement.observation import OBSERVATION_STATUS, begin_observation, codes_of
+from fhir_pmp.fhir.measurement.observation import OBSERVATION_STATUS, begin_observation
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, render
-from fhir_pmp.fhir.terminology.local_codes import ComponentCode, LocalCodes
+from fhir_pmp.fhir.terminology.local_codes import ComponentCode, LocalCodes, codes_of
 from fhir_pmp.identifiers import ScaleId
 from fhir_pmp.instruments.definition import Band, BandSet, Coding, Instrument, RuleStatus, Scale, Score
 from fhir_pmp.instruments.scoring import decimal_text

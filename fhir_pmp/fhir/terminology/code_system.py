@@ -4,11 +4,15 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from fhir_pmp.fhir.elements.datatypes import rule_code
-from fhir_pmp.fhir.measurement.observation import codes_of
 from fhir_pmp.fhir.serialization.json_writer import write_canonical
 from fhir_pmp.fhir.serialization.rendered_resource import Resource
-from fhir_pmp.fhir.terminology.local_codes import COMPONENT_DISPLAYS, VERDICT_DISPLAYS, LocalCodes
+from fhir_pmp.fhir.terminology.local_codes import (
+    COMPONENT_DISPLAYS,
+    VERDICT_DISPLAYS,
+    LocalCodes,
+    codes_of,
+    rule_code,
+)
 from fhir_pmp.identifiers import definition_id
 from fhir_pmp.instruments.definition import Coding, Instrument, Rule, RuleStatus
 from fhir_pmp.pathway.clinic import Clinic

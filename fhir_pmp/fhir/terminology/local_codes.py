@@ -3,9 +3,9 @@
 import re
 from enum import StrEnum
 
-from fhir_pmp.fhir.elements.datatypes import rule_code
-from fhir_pmp.fhir.terminology.systems import Systems
+from fhir_pmp.fhir.terminology.systems import Systems, systems_of
 from fhir_pmp.instruments.definition import Band, BandSet, Coding, Instrument, Item, Option, Rule, Scale
+from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.programme.definition import Timepoint
 
 
@@ -88,3 +88,13 @@ class LocalCodes:
     def component_code(self, component_code: ComponentCode) -> Coding:
         """What a component states."""
         return Coding(self.systems.parts, component_code.value, COMPONENT_DISPLAYS[component_code])
+
+
+def codes_of(clinic: Clinic) -> LocalCodes:
+    """Our own codes in this clinic's installation."""
+    return LocalCodes(systems_of(clinic.canonical_base))
+
+
+def rule_code(rule: Rule) -> str:
+    """The code of one version of a rule, which no later version takes over."""
+    return f"{rule.rule_id}.v{rule.version}"
