@@ -5,7 +5,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from fhir_pmp.store.delivery.deliveries import SELECT_DELIVERY, DeliveryState
-from fhir_pmp.store.engine.array_params import in_array_param
 from fhir_pmp.store.engine.columns import UtcDateTime
 from fhir_pmp.store.tables.delivery import OPEN_STATES, outbox, outbox_lanes
 from fhir_pmp.store.tables.published import published
@@ -34,15 +33,6 @@ LEASE_LANE = sa.update(outbox_lanes).where(*_THIS_LANE)
 LEASE_LANE = LEASE_LANE.values(
     lease_until=sa.bindparam("until", type_=UtcDateTime()), epoch=sa.bindparam("next")
 )
-LEASE_DELIVERIES = (
-    sa.update(outbox)
-    .where(in_array_param(outbox.c.seq, "seqs"))
-    .values(
-        state=DeliveryState.IN_FLIGHT.value,
-        lease_epoch=sa.bindparam("epoch"),
-        lease_until=sa.bindparam("until", type_=UtcDateTime()),
-    )
-)
 EXTEND_LEASE = sa.update(outbox_lanes).where(*_THIS_LANE)
 EXTEND_LEASE = EXTEND_LEASE.values(lease_until=sa.bindparam("until", type_=UtcDateTime()))
 LOCK_LANE = sa.select(outbox_lanes.c.epoch).where(*_THIS_LANE).with_for_update()
@@ -55,15 +45,6 @@ _FIRST_CLAIMABLE = (
 )
 SET_LANE_DUE = sa.update(outbox_lanes).where(*_THIS_LANE).values(due_at=_FIRST_CLAIMABLE)
 RELEASE_LANE = SET_LANE_DUE.values(lease_until=None)
-RESET_IN_FLIGHT = (
-    sa.update(outbox)
-    .where(
-        *_OPEN_OF_LANE,
-        outbox.c.state == DeliveryState.IN_FLIGHT.value,
-        outbox.c.lease_epoch == sa.bindparam("epoch"),
-    )
-    .values(state=DeliveryState.PENDING.value, lease_until=None)
-)
 
 
 def _may_have_arrived() -> sa.Select[Any]:

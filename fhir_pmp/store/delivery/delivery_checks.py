@@ -9,6 +9,7 @@ from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.pathway.facts import Sharing
 from fhir_pmp.store.delivery.deliveries import ClaimedLane, Delivery, DeliveryState
 from fhir_pmp.store.delivery.sent_bytes import restore_sent_bytes
+from fhir_pmp.store.delivery.state_writer import StateWriter
 from fhir_pmp.store.engine.array_params import in_array, in_array_param
 from fhir_pmp.store.engine.bulk import chunked
 from fhir_pmp.store.engine.columns import UtcDateTime
@@ -38,6 +39,7 @@ class DeliveryChecks:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self._states = StateWriter(connection)
 
     def find_no_longer_shared(self, deliveries: Iterable[Delivery]) -> set[int]:
         """The seq of those of these deliveries that carry a record which the person's consent does not cover now.
@@ -122,12 +124,7 @@ class DeliveryChecks:
             dead = query.where(outbox.c.state == DeliveryState.DEAD.value)
             overtaken = self.find_overtaken(list(self._connection.execute(dead).scalars()))
             if overtaken:
-                changed = self._connection.execute(
-                    sa.update(outbox)
-                    .where(outbox.c.seq.in_(sorted(overtaken)))
-                    .values(state=DeliveryState.SUPERSEDED.value)
-                )
-                ended += changed.rowcount
+                ended += self._states.resolve(sorted(overtaken))
         return ended
 
     def has_due_lane(self, destination: DestinationId, *, now: datetime) -> bool:
@@ -191,9 +188,4 @@ class DeliveryChecks:
             .where(outbox_lanes.c.destination == destination, outbox_lanes.c.lane == lane)
             .values(due_at=due)
         )
-        changed = self._connection.execute(
-            sa.update(outbox)
-            .where(outbox.c.seq == seq, outbox.c.state == DeliveryState.SENT.value)
-            .values(state=DeliveryState.PENDING.value, may_have_arrived=True, next_attempt_at=now)
-        )
-        return changed.rowcount
+        return self._states.reverify(seq, now=now)

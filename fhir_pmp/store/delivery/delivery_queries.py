@@ -17,6 +17,7 @@ from fhir_pmp.store.delivery.deliveries import (
 from fhir_pmp.store.delivery.delivery_checks import DeliveryChecks
 from fhir_pmp.store.delivery.outbox import Outbox
 from fhir_pmp.store.delivery.sent_bytes import restore_sent_bytes
+from fhir_pmp.store.delivery.state_writer import StateWriter
 from fhir_pmp.store.engine.array_params import in_array
 from fhir_pmp.store.engine.bulk import BulkInsert, chunked
 from fhir_pmp.store.engine.columns import UtcDateTime, to_milliseconds
@@ -33,7 +34,6 @@ _MAKE_LANE_DUE = BulkInsert(
     "epoch",
     on_conflict="ON CONFLICT (destination, lane) DO UPDATE SET due_at = excluded.due_at",
 )
-_UNSENT_STATES = (DeliveryState.PENDING.value, DeliveryState.WAITING.value)
 
 
 class DeliveryQueries:
@@ -41,6 +41,7 @@ class DeliveryQueries:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self._states = StateWriter(connection)
 
     def get(self, seq: int) -> Delivery:
         """One delivery. Raises NotStored."""
@@ -128,18 +129,7 @@ class DeliveryQueries:
                     for to, lane in sorted(tuple(row) for row in self._connection.execute(lanes))
                 ],
             )
-            changed = self._connection.execute(
-                sa.update(outbox)
-                .where(chosen)
-                .values(
-                    state=DeliveryState.PENDING.value,
-                    attempts=0,
-                    first_attempt_at=None,
-                    next_attempt_at=now,
-                    reason=None,
-                )
-            )
-            replayed += changed.rowcount
+            replayed += self._states.replay(chunk, now=now)
         return replayed
 
     def backfill(self, destination: DestinationId, *, now: datetime, most: int) -> int:
@@ -171,12 +161,7 @@ class DeliveryQueries:
             sa.or_(published.c.episode == episode, published.c.episode.is_(None)),
             sa.not_(is_shared()),
         )
-        stopped = self._connection.execute(
-            sa.update(outbox)
-            .where(outbox.c.published_seq.in_(no_longer), outbox.c.state.in_(_UNSENT_STATES))
-            .values(state=DeliveryState.WITHHELD.value, reason=reason)
-        )
-        return stopped.rowcount
+        return self._states.withhold(no_longer, reason=reason)
 
     def counts(
         self, destination: DestinationId | None = None

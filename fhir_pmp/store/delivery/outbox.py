@@ -7,28 +7,15 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from fhir_pmp.identifiers import DestinationId
-from fhir_pmp.store.delivery.claim_results import (
-    LEASE_UNVERIFIED,
-    MARK_ENDED,
-    MARK_PUT_BACK,
-    MARK_SENT,
-    Rows,
-    ended_rows,
-    put_back_rows,
-    sent_rows,
-)
 from fhir_pmp.store.delivery.claim_statements import (
     CLAIMABLE,
     DUE_LANES,
     EXTEND_LEASE,
-    IS_OPEN,
     LANE_IS_BUSY,
-    LEASE_DELIVERIES,
     LEASE_LANE,
     LOCK_LANE,
     MAY_HAVE_ARRIVED,
     RELEASE_LANE,
-    RESET_IN_FLIGHT,
     SET_LANE_DUE,
     THIS_LANE_IF_DUE,
 )
@@ -43,23 +30,11 @@ from fhir_pmp.store.delivery.deliveries import (
     SentResult,
     read_delivery,
 )
-from fhir_pmp.store.engine.array_params import in_array
-from fhir_pmp.store.engine.bulk import BulkInsert, BulkUpdate, chunked
+from fhir_pmp.store.delivery.state_writer import StateWriter
+from fhir_pmp.store.engine.bulk import BulkInsert
 from fhir_pmp.store.engine.columns import to_milliseconds
-from fhir_pmp.store.tables.delivery import outbox, outbox_lanes
+from fhir_pmp.store.tables.delivery import outbox_lanes
 
-_ADD = BulkInsert(
-    outbox,
-    "destination",
-    "lane",
-    "published_seq",
-    "state",
-    "attempts",
-    "next_attempt_at",
-    "lease_epoch",
-    "may_have_arrived",
-    "created_at",
-)
 _MAKE_LANE_DUE = BulkInsert(
     outbox_lanes,
     "destination",
@@ -76,6 +51,7 @@ class Outbox:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self._states = StateWriter(connection)
 
     def queue(
         self,
@@ -90,20 +66,8 @@ class Outbox:
         lanes = sorted({lane for lane, _ in deliveries})
         # Lanes first, here as in a claim: two who lock in one order never wait for each other in a ring.
         _MAKE_LANE_DUE(self._connection, [(to, lane, at, 0) for to in sorted(destinations) for lane in lanes])
-        for chunk in chunked(superseded):
-            self._connection.execute(
-                sa.update(outbox)
-                .where(in_array(outbox.c.published_seq, chunk), outbox.c.state.in_(["pending", "waiting"]))
-                .values(state=DeliveryState.SUPERSEDED.value)
-            )
-        _ADD(
-            self._connection,
-            [
-                (to, lane, seq, "pending", 0, at, 0, False, at)
-                for lane, seq in deliveries
-                for to in destinations
-            ],
-        )
+        self._states.supersede(superseded)
+        self._states.queue(deliveries, destinations, now=now)
 
     def claim_due(
         self,
@@ -127,7 +91,7 @@ class Outbox:
             if not deliveries:
                 self._release_lane(destination, lane)
                 continue
-            self._lease_deliveries(deliveries, epoch + 1, until)
+            self._states.claim(deliveries, epoch + 1, until)
             claimed.append(ClaimedLane(destination, lane, epoch + 1, until, tuple(deliveries)))
         return claimed
 
@@ -138,43 +102,33 @@ class Outbox:
 
         `last`: nothing else of the claim is left to be answered for, and the lane is given back with it.
         """
-        self._record(claim, MARK_SENT, sent_rows(sent, now, claim.epoch))
+        self._require_current_epoch(claim)
+        self._states.acknowledge(sent, claim.epoch, now=now)
         if last:
             self._release_lane(claim.destination, claim.lane)
 
     def put_back(self, claim: ClaimedLane, results: Sequence[PutBackResult], *, now: datetime) -> None:
         """Keeps that these are tried again, the same bytes, later. Raises LeaseLost."""
-        self._record(claim, MARK_PUT_BACK, put_back_rows(results, now, claim.epoch))
+        self._require_current_epoch(claim)
+        self._states.put_back(results, claim.epoch, now=now)
 
     def end(self, claim: ClaimedLane, ended: Sequence[EndedResult]) -> None:
         """Keeps that these are not sent: dead, superseded, not wanted, withheld. Raises LeaseLost.
 
         A dead one needs a work item in the same transaction.
         """
-        self._record(claim, MARK_ENDED, ended_rows(ended, claim.epoch))
+        self._require_current_epoch(claim)
+        self._states.end(ended, claim.epoch)
 
     def hold(self, claim: ClaimedLane, reason: str) -> None:
         """Lets the whole lane wait, what was claimed and what stands behind it: no attempts, no age. Raises LeaseLost."""
         self._require_current_epoch(claim)
-        self._connection.execute(
-            sa.update(outbox)
-            .where(
-                outbox.c.destination == claim.destination,
-                outbox.c.lane == claim.lane,
-                IS_OPEN,
-                sa.or_(
-                    outbox.c.state == "pending",
-                    sa.and_(outbox.c.state == "in_flight", outbox.c.lease_epoch == claim.epoch),
-                ),
-            )
-            .values(state=DeliveryState.WAITING.value, reason=reason, lease_until=None)
-        )
+        self._states.hold(claim, reason)
 
     def release(self, claim: ClaimedLane) -> None:
         """Gives the lane back; what was not answered for is pending as before. Raises LeaseLost."""
         self._require_current_epoch(claim)
-        of_claim = {"to": claim.destination, "of_lane": claim.lane, "epoch": claim.epoch}
-        self._connection.execute(RESET_IN_FLIGHT, of_claim)
+        self._states.release(claim)
         self._release_lane(claim.destination, claim.lane)
 
     def extend(self, claim: ClaimedLane, lease_until: datetime) -> None:
@@ -186,19 +140,10 @@ class Outbox:
     def resume(self, destination: DestinationId, lane: str, *, now: datetime) -> int:
         """Lets a waiting lane go on, in its order; how many deliveries that are."""
         self._lock_lane(destination, lane)
-        resumed = self._connection.execute(
-            sa.update(outbox)
-            .where(
-                outbox.c.destination == destination,
-                outbox.c.lane == lane,
-                IS_OPEN,
-                outbox.c.state == DeliveryState.WAITING.value,
-            )
-            .values(state=DeliveryState.PENDING.value, reason=None, next_attempt_at=now)
-        )
-        if resumed.rowcount:  # whoever holds the lane goes on holding it
+        resumed = self._states.resume(destination, lane, now=now)
+        if resumed:  # whoever holds the lane goes on holding it
             self._connection.execute(SET_LANE_DUE, {"to": destination, "of_lane": lane})
-        return resumed.rowcount
+        return resumed
 
     def _claim_lanes(
         self, destination: DestinationId, now: datetime, until: datetime, most: int, only_lane: str | None
@@ -224,7 +169,7 @@ class Outbox:
         parameters = {"to": destination, "of_lane": lane}
         rows = [read_delivery(row) for row in self._connection.execute(CLAIMABLE, parameters).all()]
         newest = {row.reference: row.seq for row in rows}
-        self._supersede([row.seq for row in rows if newest[row.reference] != row.seq])
+        self._states.overtake([row.seq for row in rows if newest[row.reference] != row.seq])
         unverified = {f"{kind}/{id_}" for kind, id_ in self._connection.execute(MAY_HAVE_ARRIVED, parameters)}
         unverified |= {r.reference for r in rows if r.may_have_arrived or r.state is DeliveryState.IN_FLIGHT}
         due = []
@@ -245,29 +190,6 @@ class Outbox:
                 )
             )
         return due
-
-    def _supersede(self, seqs: Sequence[int]) -> None:
-        # What was left in flight may have arrived: whoever claims the newer version, now or later, has to know.
-        unverified = sa.or_(outbox.c.may_have_arrived, outbox.c.state == DeliveryState.IN_FLIGHT.value)
-        for chunk in chunked(seqs):
-            self._connection.execute(
-                sa.update(outbox)
-                .where(in_array(outbox.c.seq, chunk))
-                .values(state=DeliveryState.SUPERSEDED.value, lease_until=None, may_have_arrived=unverified)
-            )
-
-    def _lease_deliveries(self, deliveries: Sequence[Delivery], epoch: int, until: datetime) -> None:
-        # Where nothing is in doubt nothing else changes, and one statement does for all.
-        for chunk in chunked([d.seq for d in deliveries if not d.may_have_arrived]):
-            self._connection.execute(LEASE_DELIVERIES, {"seqs": chunk, "epoch": epoch, "until": until})
-        at = to_milliseconds(until)
-        LEASE_UNVERIFIED(
-            self._connection, [(epoch, at, d.attempts, d.seq) for d in deliveries if d.may_have_arrived]
-        )
-
-    def _record(self, claim: ClaimedLane, statement: BulkUpdate, rows: Rows) -> None:
-        self._require_current_epoch(claim)
-        statement(self._connection, rows)
 
     def _require_current_epoch(self, claim: ClaimedLane) -> None:
         if self._lock_lane(claim.destination, claim.lane) != claim.epoch:

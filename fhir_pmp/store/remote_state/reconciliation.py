@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from fhir_pmp.identifiers import DestinationId, PersonId
 from fhir_pmp.store.delivery.deliveries import DeliveryState
 from fhir_pmp.store.delivery.sent_bytes import restore_sent_bytes
+from fhir_pmp.store.delivery.state_writer import StateWriter
 from fhir_pmp.store.engine.array_params import in_array
 from fhir_pmp.store.engine.bulk import BulkInsert, chunked
 from fhir_pmp.store.engine.columns import UtcDateTime, to_milliseconds
@@ -68,6 +69,7 @@ class ReconciliationRepository:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self._states = StateWriter(connection)
 
     def types(self, destination: DestinationId) -> list[str]:
         """The types of which anything was ever queued for this destination and sent."""
@@ -183,15 +185,7 @@ class ReconciliationRepository:
                 .where(*lane)
                 .values(due_at=sa.func.coalesce(outbox_lanes.c.due_at, sa.literal(now, UtcDateTime())))
             )
-            changed = self._connection.execute(
-                sa.update(outbox)
-                .where(outbox.c.seq == newest.seq, outbox.c.state == DeliveryState.SENT.value)
-                .values(
-                    state=DeliveryState.PENDING.value, may_have_arrived=True, attempts=0, first_attempt_at=None, next_attempt_at=now,
-                    reason=why,
-                )
-            )  # fmt: skip
-            if changed.rowcount:
+            if self._states.requeue(newest.seq, reason=why, now=now):
                 again.append(f"{reference}/_history/{newest.version}")
         return again
 
