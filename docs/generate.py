@@ -9,6 +9,7 @@ from pathlib import Path
 
 from docs.generated_pages.capability import served_table, statement_excerpt
 from docs.generated_pages.commands import commands_page
+from docs.generated_pages.delivery_states import delivery_states_page, delivery_states_picture
 from docs.generated_pages.errors import errors_page
 from docs.generated_pages.example_score import example_score
 from docs.generated_pages.fault_matrix import fault_matrix
@@ -34,6 +35,8 @@ def build_pages(root: Path = ROOT) -> dict[Path, str]:
         reference / "commands.md": commands_page(),
         reference / "instruments.md": instruments_page(mappings),
         reference / "errors.md": errors_page(),
+        reference / "delivery-states.md": delivery_states_page(),
+        root / "docs" / "images" / "delivery-states.svg": delivery_states_picture(),
         reference / "fault-matrix.md": fault_matrix(root),
         reference / "fhir-mapping.md": shapes,
         reference / "metrics.md": metrics_page(),
