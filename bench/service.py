@@ -5,8 +5,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from fhir_pmp.identifiers import DestinationId
-from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.clinic_loading import load_clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.publishing.startup import prepare_publishing
 from fhir_pmp.store import Store
@@ -26,7 +26,7 @@ def clock() -> datetime:
     return datetime.now(UTC)
 
 
-def load_bench_clinic(name: str = "bench") -> Clinic:
+def load_bench_clinic(name: str = "bench") -> ClinicalContext:
     """A clinic of the shipped mappings. Another name gives other ids and canonicals for everything."""
     return load_clinic(
         MAPPINGS,
@@ -37,7 +37,7 @@ def load_bench_clinic(name: str = "bench") -> Clinic:
     )
 
 
-def open_store(database: Path, clinic: Clinic) -> tuple[Store, Publisher]:
+def open_store(database: Path, clinic: ClinicalContext) -> tuple[Store, Publisher]:
     """A migrated SQLite database in which the definitions are published."""
     url = f"sqlite:///{database}"
     migrate(url)

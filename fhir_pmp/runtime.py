@@ -14,8 +14,8 @@ from fhir_pmp.instruments.loading import load_instruments
 from fhir_pmp.intake.csv_import.source_loading import load_sources
 from fhir_pmp.intake.csv_import.sources import Source
 from fhir_pmp.letters.text.letter_wording import load_wording
-from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.clinic_loading import load_clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.programme.loading import load_programme
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.publishing.startup import prepare_publishing
@@ -28,7 +28,7 @@ class Runtime:
     """What every process works with."""
 
     store: Store
-    clinic: Clinic
+    clinic: ClinicalContext
     publisher: Publisher
     sources: Mapping[SourceId, Source]
     destinations: Mapping[DestinationId, Destination]

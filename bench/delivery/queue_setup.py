@@ -11,7 +11,7 @@ from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
 from fhir_pmp.identifiers import EpisodeId, Identifier, InstrumentId, PersonId, SourceId
 from fhir_pmp.intake.arrivals import ArrivedEnrolment, RecordingStatus
 from fhir_pmp.intake.enrolment.enrolment_recording import record_enrolments
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Episode, Moment, Response, ResponseStatus, Sex
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.publishing.startup import prepare_publishing
@@ -73,10 +73,12 @@ def _enrolment(number: int) -> ArrivedEnrolment:
     )
 
 
-def _render(clinic: Clinic, episode: Episode, sample: ResponseBody, at: int) -> tuple[RenderedResource, ...]:
+def _render(
+    clinic: ClinicalContext, episode: Episode, sample: ResponseBody, at: int
+) -> tuple[RenderedResource, ...]:
     own_id = f"{episode.id}-{at}"
     timepoint = clinic.programme.timepoints[0].id
-    response_id = clinic.response_id(SOURCE, own_id, episode.id, INSTRUMENT, timepoint)
+    response_id = clinic.ids.response_id(SOURCE, own_id, episode.id, INSTRUMENT, timepoint)
     answers = clinic.check(INSTRUMENT, sample.answers)
     response = Response(
         id=response_id,
@@ -89,7 +91,7 @@ def _render(clinic: Clinic, episode: Episode, sample: ResponseBody, at: int) -> 
         status=ResponseStatus.COMPLETED,
         version=1,
         answers=answers,
-        identifier=clinic.response_identifier(SOURCE, own_id, response_id),
+        identifier=clinic.ids.response_identifier(SOURCE, own_id, response_id),
         source=SOURCE,
     )
     return get_response_renderers(clinic)[INSTRUMENT](response, clinic.score(INSTRUMENT, answers))

@@ -15,11 +15,11 @@ from fhir_pmp.identifiers import SourceId
 from fhir_pmp.intake.arrivals import RecordingStatus
 from fhir_pmp.intake.csv_import.file_import import FileImport, ImportReport, RowRefusal
 from fhir_pmp.intake.csv_import.source_loading import load_sources
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 
 
 def run_import(
-    export: Path, database: Path, after_each: Callable[[], None], clinic: Clinic
+    export: Path, database: Path, after_each: Callable[[], None], clinic: ClinicalContext
 ) -> tuple[ImportReport, float, float]:
     """Imports into a new database: what it reports, its seconds, and its seconds of processor time."""
     store, publisher = open_store(database, clinic)

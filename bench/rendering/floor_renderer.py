@@ -17,7 +17,7 @@ from fhir_pmp.fhir.serialization.json_writer import write_canonical
 from fhir_pmp.fhir.terminology.local_codes import codes_of
 from fhir_pmp.identifiers import InstrumentId, ResponseId
 from fhir_pmp.instruments.definition import Instrument
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 
 Values = tuple[int, ...]
 Facts = tuple[bytes, ...]
@@ -25,7 +25,7 @@ Template = tuple[bytes, Callable[[Facts], Facts]]
 
 
 def build_floor_renderer(
-    clinic: Clinic, name: InstrumentId, bodies: Sequence[bytes], ours: RenderFunction
+    clinic: ClinicalContext, name: InstrumentId, bodies: Sequence[bytes], ours: RenderFunction
 ) -> RenderFunction:
     """For these bodies. Their templates are made here, from what our way gives."""
     instrument = clinic.instruments[name]
@@ -39,7 +39,7 @@ def build_floor_renderer(
     of_observation: list[dict[int, Template]] = [{} for _ in shown]
 
     def facts_of(response: Any) -> Facts:
-        response_id = clinic.response_id(SOURCE, response.response_id, "", name, timepoint)
+        response_id = clinic.ids.response_id(SOURCE, response.response_id, "", name, timepoint)
         own = [id_of(response_id).encode() for id_of, _ in shown]
         return (
             response.response_id.encode(),
@@ -84,7 +84,7 @@ def _typed_body(instrument: Instrument) -> type[msgspec.Struct]:
     )
 
 
-def _written_items(clinic: Clinic, instrument: Instrument) -> list[dict[int, bytes]]:
+def _written_items(clinic: ClinicalContext, instrument: Instrument) -> list[dict[int, bytes]]:
     codes = codes_of(clinic)
     return [
         {value: write_canonical(answered_item(codes, item, value)) for value in item.offered}
@@ -93,16 +93,17 @@ def _written_items(clinic: Clinic, instrument: Instrument) -> list[dict[int, byt
 
 
 def _shown(
-    clinic: Clinic, instrument: Instrument, contents: Sequence[bytes]
+    clinic: ClinicalContext, instrument: Instrument, contents: Sequence[bytes]
 ) -> list[tuple[Callable[[ResponseId], str], Callable[[Values], Values]]]:
     """For each Observation: what makes its id, and which answers decide what it says."""
     at = {item.link_id: number for number, item in enumerate(instrument.items)}
     scales = [
-        (clinic.score_ids(scale.id), _several(itemgetter, [at[item] for item in scale.items]))
+        (clinic.ids.score_ids(scale.id), _several(itemgetter, [at[item] for item in scale.items]))
         for scale in instrument.scales
     ]
     safety = [
-        (clinic.answer_ids(one.item), _several(itemgetter, [at[one.item]])) for one in instrument.safety_items
+        (clinic.ids.answer_ids(one.item), _several(itemgetter, [at[one.item]]))
+        for one in instrument.safety_items
     ]
     # A scale that rests on an UNCONFIRMED rule is scored and not published.
     return [*scales[: len(contents) - 1 - len(safety)], *safety]

@@ -12,7 +12,7 @@ from bench.rendering.sample_bodies import bodies
 from bench.report import ReportLine
 from bench.service import load_bench_clinic
 from fhir_pmp.identifiers import InstrumentId
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 
 FASTER_THAN_MODELS = 100
 OF_THE_FLOOR = 0.5
@@ -44,7 +44,7 @@ def render_lines(rounds: int, at_least: float) -> Iterator[ReportLine]:
 
 
 def _measure(
-    clinic: Clinic, name: InstrumentId, arrived: list[bytes], rounds: int, at_least: float
+    clinic: ClinicalContext, name: InstrumentId, arrived: list[bytes], rounds: int, at_least: float
 ) -> Seconds:
     ours, few = build_our_renderer(clinic, name), arrived[:FEW]
     models, floor = (

@@ -12,11 +12,11 @@ from fhir.resources.R4B import get_fhir_model_class
 from bench.rendering.our_renderer import RenderFunction
 from bench.rendering.sample_bodies import ResponseBody
 from fhir_pmp.identifiers import InstrumentId
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 
 
 def build_models_renderer(
-    clinic: Clinic, name: InstrumentId, bodies: list[bytes], ours: RenderFunction
+    clinic: ClinicalContext, name: InstrumentId, bodies: list[bytes], ours: RenderFunction
 ) -> RenderFunction:
     """By the models of fhir.resources R4B, for these bodies alone."""
     decode = msgspec.json.Decoder(ResponseBody).decode

@@ -8,7 +8,7 @@ import msgspec
 from bench.rendering.sample_bodies import ResponseBody
 from fhir_pmp.fhir.compiled.renderer_cache import get_response_renderers
 from fhir_pmp.identifiers import EpisodeId, InstrumentId, PersonId, SourceId
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Moment, Response, ResponseStatus
 
 SOURCE = SourceId("platform")
@@ -18,7 +18,7 @@ RenderFunction = Callable[[bytes], list[bytes]]
 """From one body to the bytes of its QuestionnaireResponse and Observations."""
 
 
-def build_our_renderer(clinic: Clinic, name: InstrumentId) -> RenderFunction:
+def build_our_renderer(clinic: ClinicalContext, name: InstrumentId) -> RenderFunction:
     """What `intake.responses` does with one arrival between the look-ups before and the rows after."""
     decode = msgspec.json.Decoder(ResponseBody).decode
     version, timepoint = clinic.instruments[name].version, clinic.programme.timepoints[0].id
@@ -27,7 +27,7 @@ def build_our_renderer(clinic: Clinic, name: InstrumentId) -> RenderFunction:
     def render(body: bytes) -> list[bytes]:
         sample = decode(body)
         answers = clinic.check(name, sample.answers)
-        response_id = clinic.response_id(SOURCE, sample.response_id, "", name, timepoint)
+        response_id = clinic.ids.response_id(SOURCE, sample.response_id, "", name, timepoint)
         response = Response(
             id=response_id,
             person=PersonId(sample.person),
@@ -39,7 +39,7 @@ def build_our_renderer(clinic: Clinic, name: InstrumentId) -> RenderFunction:
             status=ResponseStatus.COMPLETED,
             version=1,
             answers=answers,
-            identifier=clinic.response_identifier(SOURCE, sample.response_id, response_id),
+            identifier=clinic.ids.response_identifier(SOURCE, sample.response_id, response_id),
             source=SOURCE,
         )
         rendered = renderer(response, clinic.score(name, answers))

@@ -23,12 +23,12 @@ def example_score(mappings: Path) -> str:
     clinic = load_clinic(
         mappings, wording=None, id_secret=bytes(32), canonical_base=EXAMPLE_BASE, zone=ZoneInfo("UTC")
     )
-    response_id = clinic.response_id(SOURCE, None, "17", PHQ9, START)
+    response_id = clinic.ids.response_id(SOURCE, None, "17", PHQ9, START)
     answers = clinic.check(PHQ9, {f"phq9-{number}": 2 for number in range(1, 9)})  # item 9 is blank
     response = Response(
         id=response_id,
-        person=clinic.person_id(SOURCE, "17"),
-        episode=clinic.episode_id(SOURCE, "17"),
+        person=clinic.ids.person_id(SOURCE, "17"),
+        episode=clinic.ids.episode_id(SOURCE, "17"),
         instrument=PHQ9,
         instrument_version=clinic.instruments[PHQ9].version,
         timepoint=START,
@@ -36,7 +36,7 @@ def example_score(mappings: Path) -> str:
         status=ResponseStatus.COMPLETED,
         version=1,
         answers={LinkId(item): value for item, value in answers.items()},
-        identifier=clinic.response_identifier(SOURCE, None, response_id),
+        identifier=clinic.ids.response_identifier(SOURCE, None, response_id),
         source=SOURCE,
     )
     (score,) = build_score_observations(clinic, response, clinic.score(PHQ9, answers))

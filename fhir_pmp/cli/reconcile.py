@@ -24,7 +24,7 @@ def reconcile(destination: str | None, dry_run: bool, as_json: bool) -> int:
         if not chosen:
             known = ", ".join(one.id for one in work.ehr_connections) or "no destination"
             raise click.UsageError(f"FHIR_PMP_DESTINATIONS names {known}")
-        systems = work.runtime.clinic.own_systems(work.runtime.sources)
+        systems = work.runtime.clinic.ids.own_systems(work.runtime.sources)
         complete = True
         for connection in chosen:
             compared = ReconcileWorker(

@@ -5,11 +5,11 @@ from fhir_pmp.fhir.measurement.questionnaire import build_questionnaire
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, render
 from fhir_pmp.fhir.terminology.code_system import build_code_systems
 from fhir_pmp.fhir.terminology.value_set import build_value_set
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Sharing
 
 
-def build_definitions(clinic: Clinic) -> tuple[RenderedResource, ...]:
+def build_definitions(clinic: ClinicalContext) -> tuple[RenderedResource, ...]:
     """The definitions of a clinic, what is referred to before what refers to it."""
     systems = build_code_systems(clinic)
     terminology = [

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fhir_pmp.letters.rendering.typesetting import Typesetter
 from fhir_pmp.letters.text.letter_wording import Wording, load_wording
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.publishing.publisher import Publisher
 
 
@@ -13,13 +13,13 @@ from fhir_pmp.publishing.publisher import Publisher
 class LetterContext:
     """Put together once, at start. Threads may share it; `close()` ends the child process that sets letters."""
 
-    clinic: Clinic
+    clinic: ClinicalContext
     wording: Wording
     publisher: Publisher
     typesetter: Typesetter
 
     @classmethod
-    def open(cls, folder: Path, clinic: Clinic, publisher: Publisher) -> "LetterContext":
+    def open(cls, folder: Path, clinic: ClinicalContext, publisher: Publisher) -> "LetterContext":
         """The press of the wording and layout in that folder (mappings/letters). Raises MappingFaults."""
         wording = load_wording(folder / "wording.yaml", clinic.instruments)
         return cls(clinic, wording, publisher, Typesetter(folder))

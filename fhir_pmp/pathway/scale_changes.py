@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fhir_pmp.identifiers import EpisodeId, InstrumentId, PersonId, ResourceId, ScaleId, TimepointId
 from fhir_pmp.instruments.definition import Score
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Episode, Response, ResponseStatus
 from fhir_pmp.pathway.programme.definition import Timepoint
 from fhir_pmp.pathway.programme.timepoints import day_of, is_within_window
@@ -68,7 +68,9 @@ ScoredByTimepoint = Mapping[TimepointId, ScoredResponse]
 """The responses of one episode to one instrument, by timepoint."""
 
 
-def scale_changes(clinic: Clinic, episode: Episode, scored: Iterable[ScoredResponse]) -> list[ScaleChange]:
+def scale_changes(
+    clinic: ClinicalContext, episode: Episode, scored: Iterable[ScoredResponse]
+) -> list[ScaleChange]:
     """Every change since baseline that these responses of one episode give, in instrument, timepoint, scale order.
 
     Withdrawn responses count as never given. A scale without a score at either end gives no change.
@@ -99,7 +101,7 @@ def not_withdrawn(scored: Iterable[ScoredResponse]) -> list[ScoredResponse]:
 
 
 def find_baseline(
-    clinic: Clinic, episode: Episode, by_timepoint: ScoredByTimepoint, position: int
+    clinic: ClinicalContext, episode: Episode, by_timepoint: ScoredByTimepoint, position: int
 ) -> Baseline | NoBaseline:
     """The baseline of the instrument's scale at that position: start, else a screening near enough before it.
 
@@ -127,7 +129,7 @@ def find_baseline(
 
 
 def change_since_baseline(
-    clinic: Clinic, baseline: Baseline | NoBaseline, after: ScoredResponse, position: int
+    clinic: ClinicalContext, baseline: Baseline | NoBaseline, after: ScoredResponse, position: int
 ) -> ScaleChange | None:
     """The change of the scale at that position from its baseline; None where an end has no score."""
     after_score = after.scores[position]
@@ -136,7 +138,7 @@ def change_since_baseline(
     response, before = after.response, baseline.response
     scale = after_score.scale
     return ScaleChange(
-        id=clinic.change_id(response.episode, response.instrument, scale, response.timepoint),
+        id=clinic.ids.change_id(response.episode, response.instrument, scale, response.timepoint),
         person=response.person,
         episode=response.episode,
         instrument=response.instrument,
@@ -148,28 +150,30 @@ def change_since_baseline(
         before_score_id=baseline.score_id,
         after=response,
         after_score=after_score,
-        after_score_id=clinic.score_id(response.id, scale),
+        after_score_id=clinic.ids.score_id(response.id, scale),
         comparison=clinic.compare(response.instrument, position)(baseline.score.value, after_score.value),
         unconfirmed=tuple(dict.fromkeys(baseline.score.unconfirmed + after_score.unconfirmed)),
     )
 
 
 def _baseline(
-    clinic: Clinic, timepoint: Timepoint, one: ScoredResponse, position: int, words: str
+    clinic: ClinicalContext, timepoint: Timepoint, one: ScoredResponse, position: int, words: str
 ) -> Baseline:
     score = one.scores[position]
-    score_id = clinic.score_id(one.response.id, score.scale)
+    score_id = clinic.ids.score_id(one.response.id, score.scale)
     return Baseline(timepoint.id, one.response, score, score_id, words)
 
 
 def _is_usable_baseline(
-    clinic: Clinic, episode: Episode, timepoint: Timepoint, one: ScoredResponse, position: int
+    clinic: ClinicalContext, episode: Episode, timepoint: Timepoint, one: ScoredResponse, position: int
 ) -> bool:
     has_score = one.scores[position].value is not None
     return has_score and is_within_window(timepoint, episode, one.response.authored, clinic.zone) is True
 
 
-def _why_unusable(clinic: Clinic, episode: Episode, timepoint: Timepoint, one: ScoredResponse | None) -> str:
+def _why_unusable(
+    clinic: ClinicalContext, episode: Episode, timepoint: Timepoint, one: ScoredResponse | None
+) -> str:
     if one is None:
         return "was not received"
     if is_within_window(timepoint, episode, one.response.authored, clinic.zone) is not True:

@@ -11,7 +11,7 @@ from fhir_pmp.fhir.referral.task import build_task
 from fhir_pmp.fhir.serialization.json_reader import read_fhir_json
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, Resource
 from fhir_pmp.identifiers import EpisodeId, ResourceId
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import TaskStatus, task_status, task_steps
 from fhir_pmp.pathway.facts import Episode, EpisodeState, Person, Referral, Sharing
 from fhir_pmp.publishing.publisher import Publisher
@@ -23,7 +23,11 @@ _NEEDS_REASON = frozenset({TaskStatus.REJECTED, TaskStatus.FAILED})
 
 
 def publish_episodes(
-    uow: UnitOfWork, clinic: Clinic, publisher: Publisher, episodes: Sequence[EpisodeId], now: datetime
+    uow: UnitOfWork,
+    clinic: ClinicalContext,
+    publisher: Publisher,
+    episodes: Sequence[EpisodeId],
+    now: datetime,
 ) -> None:
     """Publishes what these episodes say now; what is unchanged stays as it is.
 
@@ -60,7 +64,7 @@ def read_published(content: bytes) -> Resource:
 
 
 def _record_resources(
-    clinic: Clinic, episode: Episode, person: Person, sharing: Sharing
+    clinic: ClinicalContext, episode: Episode, person: Person, sharing: Sharing
 ) -> list[RenderedResource]:
     resources = [build_episode_of_care(clinic, episode)]
     # Whom a practice registered is published as it wrote them, with the referral.
@@ -70,7 +74,7 @@ def _record_resources(
 
 
 def _practice_resources(
-    uow: UnitOfWork, clinic: Clinic, episodes: Iterable[Episode]
+    uow: UnitOfWork, clinic: ClinicalContext, episodes: Iterable[Episode]
 ) -> list[RenderedResource]:
     """The practices that a source names, each once. What came with a referral is left to the door that brought it."""
     sharing = Sharing.DEFINITION
@@ -92,7 +96,7 @@ def _practice_resources(
 
 def _publish_task(
     uow: UnitOfWork,
-    clinic: Clinic,
+    clinic: ClinicalContext,
     publisher: Publisher,
     episode: Episode,
     referral: Referral,
@@ -135,7 +139,11 @@ def _reason(episode: Episode, status: TaskStatus) -> str | None:
 
 
 def _modified(
-    current: Resource, status: TaskStatus, outputs: Sequence[ResourceId], clinic: Clinic, now: datetime
+    current: Resource,
+    status: TaskStatus,
+    outputs: Sequence[ResourceId],
+    clinic: ClinicalContext,
+    now: datetime,
 ) -> str | None:
     """Task.lastModified: now where this version says something new, else as it was, so that a repeat is one."""
     listed_outputs = [one["valueReference"]["reference"] for one in current.get("output", [])]

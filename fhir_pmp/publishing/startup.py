@@ -4,7 +4,7 @@ from datetime import datetime
 
 from fhir_pmp.errors import NotAllowed
 from fhir_pmp.fhir.definitions import build_definitions
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.publishing.publisher import PublishedResource, Publisher
 from fhir_pmp.store.access.id_proof import IdProof
 from fhir_pmp.store.database import Store
@@ -17,7 +17,7 @@ class WrongIdSecret(NotAllowed):
 
 
 def prepare_publishing(
-    store: Store, publisher: Publisher, clinic: Clinic, *, now: datetime
+    store: Store, publisher: Publisher, clinic: ClinicalContext, *, now: datetime
 ) -> list[PublishedResource]:
     """Checks the id secret, then publishes the definitions; safe to repeat. `store.check()` comes before.
 
@@ -27,7 +27,7 @@ def prepare_publishing(
         kind, key = _PROOF_KEY
         proof = uow.id_proofs.find()
         if proof is None:
-            uow.id_proofs.keep(IdProof(clinic.ids.compute(kind, *key), kind, key))
-        elif clinic.ids.compute(proof.kind, *proof.key) != proof.id:
+            uow.id_proofs.keep(IdProof(clinic.ids.keyed.compute(kind, *key), kind, key))
+        elif clinic.ids.keyed.compute(proof.kind, *proof.key) != proof.id:
             raise WrongIdSecret
         return publisher.publish(uow, build_definitions(clinic), now=now)

@@ -27,7 +27,7 @@ def build_ehr_read_jobs(
     settings: Settings, runtime: Runtime, ehr_connections: Sequence[EhrConnection], stop: threading.Event
 ) -> list[Job]:
     """What reads each destination: its name, how often in seconds, and the job."""
-    systems = runtime.clinic.own_systems(runtime.sources)
+    systems = runtime.clinic.ids.own_systems(runtime.sources)
     jobs: list[Job] = []
     for connection in ehr_connections:
         jobs.append(

@@ -9,7 +9,7 @@ from flask import Flask, current_app
 from fhir_pmp.identifiers import DestinationId, SourceId
 from fhir_pmp.intake.csv_import.sources import Source
 from fhir_pmp.letters.context import LetterContext
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.store.audit_writer import AuditWriter
 from fhir_pmp.store.database import Store
@@ -22,7 +22,7 @@ class WebContext:
     """Everything a view may use; put together once, at start. Views ask it for the time with `clock()`."""
 
     store: Store
-    clinic: Clinic
+    clinic: ClinicalContext
     sources: Mapping[SourceId, Source]
     publisher: Publisher
     letter_context: LetterContext  # previews and signs letters

@@ -5,20 +5,21 @@ from typing import Any
 from fhir_pmp.fhir.elements.datatypes import coding, identifier, reference
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, Resource, render
 from fhir_pmp.fhir.terminology.local_codes import codes_of
-from fhir_pmp.pathway.clinic import Clinic, Kind
+from fhir_pmp.pathway.business_ids import IdKind
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import episode_of_care_status
 from fhir_pmp.pathway.facts import Episode, Sharing
 from fhir_pmp.pathway.programme.definition import Timepoint
 from fhir_pmp.pathway.programme.timepoints import due_on
 
 
-def build_episode_of_care(clinic: Clinic, episode: Episode) -> RenderedResource:
+def build_episode_of_care(clinic: ClinicalContext, episode: Episode) -> RenderedResource:
     """The episode with the programme's timepoints. No response, letter or flag ever changes it."""
     resource: Resource = {
         "resourceType": "EpisodeOfCare",
         "id": episode.id,
         "extension": [_timepoint(clinic, episode, timepoint) for timepoint in clinic.programme.timepoints],
-        "identifier": [identifier(clinic.own_identifier(Kind.EPISODE, episode.id))],
+        "identifier": [identifier(clinic.ids.own_identifier(IdKind.EPISODE, episode.id))],
         "status": episode_of_care_status(episode).value,
         "type": [{"text": clinic.programme.title}],
         "patient": reference("Patient", episode.person),
@@ -26,7 +27,7 @@ def build_episode_of_care(clinic: Clinic, episode: Episode) -> RenderedResource:
         **_period(episode),
     }
     if episode.referral is not None:
-        request = clinic.service_request_id(episode.referral)
+        request = clinic.ids.service_request_id(episode.referral)
         resource["referralRequest"] = [reference("ServiceRequest", request)]
     return render(resource, sharing=Sharing.RECORD, person=episode.person, episode=episode.id)
 
@@ -41,7 +42,7 @@ def _period(episode: Episode) -> dict[str, Any]:
     return {"period": period} if period else {}
 
 
-def _timepoint(clinic: Clinic, episode: Episode, timepoint: Timepoint) -> dict[str, Any]:
+def _timepoint(clinic: ClinicalContext, episode: Episode, timepoint: Timepoint) -> dict[str, Any]:
     codes = codes_of(clinic)
     parts: list[dict[str, Any]] = [
         {"url": "timepoint", "valueCoding": coding(codes.timepoint(timepoint))},

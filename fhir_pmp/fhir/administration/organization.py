@@ -5,12 +5,12 @@ from typing import Any
 from fhir_pmp.fhir.elements.datatypes import identifier
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, Resource, render
 from fhir_pmp.identifiers import ClientId
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Practice, Sharing
 from fhir_pmp.pathway.programme.definition import Address
 
 
-def build_provider(clinic: Clinic) -> RenderedResource:
+def build_provider(clinic: ClinicalContext) -> RenderedResource:
     """Our own Organization, as `programme.yaml` describes it."""
     provider = clinic.programme.provider
     resource: Resource = {

@@ -6,12 +6,13 @@ from typing import Any
 from fhir_pmp.fhir.elements.datatypes import identifier, reference
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, Resource, render
 from fhir_pmp.identifiers import ClientId, PersonId
-from fhir_pmp.pathway.clinic import Clinic, Kind
+from fhir_pmp.pathway.business_ids import IdKind
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Person, Sharing
 
 
 def build_patient(
-    clinic: Clinic,
+    clinic: ClinicalContext,
     person: Person,
     *,
     sharing: Sharing,
@@ -21,7 +22,9 @@ def build_patient(
     """The person. `referred_as` is the Patient of the referral that registered them, references re-pointed:
     everything the practice wrote stays, and our identifiers are added.
     """
-    known = [identifier(one) for one in (clinic.own_identifier(Kind.PERSON, person.id), *person.identifiers)]
+    known = [
+        identifier(one) for one in (clinic.ids.own_identifier(IdKind.PERSON, person.id), *person.identifiers)
+    ]
     received = dict(received_patient or {})
     written = received.pop("identifier", [])
     resource: Resource = {

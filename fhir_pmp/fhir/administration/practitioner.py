@@ -5,7 +5,7 @@ from typing import Any
 from fhir_pmp.fhir.elements.datatypes import identifier, reference
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, Resource, render
 from fhir_pmp.identifiers import ClientId, Identifier, ResourceId
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Practice, Sharing
 
 
@@ -26,7 +26,7 @@ def build_practitioner(
 
 
 def build_practitioner_role(
-    clinic: Clinic,
+    clinic: ClinicalContext,
     practitioner_id: ResourceId,
     organization_id: ResourceId,
     *,
@@ -35,7 +35,7 @@ def build_practitioner_role(
     owner: ClientId | None = None,
 ) -> RenderedResource:
     """A practitioner at an organization. `role` is a person's words for it: no code is claimed."""
-    role_id = clinic.role_id(practitioner_id, organization_id)
+    role_id = clinic.ids.role_id(practitioner_id, organization_id)
     resource: Resource = {
         "resourceType": "PractitionerRole",
         "id": role_id,
@@ -47,7 +47,7 @@ def build_practitioner_role(
 
 
 def build_practice_practitioner(
-    clinic: Clinic, practice: Practice, *, sharing: Sharing, owner: ClientId | None = None
+    clinic: ClinicalContext, practice: Practice, *, sharing: Sharing, owner: ClientId | None = None
 ) -> tuple[RenderedResource, ...]:
     """The practitioner of a practice and their role there; nothing where the practice names none."""
     if practice.practitioner_id is None or practice.practitioner_name is None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhir_pmp.fhir.terminology.systems import FHIR_JSON
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class ServedType:
 
 
 def build_capability_statement(
-    clinic: Clinic,
+    clinic: ClinicalContext,
     served: Sequence[ServedType],
     *,
     base_url: str,
@@ -33,7 +33,7 @@ def build_capability_statement(
     }
     return {
         "resourceType": "CapabilityStatement",
-        "url": f"{clinic.canonical_base}/CapabilityStatement/fhir-pmp",
+        "url": f"{clinic.ids.canonical_base}/CapabilityStatement/fhir-pmp",
         "version": software_version,
         "name": "FhirPmp",
         "title": f"{clinic.programme.title}: outcomes and referrals",

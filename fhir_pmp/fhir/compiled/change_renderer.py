@@ -18,7 +18,7 @@ from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
 from fhir_pmp.fhir.terminology.local_codes import codes_of
 from fhir_pmp.identifiers import PersonId, ResourceId
 from fhir_pmp.instruments.change_rules import RuleVerdict
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Sharing
 from fhir_pmp.pathway.scale_changes import ScaleChange
 
@@ -30,7 +30,7 @@ _POINTS, _PERCENT = "-90909090.01", "-90909090.02"  # marks among numbers: no sc
 _PLACEHOLDERS = (_OWN, _PERSON, _AUTHORED, _BEFORE, _AFTER, _POINTS, _PERCENT)
 
 
-def compile_change_renderer(clinic: Clinic) -> ChangeRenderer:
+def compile_change_renderer(clinic: ClinicalContext) -> ChangeRenderer:
     """The renderer. A template is made by the builder from marks when a shape is first met."""
     templates: dict[tuple[object, ...], ResourceTemplate] = {}
     written_verdict = _compile_verdicts(clinic)
@@ -77,7 +77,7 @@ def compile_change_renderer(clinic: Clinic) -> ChangeRenderer:
     return render
 
 
-def _template(clinic: Clinic, change: ScaleChange, amended: bool) -> ResourceTemplate:
+def _template(clinic: ClinicalContext, change: ScaleChange, amended: bool) -> ResourceTemplate:
     authored = placeholder_moment(_AUTHORED, change.after.authored.at is None)
     percent = None if change.comparison.percent_text is None else _PERCENT
     with_placeholders = replace(
@@ -94,7 +94,7 @@ def _template(clinic: Clinic, change: ScaleChange, amended: bool) -> ResourceTem
     return build_template(rendered, _PLACEHOLDERS)
 
 
-def _compile_verdicts(clinic: Clinic) -> Callable[[RuleVerdict], bytes]:
+def _compile_verdicts(clinic: ClinicalContext) -> Callable[[RuleVerdict], bytes]:
     codes = codes_of(clinic)
     written: dict[tuple[object, ...], bytes] = {}
 

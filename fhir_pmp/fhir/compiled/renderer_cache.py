@@ -6,19 +6,21 @@ from weakref import WeakKeyDictionary
 from fhir_pmp.fhir.compiled.change_renderer import ChangeRenderer, compile_change_renderer
 from fhir_pmp.fhir.compiled.response_renderer import ResponseRenderer, compile_response_renderer
 from fhir_pmp.identifiers import InstrumentId
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 
-_CHANGE_RENDERERS: WeakKeyDictionary[Clinic, ChangeRenderer] = WeakKeyDictionary()
-_RESPONSE_RENDERERS: WeakKeyDictionary[Clinic, Mapping[InstrumentId, ResponseRenderer]] = WeakKeyDictionary()
+_CHANGE_RENDERERS: WeakKeyDictionary[ClinicalContext, ChangeRenderer] = WeakKeyDictionary()
+_RESPONSE_RENDERERS: WeakKeyDictionary[ClinicalContext, Mapping[InstrumentId, ResponseRenderer]] = (
+    WeakKeyDictionary()
+)
 
 
-def compile_renderers(clinic: Clinic) -> None:
+def compile_renderers(clinic: ClinicalContext) -> None:
     """Compiles all there is to compile now, and not when the first response is recorded, under the write lock."""
     get_response_renderers(clinic)
     get_change_renderer(clinic)
 
 
-def get_response_renderers(clinic: Clinic) -> Mapping[InstrumentId, ResponseRenderer]:
+def get_response_renderers(clinic: ClinicalContext) -> Mapping[InstrumentId, ResponseRenderer]:
     """The renderer of each instrument's responses."""
     found = _RESPONSE_RENDERERS.get(clinic)
     if found is None:
@@ -29,7 +31,7 @@ def get_response_renderers(clinic: Clinic) -> Mapping[InstrumentId, ResponseRend
     return found
 
 
-def get_change_renderer(clinic: Clinic) -> ChangeRenderer:
+def get_change_renderer(clinic: ClinicalContext) -> ChangeRenderer:
     """The renderer of changes since baseline."""
     found = _CHANGE_RENDERERS.get(clinic)
     if found is None:

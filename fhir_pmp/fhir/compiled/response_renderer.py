@@ -15,7 +15,7 @@ from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
 from fhir_pmp.fhir.terminology.local_codes import codes_of
 from fhir_pmp.identifiers import Identifier, PersonId, ResourceId, ResponseId, ScaleId
 from fhir_pmp.instruments.definition import Answers, Instrument, SafetyItem, Scale, Score
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Response, Sharing
 
 ResponseRenderer = Callable[[Response, tuple[Score, ...]], tuple[RenderedResource, ...]]
@@ -36,7 +36,7 @@ FillTemplate = Callable[[Response, PlaceholderValues, ResourceId, Sequence[Resou
 _RECORD = Sharing.RECORD
 
 
-def compile_response_renderer(clinic: Clinic, instrument: Instrument) -> ResponseRenderer:
+def compile_response_renderer(clinic: ClinicalContext, instrument: Instrument) -> ResponseRenderer:
     """The renderer of one instrument's responses. `scores`: one for each of its scales, in their order.
 
     When a shape is first met its template is made by the builders themselves, from marks; so the two never disagree.
@@ -56,7 +56,7 @@ def compile_response_renderer(clinic: Clinic, instrument: Instrument) -> Respons
     return render
 
 
-def _compile_items(clinic: Clinic, instrument: Instrument) -> Callable[[Answers], bytes]:
+def _compile_items(clinic: ClinicalContext, instrument: Instrument) -> Callable[[Answers], bytes]:
     codes = codes_of(clinic)
     written = {
         item.link_id: {value: write_canonical(answered_item(codes, item, value)) for value in item.offered}
@@ -74,7 +74,7 @@ def _compile_items(clinic: Clinic, instrument: Instrument) -> Callable[[Answers]
 
 
 def _compile_shape(
-    clinic: Clinic, instrument: Instrument, example: Response
+    clinic: ClinicalContext, instrument: Instrument, example: Response
 ) -> Callable[[Response, Scores, bytes], tuple[RenderedResource, ...]]:
     """For responses that share timepoint, status, precision of date, source and instrument version."""
     with_placeholders = replace(
@@ -110,7 +110,7 @@ def _compile_shape(
 
 
 def _compile_response(
-    clinic: Clinic, with_placeholders: Response
+    clinic: ClinicalContext, with_placeholders: Response
 ) -> Callable[[Response, PlaceholderValues, bytes], RenderedResource]:
     text, order_values, system, tokens = build_template(
         build_questionnaire_response(clinic, with_placeholders), (*_PLACEHOLDERS, _KEY)
@@ -140,11 +140,13 @@ def _compile_response(
 
 
 def _compile_subscale_ids(
-    clinic: Clinic, instrument: Instrument
+    clinic: ClinicalContext, instrument: Instrument
 ) -> Callable[[ResponseId, Scores], SubscaleIds]:
     """The ids of the sub-scales' Observations, made once for the Observation itself and for the one that refers to it."""
     no_ids: SubscaleIds = {}
-    scales = [(scale, clinic.score_ids(scale.id), _compile_publishable(scale)) for scale in instrument.scales]
+    scales = [
+        (scale, clinic.ids.score_ids(scale.id), _compile_publishable(scale)) for scale in instrument.scales
+    ]
 
     def ids(response: ResponseId, scores: Scores) -> SubscaleIds:
         return {
@@ -172,13 +174,13 @@ def _compile_publishable(scale: Scale) -> Callable[[Score], bool]:
 
 
 def _compile_scale(
-    clinic: Clinic, with_placeholders: Response, instrument: Instrument, scale: Scale
+    clinic: ClinicalContext, with_placeholders: Response, instrument: Instrument, scale: Scale
 ) -> Callable[[Response, PlaceholderValues, Score, SubscaleIds], RenderedResource | None]:
     """One scale's score as Observation; None for one that rests on an UNCONFIRMED rule and is not published."""
     # By the published number and the count of answers, and by the sub-scales that are published beside it: nothing
     # else shows in a score.
     fills: dict[tuple[object, ...], FillTemplate | None] = {}
-    id_of, is_subscale = clinic.score_ids(scale.id), scale.part_of is not None
+    id_of, is_subscale = clinic.ids.score_ids(scale.id), scale.part_of is not None
     subscales = [one.id for one in instrument.scales if one.part_of == scale.id]
 
     def render(
@@ -201,7 +203,7 @@ def _compile_scale(
 
 
 def _fill_score(
-    clinic: Clinic,
+    clinic: ClinicalContext,
     with_placeholders: Response,
     scale: Scale,
     score: Score,
@@ -209,16 +211,16 @@ def _fill_score(
 ) -> FillTemplate | None:
     if not is_publishable_score(scale, score):
         return None
-    members = [clinic.score_id(with_placeholders.id, subscale) for subscale in published_parts]
+    members = [clinic.ids.score_id(with_placeholders.id, subscale) for subscale in published_parts]
     return _compile_fill(build_score_observation(clinic, with_placeholders, score, published_parts), members)
 
 
 def _compile_safety(
-    clinic: Clinic, with_placeholders: Response, safety: SafetyItem
+    clinic: ClinicalContext, with_placeholders: Response, safety: SafetyItem
 ) -> Callable[[Response, PlaceholderValues], RenderedResource]:
     """One safety item's answer as Observation."""
     fills: dict[int | None, FillTemplate] = {}
-    item, id_of = safety.item, clinic.answer_ids(safety.item)
+    item, id_of = safety.item, clinic.ids.answer_ids(safety.item)
 
     def render(response: Response, written: PlaceholderValues) -> RenderedResource:
         answer = response.answers.get(item)

@@ -7,16 +7,19 @@ from fhir_pmp.fhir.elements.datatypes import coding, concept, identifier, refere
 from fhir_pmp.fhir.elements.instants import format_instant
 from fhir_pmp.fhir.elements.narrative import build_narrative
 from fhir_pmp.fhir.serialization.rendered_resource import Resource
-from fhir_pmp.pathway.clinic import Clinic, Kind
+from fhir_pmp.pathway.business_ids import IdKind
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 
 
-def build_composition(clinic: Clinic, letter: LetterDocument) -> Resource:
+def build_composition(clinic: ClinicalContext, letter: LetterDocument) -> Resource:
     """The Composition. The moment of the signature stands in its attester."""
     issued = format_instant(letter.issued_at)
     resource: Resource = {
         "resourceType": "Composition",
-        "id": clinic.composition_id(letter.id),
-        "identifier": identifier(clinic.own_identifier(Kind.COMPOSITION, clinic.composition_id(letter.id))),
+        "id": clinic.ids.composition_id(letter.id),
+        "identifier": identifier(
+            clinic.ids.own_identifier(IdKind.COMPOSITION, clinic.ids.composition_id(letter.id))
+        ),
         "status": "final",
         "type": document_type(letter),
         "subject": reference("Patient", letter.person),
@@ -31,7 +34,7 @@ def build_composition(clinic: Clinic, letter: LetterDocument) -> Resource:
     resource["custodian"] = reference("Organization", clinic.provider_id())
     if letter.replaces is not None:
         # By identifier: the Composition it replaces stands in another document, and this one is complete in itself.
-        replaced = clinic.own_identifier(Kind.COMPOSITION, clinic.composition_id(letter.replaces))
+        replaced = clinic.ids.own_identifier(IdKind.COMPOSITION, clinic.ids.composition_id(letter.replaces))
         resource["relatesTo"] = [{"code": "replaces", "targetIdentifier": identifier(replaced)}]
     resource["section"] = [_section(section) for section in letter.sections]
     return resource

@@ -17,7 +17,8 @@ from fhir_pmp.fhir.serialization.rendered_resource import (
     resource_head,
 )
 from fhir_pmp.fhir.serialization.search_keys import tokens_of
-from fhir_pmp.pathway.clinic import Clinic, Kind
+from fhir_pmp.pathway.business_ids import IdKind
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 
 LoadPublished = Callable[[str], bytes | None]
 """The bytes of a resource, as published, by "Type/id"; None where there is none."""
@@ -28,7 +29,7 @@ class DocumentIncomplete(NotAllowed):
 
 
 def build_document_bundle(
-    clinic: Clinic, letter: LetterDocument, load_published: LoadPublished
+    clinic: ClinicalContext, letter: LetterDocument, load_published: LoadPublished
 ) -> RenderedResource:
     """The Bundle, complete in itself: it is never rewritten, and refers to nothing outside.
 
@@ -39,15 +40,15 @@ def build_document_bundle(
         (f"Composition/{head['id']}", write_canonical(head)),
         *_with_everything_referenced(local_references(head), load_published),
     ]
-    bundle_id = clinic.document_bundle_id(letter.id)
+    bundle_id = clinic.ids.document_bundle_id(letter.id)
     resource: Resource = {
         "resourceType": "Bundle",
         "id": bundle_id,
-        "identifier": identifier(clinic.own_identifier(Kind.BUNDLE, bundle_id)),
+        "identifier": identifier(clinic.ids.own_identifier(IdKind.BUNDLE, bundle_id)),
         "type": "document",
         "timestamp": format_instant(letter.issued_at),
         "entry": [
-            {"fullUrl": f"{clinic.canonical_base}/{reference}", "resource": orjson.Fragment(content)}
+            {"fullUrl": f"{clinic.ids.canonical_base}/{reference}", "resource": orjson.Fragment(content)}
             for reference, content in entries
         ],
     }

@@ -9,21 +9,22 @@ from fhir_pmp.fhir.documents.letter_document import LetterDocument
 from fhir_pmp.fhir.elements.datatypes import identifier, reference
 from fhir_pmp.fhir.elements.instants import format_instant
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, Resource, render
-from fhir_pmp.pathway.clinic import Clinic, Kind
+from fhir_pmp.pathway.business_ids import IdKind
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Sharing
 
 
 def build_document_reference(
-    clinic: Clinic, letter: LetterDocument, pdf: bytes, *, superseded: bool = False
+    clinic: ClinicalContext, letter: LetterDocument, pdf: bytes, *, superseded: bool = False
 ) -> RenderedResource:
     """The letter's entry in the record. The PDF's bytes are those that were signed, and never change."""
     issued = format_instant(letter.issued_at)
-    document_id = clinic.document_reference_id(letter.id)
+    document_id = clinic.ids.document_reference_id(letter.id)
     resource: Resource = {
         "resourceType": "DocumentReference",
         "id": document_id,
-        "masterIdentifier": identifier(clinic.own_identifier(Kind.LETTER, letter.id)),
-        "identifier": [identifier(clinic.own_identifier(Kind.DOCUMENT, document_id))],
+        "masterIdentifier": identifier(clinic.ids.own_identifier(IdKind.LETTER, letter.id)),
+        "identifier": [identifier(clinic.ids.own_identifier(IdKind.DOCUMENT, document_id))],
         "status": "superseded" if superseded else "current",
         "docStatus": "final",
         "type": document_type(letter),
@@ -34,7 +35,7 @@ def build_document_reference(
         "custodian": reference("Organization", clinic.provider_id()),
     }
     if letter.replaces is not None:
-        replaced = reference("DocumentReference", clinic.document_reference_id(letter.replaces))
+        replaced = reference("DocumentReference", clinic.ids.document_reference_id(letter.replaces))
         resource["relatesTo"] = [{"code": "replaces", "target": replaced}]
     resource["description"] = letter.title
     resource["content"] = [{"attachment": _attachment(letter, pdf, issued)}]
@@ -56,8 +57,8 @@ def _attachment(letter: LetterDocument, pdf: bytes, issued: str) -> dict[str, An
     }
 
 
-def _context(clinic: Clinic, letter: LetterDocument) -> dict[str, Any]:
-    related = [reference("Bundle", clinic.document_bundle_id(letter.id))]
+def _context(clinic: ClinicalContext, letter: LetterDocument) -> dict[str, Any]:
+    related = [reference("Bundle", clinic.ids.document_bundle_id(letter.id))]
     if letter.request is not None:
         related.append(reference("ServiceRequest", letter.request))
     # The EpisodeOfCare is governed by the person's consent: a letter of the referral side does not point to it.

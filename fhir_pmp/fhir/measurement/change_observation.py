@@ -15,7 +15,8 @@ from fhir_pmp.fhir.terminology.local_codes import ComponentCode, LocalCodes, cod
 from fhir_pmp.fhir.terminology.systems import OBSERVATION_INTERPRETATION, UCUM
 from fhir_pmp.instruments.change_rules import RuleVerdict, Verdict
 from fhir_pmp.instruments.definition import Coding
-from fhir_pmp.pathway.clinic import Clinic, Kind
+from fhir_pmp.pathway.business_ids import IdKind
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Sharing
 from fhir_pmp.pathway.scale_changes import ScaleChange
 from fhir_pmp.pathway.score_comparison import ScoreComparison
@@ -28,7 +29,7 @@ INTERPRETATIONS = {
 
 
 def build_change_observation(
-    clinic: Clinic, change: ScaleChange, *, amended: bool = False
+    clinic: ClinicalContext, change: ScaleChange, *, amended: bool = False
 ) -> RenderedResource | None:
     """The change, or None where a score it rests on may not leave the house.
 
@@ -41,7 +42,7 @@ def build_change_observation(
     code = codes.change(instrument, instrument.scale(change.scale))
     resource = begin_observation(
         clinic,
-        Kind.CHANGE,
+        IdKind.CHANGE,
         change.id,
         change.after,
         status=ObservationStatus.AMENDED if amended else change_status(change),

@@ -8,19 +8,20 @@ from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, Reso
 from fhir_pmp.fhir.terminology.local_codes import codes_of
 from fhir_pmp.fhir.terminology.systems import FLAG_CATEGORY, FLAG_DETAIL
 from fhir_pmp.instruments.definition import Coding
-from fhir_pmp.pathway.clinic import Clinic, Kind
+from fhir_pmp.pathway.business_ids import IdKind
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Flag, Sharing
 from fhir_pmp.pathway.plain_words import answer_words
 
 SAFETY = Coding(FLAG_CATEGORY, "safety", "Safety")
 
 
-def build_flag(clinic: Clinic, flag: Flag) -> RenderedResource:
+def build_flag(clinic: ClinicalContext, flag: Flag) -> RenderedResource:
     """The flag with the answer that raised it. What became of the answer since is not the flag's to say."""
     instrument, codes = clinic.instruments[flag.instrument], codes_of(clinic)
     item = instrument.item(flag.item)
     rule = next(safety.rule for safety in instrument.safety_items if safety.item == flag.item)
-    answer = reference("Observation", clinic.answer_id(flag.response, flag.item))
+    answer = reference("Observation", clinic.ids.answer_id(flag.response, flag.item))
     resource: Resource = {
         "resourceType": "Flag",
         "id": flag.id,
@@ -28,7 +29,7 @@ def build_flag(clinic: Clinic, flag: Flag) -> RenderedResource:
             {"url": FLAG_DETAIL, "valueReference": answer},
             {"url": codes.systems.flag_rule, "valueCoding": coding(codes.rule(rule))},
         ],
-        "identifier": [identifier(clinic.own_identifier(Kind.FLAG, flag.id))],
+        "identifier": [identifier(clinic.ids.own_identifier(IdKind.FLAG, flag.id))],
         "status": "active" if flag.acknowledgement is None else "inactive",
         "category": [concept([SAFETY])],
         "code": concept(

@@ -10,7 +10,8 @@ from fhir_pmp.fhir.terminology.local_codes import codes_of
 from fhir_pmp.fhir.terminology.systems import OBSERVATION_CATEGORY
 from fhir_pmp.identifiers import EpisodeId, PersonId, ResourceId, TimepointId
 from fhir_pmp.instruments.definition import Coding
-from fhir_pmp.pathway.clinic import Clinic, Kind
+from fhir_pmp.pathway.business_ids import IdKind
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Moment, Response, ResponseStatus, Sharing
 
 
@@ -32,7 +33,7 @@ OBSERVATION_STATUS = {
 SURVEY = Coding(OBSERVATION_CATEGORY, "survey", "Survey")
 
 
-def timepoint_extension(clinic: Clinic, timepoint: TimepointId) -> dict[str, Any]:
+def timepoint_extension(clinic: ClinicalContext, timepoint: TimepointId) -> dict[str, Any]:
     """The timepoint as a coded extension, the same on a response and its Observations."""
     codes = codes_of(clinic)
     return {
@@ -42,8 +43,8 @@ def timepoint_extension(clinic: Clinic, timepoint: TimepointId) -> dict[str, Any
 
 
 def begin_observation(
-    clinic: Clinic,
-    kind: Kind,
+    clinic: ClinicalContext,
+    kind: IdKind,
     observation_id: ResourceId,
     response: Response,
     *,
@@ -57,7 +58,7 @@ def begin_observation(
         "resourceType": "Observation",
         "id": observation_id,
         "extension": [timepoint_extension(clinic, response.timepoint)],
-        "identifier": [identifier(clinic.own_identifier(kind, observation_id))],
+        "identifier": [identifier(clinic.ids.own_identifier(kind, observation_id))],
         "status": status.value,
         "category": [concept([SURVEY])],
         "code": concept(codings, text),

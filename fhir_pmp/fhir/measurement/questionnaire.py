@@ -24,11 +24,11 @@ from fhir_pmp.fhir.terminology.systems import (
 )
 from fhir_pmp.identifiers import ScaleId, definition_id
 from fhir_pmp.instruments.definition import Instrument, Item, Option, Scale
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Sharing
 
 
-def build_questionnaire(clinic: Clinic, instrument: Instrument) -> RenderedResource:
+def build_questionnaire(clinic: ClinicalContext, instrument: Instrument) -> RenderedResource:
     """The instrument. Item text is the published wording only where rights allow, else our neutral label."""
     codes = codes_of(clinic)
     url = codes.systems.questionnaire(instrument.id)

@@ -7,11 +7,11 @@ from fhir_pmp.fhir.measurement.observation import timepoint_extension
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, Resource, render
 from fhir_pmp.fhir.terminology.local_codes import LocalCodes, codes_of
 from fhir_pmp.instruments.definition import Item
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Response, Sharing
 
 
-def build_questionnaire_response(clinic: Clinic, response: Response) -> RenderedResource:
+def build_questionnaire_response(clinic: ClinicalContext, response: Response) -> RenderedResource:
     """The response. A blank item is absent: it is neither a zero nor an empty answer."""
     instrument = clinic.instruments[response.instrument]
     codes = codes_of(clinic)

@@ -7,11 +7,12 @@ from fhir_pmp.fhir.measurement.observation import OBSERVATION_STATUS, begin_obse
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, render
 from fhir_pmp.fhir.terminology.local_codes import ComponentCode, LocalCodes, codes_of
 from fhir_pmp.instruments.definition import Coding, Instrument, Item, SafetyItem
-from fhir_pmp.pathway.clinic import Clinic, Kind
+from fhir_pmp.pathway.business_ids import IdKind
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Response, Sharing
 
 
-def build_safety_observations(clinic: Clinic, response: Response) -> tuple[RenderedResource, ...]:
+def build_safety_observations(clinic: ClinicalContext, response: Response) -> tuple[RenderedResource, ...]:
     """One Observation for every safety item of the instrument, answered or not."""
     instrument = clinic.instruments[response.instrument]
     return tuple(build_safety_observation(clinic, response, safety) for safety in instrument.safety_items)
@@ -27,14 +28,16 @@ def safety_text(instrument: Instrument, item: Item) -> str:
     return f"{instrument.title}: {item.label}"
 
 
-def build_safety_observation(clinic: Clinic, response: Response, safety: SafetyItem) -> RenderedResource:
+def build_safety_observation(
+    clinic: ClinicalContext, response: Response, safety: SafetyItem
+) -> RenderedResource:
     """The answer to one safety item."""
     instrument, codes = clinic.instruments[response.instrument], codes_of(clinic)
     item = instrument.item(safety.item)
     resource = begin_observation(
         clinic,
-        Kind.ANSWER,
-        clinic.answer_id(response.id, item.link_id),
+        IdKind.ANSWER,
+        clinic.ids.answer_id(response.id, item.link_id),
         response,
         status=OBSERVATION_STATUS[response.status],
         codings=item_codings(codes, instrument, item),

@@ -11,12 +11,13 @@ from fhir_pmp.fhir.terminology.local_codes import ComponentCode, LocalCodes, cod
 from fhir_pmp.identifiers import ScaleId
 from fhir_pmp.instruments.definition import Band, BandSet, Coding, Instrument, RuleStatus, Scale, Score
 from fhir_pmp.instruments.scoring import decimal_text
-from fhir_pmp.pathway.clinic import Clinic, Kind
+from fhir_pmp.pathway.business_ids import IdKind
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Response, Sharing
 
 
 def build_score_observations(
-    clinic: Clinic, response: Response, scores: Iterable[Score]
+    clinic: ClinicalContext, response: Response, scores: Iterable[Score]
 ) -> tuple[RenderedResource, ...]:
     """One Observation for every scale whose score rests on no UNCONFIRMED rule, in the instrument's order."""
     instrument = clinic.instruments[response.instrument]
@@ -44,15 +45,15 @@ def score_codings(codes: LocalCodes, instrument: Instrument, scale: Scale) -> tu
 
 
 def build_score_observation(
-    clinic: Clinic, response: Response, score: Score, published_scales: Sequence[ScaleId]
+    clinic: ClinicalContext, response: Response, score: Score, published_scales: Sequence[ScaleId]
 ) -> RenderedResource:
     """One score. `shown`: the scales of the response that are published, of which its sub-scales are its members."""
     instrument, codes = clinic.instruments[response.instrument], codes_of(clinic)
     scale = instrument.scale(score.scale)
     resource = begin_observation(
         clinic,
-        Kind.SCORE,
-        clinic.score_id(response.id, scale.id),
+        IdKind.SCORE,
+        clinic.ids.score_id(response.id, scale.id),
         response,
         status=OBSERVATION_STATUS[response.status],
         codings=score_codings(codes, instrument, scale),
@@ -63,7 +64,7 @@ def build_score_observation(
     members = [one for one in published_scales if instrument.scale(one).part_of == scale.id]
     if members:
         resource["hasMember"] = [
-            reference("Observation", clinic.score_id(response.id, member)) for member in members
+            reference("Observation", clinic.ids.score_id(response.id, member)) for member in members
         ]
     resource["derivedFrom"] = [reference("QuestionnaireResponse", response.id)]
     resource["component"] = score_components(codes, scale, score)

@@ -8,7 +8,8 @@ from fhir_pmp.fhir.referral.relay import relay
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, Resource
 from fhir_pmp.fhir.serialization.resource_comparison import is_same_content
 from fhir_pmp.identifiers import ResourceId
-from fhir_pmp.pathway.clinic import Clinic, Kind
+from fhir_pmp.pathway.business_ids import IdKind
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import TaskStatus
 from fhir_pmp.pathway.facts import Referral
 
@@ -50,7 +51,7 @@ BUSINESS_STATUSES = {
 
 
 def build_task(
-    clinic: Clinic,
+    clinic: ClinicalContext,
     referral: Referral,
     received: Mapping[str, Any],
     *,
@@ -96,8 +97,10 @@ def _element_position(name: str) -> int:
     return _ELEMENT_ORDER.index(bare) if bare in _ELEMENT_ORDER else len(_ELEMENT_ORDER)
 
 
-def _identifiers(clinic: Clinic, referral: Referral, received: Mapping[str, Any]) -> list[dict[str, Any]]:
-    number = identifier(clinic.own_identifier(Kind.REFERRAL, referral.number))
+def _identifiers(
+    clinic: ClinicalContext, referral: Referral, received: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    number = identifier(clinic.ids.own_identifier(IdKind.REFERRAL, referral.number))
     written = [one for one in received.get("identifier", []) if one.get("system") != number["system"]]
     return [*written, number]
 

@@ -15,7 +15,7 @@ from fhir_pmp.fhir.terminology.local_codes import (
 )
 from fhir_pmp.identifiers import definition_id
 from fhir_pmp.instruments.definition import Coding, Instrument, Rule, RuleStatus
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 
 TITLES = {
     "scales": "Scores and changes of the programme's measures",
@@ -36,7 +36,7 @@ _RULE_PROPERTIES = [
 ]
 
 
-def build_code_systems(clinic: Clinic) -> list[Resource]:
+def build_code_systems(clinic: ClinicalContext) -> list[Resource]:
     """Every code system of ours that has a code, each with a version that follows from its content."""
     codes = codes_of(clinic)
     instruments = clinic.instruments.values()
@@ -55,7 +55,7 @@ def build_code_systems(clinic: Clinic) -> list[Resource]:
     return [_code_system(clinic, name, found) for name, found in concepts.items() if found]
 
 
-def _code_system(clinic: Clinic, name: str, concepts: list[dict[str, Any]]) -> Resource:
+def _code_system(clinic: ClinicalContext, name: str, concepts: list[dict[str, Any]]) -> Resource:
     systems = codes_of(clinic).systems
     url = f"{systems.base}/CodeSystem/{name}"
     content: dict[str, Any] = {
@@ -108,7 +108,7 @@ def _band_codings(codes: LocalCodes, instruments: Iterable[Instrument]) -> Itera
                     yield codes.band(bands, band)
 
 
-def _rule_concepts(codes: LocalCodes, clinic: Clinic) -> list[dict[str, Any]]:
+def _rule_concepts(codes: LocalCodes, clinic: ClinicalContext) -> list[dict[str, Any]]:
     rules = {
         rule_code(rule): rule for instrument in clinic.instruments.values() for rule in _rules(instrument)
     }

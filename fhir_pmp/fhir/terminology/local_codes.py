@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from fhir_pmp.fhir.terminology.systems import Systems, systems_of
 from fhir_pmp.instruments.definition import Band, BandSet, Coding, Instrument, Item, Option, Rule, Scale
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.programme.definition import Timepoint
 
 
@@ -90,9 +90,9 @@ class LocalCodes:
         return Coding(self.systems.parts, component_code.value, COMPONENT_DISPLAYS[component_code])
 
 
-def codes_of(clinic: Clinic) -> LocalCodes:
+def codes_of(clinic: ClinicalContext) -> LocalCodes:
     """Our own codes in this clinic's installation."""
-    return LocalCodes(systems_of(clinic.canonical_base))
+    return LocalCodes(systems_of(clinic.ids.canonical_base))
 
 
 def rule_code(rule: Rule) -> str:

@@ -18,7 +18,7 @@ from fhir_pmp.intake.csv_import.sources import Shape, Source
 from fhir_pmp.intake.csv_import.wide_csv import WideReader
 from fhir_pmp.intake.enrolment.enrolment_recording import record_enrolments
 from fhir_pmp.intake.response.response_recording import record_responses
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.store import Store
 
@@ -64,7 +64,7 @@ class FileImport:
     """One import: what it works with, and who is told of each refusal and of the progress in bytes."""
 
     store: Store
-    clinic: Clinic
+    clinic: ClinicalContext
     publisher: Publisher
     source: Source
     clock: Callable[[], datetime]
@@ -137,7 +137,9 @@ class FileImport:
             refused.write(row, "; ".join(row_faults) or "another row of this response was refused")
 
 
-def _open_reader(rows: CsvRows, source: Source, clinic: Clinic) -> tuple[Iterator[_ImportUnit], ColumnFinder]:
+def _open_reader(
+    rows: CsvRows, source: Source, clinic: ClinicalContext
+) -> tuple[Iterator[_ImportUnit], ColumnFinder]:
     if source.shape is Shape.WIDE:
         wide = WideReader(rows, source, clinic.instruments)
         return (

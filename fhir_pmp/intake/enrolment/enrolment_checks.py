@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 from fhir_pmp.errors import Fault, NotUnderstood
 from fhir_pmp.intake.arrivals import ArrivedEnrolment, Ending
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.programme.timepoints import EARLIEST_DATE, today
 
 
@@ -12,7 +12,7 @@ class EnrolmentContradicts(NotUnderstood):
     """What the enrolment says cannot all be true. The platform corrects it."""
 
 
-def check_enrolment(arrival: ArrivedEnrolment, clinic: Clinic, now: datetime) -> None:
+def check_enrolment(arrival: ArrivedEnrolment, clinic: ClinicalContext, now: datetime) -> None:
     """Dates to come, and dates that contradict each other, are refused with every fault at once."""
     day = today(now, clinic.zone)
     lessons = [(f"lesson_{number}", done) for number, done in arrival.lessons]

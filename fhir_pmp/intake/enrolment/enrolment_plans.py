@@ -14,7 +14,7 @@ from fhir_pmp.intake.matching.person_match import (
     ReferralNumberUnknown,
     match_enrolment,
 )
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import Actor, EpisodeEvent, move
 from fhir_pmp.pathway.facts import ENDED, Episode, EpisodeState, Lesson, Person, Practice
 
@@ -93,7 +93,7 @@ _EPISODE_FIELDS = (
 
 
 def plan_enrolment(
-    batch: EnrolmentBatch, clinic: Clinic, arrival: ArrivedEnrolment, now: datetime
+    batch: EnrolmentBatch, clinic: ClinicalContext, arrival: ArrivedEnrolment, now: datetime
 ) -> EnrolmentPlan:
     """Decides one enrolment, and keeps what is known up to it.
 
@@ -117,9 +117,11 @@ def plan_enrolment(
     return plan
 
 
-def _plan_new_episode(clinic: Clinic, arrival: ArrivedEnrolment, matched: PersonMatch) -> EnrolmentPlan:
+def _plan_new_episode(
+    clinic: ClinicalContext, arrival: ArrivedEnrolment, matched: PersonMatch
+) -> EnrolmentPlan:
     person = matched.person or Person(
-        id=clinic.person_id(arrival.source, arrival.enrolment),
+        id=clinic.ids.person_id(arrival.source, arrival.enrolment),
         given=arrival.given,
         family=arrival.family,
         birth_date=arrival.birth_date,
@@ -128,7 +130,7 @@ def _plan_new_episode(clinic: Clinic, arrival: ArrivedEnrolment, matched: Person
         registered_by=f"source:{arrival.source}",
     )
     new_episode = Episode(
-        id=clinic.episode_id(arrival.source, arrival.enrolment),
+        id=clinic.ids.episode_id(arrival.source, arrival.enrolment),
         person=person.id,
         state=move(None, EpisodeEvent.ENROL, Actor.PLATFORM),
         referral=None,
@@ -160,7 +162,7 @@ def _plan_new_episode(clinic: Clinic, arrival: ArrivedEnrolment, matched: Person
 
 
 def _plan_restatement(
-    batch: EnrolmentBatch, clinic: Clinic, arrival: ArrivedEnrolment, before: Episode
+    batch: EnrolmentBatch, clinic: ClinicalContext, arrival: ArrivedEnrolment, before: Episode
 ) -> EnrolmentPlan:
     """A known enrolment is stated again: what is new of it, and what it raises."""
     plan = _plan_continuation(batch, clinic, arrival, batch.person(before.person), before)
@@ -194,10 +196,10 @@ def _other_holders(batch: EnrolmentBatch, plan: EnrolmentPlan) -> tuple[str, ...
 
 
 def _plan_continuation(
-    batch: EnrolmentBatch, clinic: Clinic, arrival: ArrivedEnrolment, person: Person, before: Episode
+    batch: EnrolmentBatch, clinic: ClinicalContext, arrival: ArrivedEnrolment, person: Person, before: Episode
 ) -> EnrolmentPlan:
     # The record that registered a person owns name and birth date: of two records of one person, the first.
-    owns_person = person.registered_by == f"source:{arrival.source}" and person.id == clinic.person_id(
+    owns_person = person.registered_by == f"source:{arrival.source}" and person.id == clinic.ids.person_id(
         arrival.source, arrival.enrolment
     )
     ending_differs = _ending_differs(before, arrival)
@@ -237,7 +239,7 @@ def _ending_differs(before: Episode, arrival: ArrivedEnrolment) -> bool:
 
 
 def _apply_moves(
-    clinic: Clinic, episode: Episode, arrival: ArrivedEnrolment
+    clinic: ClinicalContext, episode: Episode, arrival: ArrivedEnrolment
 ) -> tuple[Episode, tuple[tuple[EpisodeEvent, EpisodeState, EpisodeState], ...]]:
     """The episode after every move that the platform's word brings about, and those moves."""
     moves = []
@@ -249,7 +251,7 @@ def _apply_moves(
     return replace(episode, state=state), tuple(moves)
 
 
-def _due_events(clinic: Clinic, episode: Episode, arrival: ArrivedEnrolment) -> list[EpisodeEvent]:
+def _due_events(clinic: ClinicalContext, episode: Episode, arrival: ArrivedEnrolment) -> list[EpisodeEvent]:
     events = [EpisodeEvent.ENROL] if episode.state is EpisodeState.ACCEPTED else []
     if episode.state in (
         EpisodeState.ACCEPTED,
@@ -284,15 +286,15 @@ def _lessons(arrival: ArrivedEnrolment) -> tuple[Lesson, ...]:
     return tuple(Lesson(number, on) for number, on in arrival.lessons)
 
 
-def _practice(clinic: Clinic, practice: ArrivedPractice | None) -> Practice | None:
+def _practice(clinic: ClinicalContext, practice: ArrivedPractice | None) -> Practice | None:
     if practice is None:
         return None
     doctor = practice.practitioner_identifier
     return Practice(
-        organization_id=clinic.organization_id(practice.identifier),
+        organization_id=clinic.ids.organization_id(practice.identifier),
         organization_identifier=practice.identifier,
         organization_name=practice.name,
-        practitioner_id=clinic.practitioner_id(doctor) if doctor else None,
+        practitioner_id=clinic.ids.practitioner_id(doctor) if doctor else None,
         practitioner_identifier=doctor,
         practitioner_name=practice.practitioner_name,
     )

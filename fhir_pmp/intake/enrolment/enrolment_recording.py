@@ -19,7 +19,7 @@ from fhir_pmp.intake.clinician_questions import (
 from fhir_pmp.intake.enrolment.enrolment_plans import EnrolmentPlan, plan_enrolment
 from fhir_pmp.intake.episode.changes_since_baseline import ChangeInputs, build_change_observations
 from fhir_pmp.intake.matching.person_match import EnrolmentBatch, ReferralNotAccepted
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import ENDINGS, Actor, EpisodeEvent, move
 from fhir_pmp.pathway.facts import Episode, Person
 from fhir_pmp.pathway.scale_changes import ScoredResponse
@@ -30,7 +30,11 @@ from fhir_pmp.store.clinical.letters import LetterKind
 
 
 def record_enrolments(
-    uow: UnitOfWork, clinic: Clinic, publisher: Publisher, arrivals: Sequence[ArrivedEnrolment], now: datetime
+    uow: UnitOfWork,
+    clinic: ClinicalContext,
+    publisher: Publisher,
+    arrivals: Sequence[ArrivedEnrolment],
+    now: datetime,
 ) -> list[RecordingResult]:
     """Records what one platform says of its enrolments, each for itself, in order. Never raises for one arrival.
 
@@ -83,7 +87,11 @@ def end_episode(
 
 
 def _store_plans(
-    uow: UnitOfWork, clinic: Clinic, publisher: Publisher, plans: Sequence[EnrolmentPlan], now: datetime
+    uow: UnitOfWork,
+    clinic: ClinicalContext,
+    publisher: Publisher,
+    plans: Sequence[EnrolmentPlan],
+    now: datetime,
 ) -> None:
     new = [plan for plan in plans if plan.before is None]
     if new:
@@ -109,7 +117,11 @@ def _store_plans(
 
 
 def _republish_changes(
-    uow: UnitOfWork, clinic: Clinic, publisher: Publisher, plans: Sequence[EnrolmentPlan], now: datetime
+    uow: UnitOfWork,
+    clinic: ClinicalContext,
+    publisher: Publisher,
+    plans: Sequence[EnrolmentPlan],
+    now: datetime,
 ) -> None:
     """Another day of starting moves the windows, and with them what changes are counted from."""
     moved = {

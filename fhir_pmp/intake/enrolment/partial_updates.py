@@ -9,7 +9,7 @@ from fhir_pmp.intake.arrivals import ArrivedEnrolment, ArrivedPractice, Ending, 
 from fhir_pmp.intake.enrolment.enrolment_plans import ENDING_EVENTS
 from fhir_pmp.intake.enrolment.enrolment_recording import record_enrolments
 from fhir_pmp.intake.response.response_recording import EnrolmentUnknown
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import Actor, move
 from fhir_pmp.pathway.facts import ENDED, Episode, EpisodeState, Lesson, Person, Practice
 from fhir_pmp.publishing.publisher import Publisher
@@ -34,7 +34,7 @@ def find_enrolment(uow: UnitOfWork, source: SourceId, enrolment: str) -> Episode
 
 def record_lesson(
     uow: UnitOfWork,
-    clinic: Clinic,
+    clinic: ClinicalContext,
     publisher: Publisher,
     source: SourceId,
     enrolment: str,
@@ -55,7 +55,7 @@ def record_lesson(
 
 def record_ending(
     uow: UnitOfWork,
-    clinic: Clinic,
+    clinic: ClinicalContext,
     publisher: Publisher,
     source: SourceId,
     enrolment: str,

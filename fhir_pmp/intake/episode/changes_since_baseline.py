@@ -8,7 +8,7 @@ from fhir_pmp.fhir.measurement.observation import mark_entered_in_error
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, Resource
 from fhir_pmp.fhir.serialization.resource_comparison import is_same_content
 from fhir_pmp.identifiers import InstrumentId, ResourceId, ResponseId
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Episode, Response
 from fhir_pmp.pathway.scale_changes import ScaleChange, ScoredResponse, scale_changes
 from fhir_pmp.publishing.episode_resources import find_published_resources, read_published
@@ -29,7 +29,7 @@ class ChangeInputs:
 
 
 def build_change_observations(
-    uow: UnitOfWork, clinic: Clinic, all_inputs: Iterable[ChangeInputs]
+    uow: UnitOfWork, clinic: ClinicalContext, all_inputs: Iterable[ChangeInputs]
 ) -> list[RenderedResource]:
     """The change Observations of the touched instruments as they stand now.
 
@@ -57,14 +57,14 @@ def build_change_observations(
     return resources
 
 
-def _publishable_changes(clinic: Clinic, inputs: ChangeInputs) -> dict[ResourceId, ScaleChange]:
+def _publishable_changes(clinic: ClinicalContext, inputs: ChangeInputs) -> dict[ResourceId, ScaleChange]:
     own = [one for one in inputs.scored if one.response.instrument in inputs.instruments]
     found = scale_changes(clinic, inputs.episode, own)
     return {change.id: change for change in found if change.is_publishable}
 
 
 def _render_if_changed(
-    clinic: Clinic, change: ScaleChange, published: Mapping[ResourceId, Resource]
+    clinic: ClinicalContext, change: ScaleChange, published: Mapping[ResourceId, Resource]
 ) -> Iterator[RenderedResource]:
     before = published.get(change.id)
     rendered = get_change_renderer(clinic)(change, before is not None)
@@ -79,7 +79,7 @@ def _has_same_content(before: Resource, rendered: RenderedResource) -> bool:
     return is_same_content(before, read_published(rendered.content), _IGNORED_MEMBERS)
 
 
-def _possible_change_ids(clinic: Clinic, inputs: ChangeInputs) -> Iterator[ResourceId]:
+def _possible_change_ids(clinic: ClinicalContext, inputs: ChangeInputs) -> Iterator[ResourceId]:
     """Every change of the touched instruments that may have been published before.
 
     A change follows from a later response; where all that is touched is new, only those answered before count.
@@ -93,16 +93,19 @@ def _possible_change_ids(clinic: Clinic, inputs: ChangeInputs) -> Iterator[Resou
         for timepoint in clinic.programme.later:
             if not inputs.new or (instrument, timepoint.id) in answered:
                 for scale in clinic.instruments[instrument].scales:
-                    yield clinic.change_id(inputs.episode.id, instrument, scale.id, timepoint.id)
+                    yield clinic.ids.change_id(inputs.episode.id, instrument, scale.id, timepoint.id)
 
 
 def retract_lost_scores(
-    uow: UnitOfWork, clinic: Clinic, amended: Iterable[Response], rendered: Iterable[RenderedResource]
+    uow: UnitOfWork,
+    clinic: ClinicalContext,
+    amended: Iterable[Response],
+    rendered: Iterable[RenderedResource],
 ) -> list[RenderedResource]:
     """Scores of amended responses that were published and may not be any more, as entered in error."""
     rendered_ids = {resource.id for resource in rendered}
     owners = {
-        clinic.score_id(response.id, scale.id): response
+        clinic.ids.score_id(response.id, scale.id): response
         for response in amended
         for scale in clinic.instruments[response.instrument].scales
     }

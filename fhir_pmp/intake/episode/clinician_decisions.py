@@ -6,7 +6,7 @@ from fhir_pmp.errors import NotUnderstood
 from fhir_pmp.fhir.measurement.flag import build_flag
 from fhir_pmp.identifiers import EpisodeId, FlagId
 from fhir_pmp.intake.enrolment.enrolment_recording import end_episode
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import ENDINGS, Actor, EpisodeEvent, move
 from fhir_pmp.pathway.facts import Episode, Flag
 from fhir_pmp.publishing.episode_resources import publish_episodes
@@ -24,7 +24,13 @@ class NotAnEnding(NotUnderstood):
 
 
 def accept_referral(
-    uow: UnitOfWork, clinic: Clinic, publisher: Publisher, episode: EpisodeId, *, by: str, now: datetime
+    uow: UnitOfWork,
+    clinic: ClinicalContext,
+    publisher: Publisher,
+    episode: EpisodeId,
+    *,
+    by: str,
+    now: datetime,
 ) -> Episode:
     """The referred episode is accepted; the GP sees it on the Task. A decline that was begun is dropped.
 
@@ -41,7 +47,7 @@ def accept_referral(
 
 def end_episode_by_clinician(
     uow: UnitOfWork,
-    clinic: Clinic,
+    clinic: ClinicalContext,
     publisher: Publisher,
     episode: EpisodeId,
     event: EpisodeEvent,
@@ -63,7 +69,7 @@ def end_episode_by_clinician(
 
 def acknowledge_flag(
     uow: UnitOfWork,
-    clinic: Clinic,
+    clinic: ClinicalContext,
     publisher: Publisher,
     flag: FlagId,
     *,

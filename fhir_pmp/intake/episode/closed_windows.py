@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 from fhir_pmp.identifiers import EpisodeId
 from fhir_pmp.intake.enrolment.enrolment_recording import end_episode
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import Actor, EpisodeEvent
 from fhir_pmp.pathway.facts import Episode, EpisodeState
 from fhir_pmp.pathway.programme.timepoints import has_closed, window
@@ -16,7 +16,7 @@ _PAGE = 500
 ACTOR = "system: the window of the last questionnaires has closed"
 
 
-def finish_closed_episodes(store: Store, clinic: Clinic, publisher: Publisher, now: datetime) -> int:
+def finish_closed_episodes(store: Store, clinic: ClinicalContext, publisher: Publisher, now: datetime) -> int:
     """Finishes every commenced episode whose post window has closed; returns how many. Safe to repeat."""
     finished = 0
     for episode in _list_closed(store, clinic, now):
@@ -33,7 +33,7 @@ def finish_closed_episodes(store: Store, clinic: Clinic, publisher: Publisher, n
     return finished
 
 
-def _list_closed(store: Store, clinic: Clinic, now: datetime) -> list[Episode]:
+def _list_closed(store: Store, clinic: ClinicalContext, now: datetime) -> list[Episode]:
     found: list[Episode] = []
     after: EpisodeId | None = None
     with store.read() as uow:
@@ -43,7 +43,7 @@ def _list_closed(store: Store, clinic: Clinic, now: datetime) -> list[Episode]:
     return found
 
 
-def _closing_day(clinic: Clinic, episode: Episode) -> date | None:
+def _closing_day(clinic: ClinicalContext, episode: Episode) -> date | None:
     """The last day of the post window: the day it ended by, whenever sync came to look."""
     open_days = window(clinic.programme.post, episode)
     return None if open_days is None else open_days.closes_on

@@ -6,7 +6,7 @@ from fhir_pmp.fhir.compiled.renderer_cache import get_response_renderers
 from fhir_pmp.fhir.measurement.flag import build_flag
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
 from fhir_pmp.intake.episode.changes_since_baseline import ChangeInputs, build_change_observations
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Episode, ResponseStatus
 from fhir_pmp.pathway.scale_changes import ScoredResponse
 from fhir_pmp.publishing.episode_resources import publish_episodes
@@ -15,7 +15,7 @@ from fhir_pmp.store import UnitOfWork
 
 
 def publish_episode_record(
-    uow: UnitOfWork, clinic: Clinic, publisher: Publisher, episode: Episode, now: datetime
+    uow: UnitOfWork, clinic: ClinicalContext, publisher: Publisher, episode: Episode, now: datetime
 ) -> None:
     """Publishes the episode's care, responses, scores, flags and changes; what is unchanged stays as it is.
 

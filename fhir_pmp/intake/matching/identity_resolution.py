@@ -13,7 +13,7 @@ from fhir_pmp.identifiers import PersonId, ReferralId
 from fhir_pmp.intake.clinician_questions import WHO_IS_THIS
 from fhir_pmp.intake.episode.episode_publication import publish_episode_record
 from fhir_pmp.intake.matching.person_match import find_accepted_referral_episode
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import EpisodeEvent, move
 from fhir_pmp.pathway.facts import ENDED, Episode, EpisodeState
 from fhir_pmp.publishing.episode_resources import read_published
@@ -46,7 +46,7 @@ class PersonNotChosen(NotUnderstood):
 
 def resolve_identity(
     uow: UnitOfWork,
-    clinic: Clinic,
+    clinic: ClinicalContext,
     publisher: Publisher,
     work_item: int,
     decision: IdentityDecision,

@@ -7,7 +7,7 @@ from typing import Any
 from fhir_pmp.errors import NotAllowed
 from fhir_pmp.fhir.referral.task import only_status_differs
 from fhir_pmp.identifiers import ResourceId
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import Actor, EpisodeEvent, TaskStatus, move
 from fhir_pmp.publishing.episode_resources import publish_episodes, read_published
 from fhir_pmp.publishing.publisher import Publisher
@@ -24,7 +24,7 @@ class OnlyCancellationAllowed(NotAllowed):
 
 def cancel_referral(
     uow: UnitOfWork,
-    clinic: Clinic,
+    clinic: ClinicalContext,
     publisher: Publisher,
     client: Client,
     task: ResourceId,

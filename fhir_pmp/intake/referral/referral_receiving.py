@@ -10,7 +10,7 @@ from fhir_pmp.fhir.referral.referral_bundle import ReferralRequest, read_referra
 from fhir_pmp.fhir.serialization.json_reader import read_fhir_json
 from fhir_pmp.identifiers import PersonId, ReferralId
 from fhir_pmp.intake.referral.referral_recording import entry_ids, record_referral
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.store import Store, UnitOfWork
 from fhir_pmp.store.access.clients import Client
@@ -41,7 +41,7 @@ class ReferralAnswer:
 
 
 def receive_referral(
-    store: Store, clinic: Clinic, publisher: Publisher, client: Client, raw: bytes, now: datetime
+    store: Store, clinic: ClinicalContext, publisher: Publisher, client: Client, raw: bytes, now: datetime
 ) -> ReferralAnswer:
     """Keeps what arrived, understands it, records it. The same clinical content again gives the same Task.
 
@@ -114,7 +114,7 @@ def _refuse_differing(
 
 
 def _build_answer(
-    uow: UnitOfWork, clinic: Clinic, client: Client, request: ReferralRequest, *, repeated: bool
+    uow: UnitOfWork, clinic: ClinicalContext, client: Client, request: ReferralRequest, *, repeated: bool
 ) -> ReferralAnswer:
     found = uow.referrals.find_by_service_request(client.id, request.service_request_identifier)
     assert found is not None  # it was recorded above, or before

@@ -14,7 +14,7 @@ from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, Reso
 from fhir_pmp.identifiers import PersonId, ReferralId, ResourceId
 from fhir_pmp.intake.clinician_questions import PERSON_DIFFERS, WHO_IS_THIS, ask_clinician
 from fhir_pmp.intake.matching.person_match import IdentityDoubt, identifiers_contradict
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import task_status
 from fhir_pmp.pathway.facts import Episode, EpisodeState, Person, Practice, Referral, Sex, Sharing
 from fhir_pmp.publishing.episode_resources import publish_episodes
@@ -33,7 +33,7 @@ _DIRECTORY_TYPES = frozenset(
 
 def record_referral(
     uow: UnitOfWork,
-    clinic: Clinic,
+    clinic: ClinicalContext,
     publisher: Publisher,
     client: Client,
     request: ReferralRequest,
@@ -41,7 +41,7 @@ def record_referral(
     now: datetime,
 ) -> Referral:
     """Records and publishes a new referral; its receipt falls due. Runs in the transaction of `books`."""
-    referral_id = clinic.referral_id(client.id, request.service_request_identifier)
+    referral_id = clinic.ids.referral_id(client.id, request.service_request_identifier)
     person, is_new, doubt, others = _identify_person(uow, clinic, client, request, referral_id)
     if not is_new:
         person = _update_known_person(uow, client, request, person, arrival, now)
@@ -68,13 +68,13 @@ def record_referral(
 
 
 def entry_ids(
-    clinic: Clinic, client: Client, referral: ReferralId, person: PersonId, request: ReferralRequest
+    clinic: ClinicalContext, client: Client, referral: ReferralId, person: PersonId, request: ReferralRequest
 ) -> dict[int, ResourceId]:
     """By position: the id each entry is published under. The same entry sent again has the same id."""
     ids: dict[int, ResourceId] = {
         request.patient.position: ResourceId(person),
-        request.service_request.position: clinic.service_request_id(referral),
-        request.task.position: clinic.task_id(referral),
+        request.service_request.position: clinic.ids.service_request_id(referral),
+        request.task.position: clinic.ids.task_id(referral),
     }
     for entry in request.others:
         ids[entry.position] = _other_id(clinic, client, referral, person, entry)
@@ -82,26 +82,26 @@ def entry_ids(
 
 
 def _other_id(
-    clinic: Clinic, client: Client, referral: ReferralId, person: PersonId, entry: SentEntry
+    clinic: ClinicalContext, client: Client, referral: ReferralId, person: PersonId, entry: SentEntry
 ) -> ResourceId:
     identifier = entry.identifier
     if identifier is None:
-        return clinic.entry_id(referral, entry.type, entry.key)
+        return clinic.ids.entry_id(referral, entry.type, entry.key)
     # One identifier, one resource: an EHR that groups by identifier must not find two.
     if entry.type == "Organization":
-        return clinic.organization_id(identifier)
+        return clinic.ids.organization_id(identifier)
     if entry.type == "Practitioner":
-        return clinic.practitioner_id(identifier)
+        return clinic.ids.practitioner_id(identifier)
     owner_key = client.id if entry.type in _DIRECTORY_TYPES else person
-    return clinic.entry_id_by_identifier(owner_key, entry.type, identifier)
+    return clinic.ids.entry_id_by_identifier(owner_key, entry.type, identifier)
 
 
 def _identify_person(
-    uow: UnitOfWork, clinic: Clinic, client: Client, request: ReferralRequest, referral: ReferralId
+    uow: UnitOfWork, clinic: ClinicalContext, client: Client, request: ReferralRequest, referral: ReferralId
 ) -> tuple[Person, bool, IdentityDoubt | None, tuple[PersonId, ...]]:
     """The referred person: known by exact identifier and birth date, else new; with the doubt, if there is one."""
     new_person = Person(
-        id=clinic.referred_person_id(referral),
+        id=clinic.ids.referred_person_id(referral),
         given=request.given,
         family=request.family,
         birth_date=request.birth_date,
@@ -153,7 +153,7 @@ def _update_known_person(
 
 
 def _episode(
-    clinic: Clinic,
+    clinic: ClinicalContext,
     client: Client,
     request: ReferralRequest,
     referral: ReferralId,
@@ -163,7 +163,7 @@ def _episode(
     doubtful: bool,
 ) -> Episode:
     return Episode(
-        id=clinic.referred_episode_id(referral),
+        id=clinic.ids.referred_episode_id(referral),
         person=person.id,
         state=EpisodeState.REFERRED,
         referral=referral,
@@ -182,14 +182,14 @@ def _episode(
 
 
 def _practice(
-    clinic: Clinic, client: Client, request: ReferralRequest, ids: Mapping[int, ResourceId]
+    clinic: ClinicalContext, client: Client, request: ReferralRequest, ids: Mapping[int, ResourceId]
 ) -> Practice | None:
     """Where letters go: who asks, as the Bundle tells it; else the practice the client is registered for."""
     requester = request.requester
     if requester.organization is not None:
         organization_id, identifier = ids[requester.organization.position], requester.organization.identifier
     elif client.organization is not None:
-        organization_id, identifier = clinic.organization_id(client.organization), client.organization
+        organization_id, identifier = clinic.ids.organization_id(client.organization), client.organization
     else:
         return None
     doctor = requester.practitioner
@@ -204,7 +204,7 @@ def _practice(
 
 
 def _referral(
-    clinic: Clinic,
+    clinic: ClinicalContext,
     client: Client,
     request: ReferralRequest,
     referral: ReferralId,
@@ -213,12 +213,12 @@ def _referral(
 ) -> Referral:
     return Referral(
         id=referral,
-        number=clinic.referral_number(referral),
+        number=clinic.ids.referral_number(referral),
         client=client.id,
         episode=episode.id,
         person=episode.person,
-        service_request_id=clinic.service_request_id(referral),
-        task_id=clinic.task_id(referral),
+        service_request_id=clinic.ids.service_request_id(referral),
+        task_id=clinic.ids.task_id(referral),
         service_request_identifier=request.service_request_identifier,
         task_identifier=request.task_identifier,
         authored_on=request.authored_on,
@@ -244,7 +244,7 @@ def _ask_identity(
 
 def _render(
     uow: UnitOfWork,
-    clinic: Clinic,
+    clinic: ClinicalContext,
     client: Client,
     request: ReferralRequest,
     referral: Referral,

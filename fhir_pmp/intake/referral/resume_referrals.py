@@ -5,13 +5,13 @@ from datetime import datetime
 from fhir_pmp.errors import FhirPmpError, TryLater
 from fhir_pmp.identifiers import ClientId
 from fhir_pmp.intake.referral.referral_receiving import CHANNEL, PROCESSING_TIMEOUT, receive_referral
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.store import Store
 from fhir_pmp.store.inbox import ArrivalState
 
 
-def resume_referrals(store: Store, clinic: Clinic, publisher: Publisher, now: datetime) -> int:
+def resume_referrals(store: Store, clinic: ClinicalContext, publisher: Publisher, now: datetime) -> int:
     """Receives anew what has lain in the inbox without an answer; returns how many. Safe to repeat and to run beside.
 
     One that is refused is a work item by then, as if it had just arrived. Raises StoreBusy.

@@ -8,7 +8,7 @@ import orjson
 
 from fhir_pmp.identifiers import EpisodeId, InstrumentId, ResponseId, TimepointId
 from fhir_pmp.intake.arrivals import ArrivedResponse
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Episode, Flag, Response, ResponseStatus
 from fhir_pmp.pathway.scale_changes import ScoredResponse
 from fhir_pmp.store import UnitOfWork
@@ -37,7 +37,9 @@ def content_hash(response: Response) -> str:
     return hashlib.sha256(orjson.dumps(content)).hexdigest()
 
 
-def load_batch(uow: UnitOfWork, clinic: Clinic, arrivals: Sequence[ArrivedResponse]) -> ResponseBatch:
+def load_batch(
+    uow: UnitOfWork, clinic: ClinicalContext, arrivals: Sequence[ArrivedResponse]
+) -> ResponseBatch:
     episodes: dict[tuple[str, str], Episode] = {}
     for source in dict.fromkeys(arrival.enrolments_of for arrival in arrivals):
         wanted = (arrival.enrolment for arrival in arrivals if arrival.enrolments_of == source)
@@ -55,8 +57,8 @@ def load_batch(uow: UnitOfWork, clinic: Clinic, arrivals: Sequence[ArrivedRespon
     return batch
 
 
-def response_id_of(clinic: Clinic, arrival: ArrivedResponse) -> ResponseId:
-    return clinic.response_id(
+def response_id_of(clinic: ClinicalContext, arrival: ArrivedResponse) -> ResponseId:
+    return clinic.ids.response_id(
         arrival.source, arrival.response_id, arrival.enrolment, arrival.instrument, arrival.timepoint
     )
 

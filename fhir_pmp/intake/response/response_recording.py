@@ -21,7 +21,7 @@ from fhir_pmp.intake.episode.changes_since_baseline import (
     retract_lost_scores,
 )
 from fhir_pmp.intake.response.response_batch import ResponseBatch, content_hash, load_batch, response_id_of
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import Actor, EpisodeEvent
 from fhir_pmp.pathway.facts import Episode, EpisodeState, Flag, Response, ResponseStatus
 from fhir_pmp.pathway.programme.timepoints import check_moment, day_of
@@ -58,7 +58,11 @@ class ResponseWithdrawn(NotAllowed):
 
 
 def record_responses(
-    uow: UnitOfWork, clinic: Clinic, publisher: Publisher, arrivals: Sequence[ArrivedResponse], now: datetime
+    uow: UnitOfWork,
+    clinic: ClinicalContext,
+    publisher: Publisher,
+    arrivals: Sequence[ArrivedResponse],
+    now: datetime,
 ) -> list[RecordingResult]:
     """Records each arrival for itself, in order: one transaction holds response, scores, flag, versions and rows.
 
@@ -75,7 +79,9 @@ def record_responses(
     return results
 
 
-def _record(clinic: Clinic, batch: ResponseBatch, arrival: ArrivedResponse, now: datetime) -> RecordingResult:
+def _record(
+    clinic: ClinicalContext, batch: ResponseBatch, arrival: ArrivedResponse, now: datetime
+) -> RecordingResult:
     episode = batch.episodes.get((arrival.enrolments_of, arrival.enrolment))
     if episode is None:
         raise EnrolmentUnknown(field="enrolment")
@@ -99,14 +105,19 @@ def _record(clinic: Clinic, batch: ResponseBatch, arrival: ArrivedResponse, now:
         status=ResponseStatus.COMPLETED,
         version=1,
         answers=answers,
-        identifier=clinic.response_identifier(arrival.source, arrival.response_id, response_id),
+        identifier=clinic.ids.response_identifier(arrival.source, arrival.response_id, response_id),
         source=arrival.source,
     )
     return _classify_response(clinic, batch, arrival, response, now)
 
 
 def _check_answers(
-    clinic: Clinic, episode: Episode, arrival: ArrivedResponse, now: datetime, *, is_known_moment: bool
+    clinic: ClinicalContext,
+    episode: Episode,
+    arrival: ArrivedResponse,
+    now: datetime,
+    *,
+    is_known_moment: bool,
 ) -> Answers:
     """The answers, if instrument, moment and answers fit the programme; else every fault of all three at once."""
     errors: list[NotUnderstood] = []
@@ -129,7 +140,7 @@ def _check_answers(
 
 
 def _classify_response(
-    clinic: Clinic, batch: ResponseBatch, arrival: ArrivedResponse, response: Response, now: datetime
+    clinic: ClinicalContext, batch: ResponseBatch, arrival: ArrivedResponse, response: Response, now: datetime
 ) -> RecordingResult:
     """Whether it is new, a repeat or an amendment of what is known under its key. Raises what forbids it."""
     new_hash = content_hash(response)
@@ -161,7 +172,13 @@ def _has_other_key(before: Response, response: Response) -> bool:
 
 
 def _accept(
-    clinic: Clinic, batch: ResponseBatch, response: Response, new_hash: str, now: datetime, *, was: int | None
+    clinic: ClinicalContext,
+    batch: ResponseBatch,
+    response: Response,
+    new_hash: str,
+    now: datetime,
+    *,
+    was: int | None,
 ) -> None:
     scores = clinic.score(response.instrument, response.answers)
     new = NewResponse(response, scores, new_hash)
@@ -177,7 +194,7 @@ def _accept(
     for safety, answer in flagged_answers(clinic.instruments[response.instrument], response):
         batch.flags.append(
             Flag(
-                id=clinic.flag_id(response.id, safety.item),
+                id=clinic.ids.flag_id(response.id, safety.item),
                 person=response.person,
                 episode=response.episode,
                 response=response.id,
@@ -191,7 +208,7 @@ def _accept(
 
 
 def _store_batch(
-    uow: UnitOfWork, clinic: Clinic, publisher: Publisher, batch: ResponseBatch, now: datetime
+    uow: UnitOfWork, clinic: ClinicalContext, publisher: Publisher, batch: ResponseBatch, now: datetime
 ) -> None:
     accepted = [*batch.new.values(), *(new for new, _ in batch.amended.values())]
     if not accepted:
@@ -221,7 +238,7 @@ def _publishable(batch: ResponseBatch) -> dict[EpisodeId, Episode]:
     return {e.id: e for e in batch.episodes.values() if e.id in touched and not e.doubtful}
 
 
-def _render(clinic: Clinic, accepted: Iterable[NewResponse]) -> list[RenderedResource]:
+def _render(clinic: ClinicalContext, accepted: Iterable[NewResponse]) -> list[RenderedResource]:
     resources: list[RenderedResource] = []
     renderers = get_response_renderers(clinic)
     for new in accepted:
@@ -261,7 +278,7 @@ SAFETY_NOT_ANSWERED = "safety_not_answered"
 
 def _open_unanswered_items(
     uow: UnitOfWork,
-    clinic: Clinic,
+    clinic: ClinicalContext,
     accepted: Iterable[NewResponse],
     amended: Mapping[ResponseId, object],
     now: datetime,
@@ -293,7 +310,7 @@ def _open_unanswered_items(
 
 def _finish_complete_episodes(
     uow: UnitOfWork,
-    clinic: Clinic,
+    clinic: ClinicalContext,
     publisher: Publisher,
     batch: ResponseBatch,
     accepted: Sequence[NewResponse],
@@ -315,12 +332,12 @@ def _finish_complete_episodes(
     publish_episodes(uow, clinic, publisher, ended, now)
 
 
-def _is_complete(clinic: Clinic, batch: ResponseBatch, episode: Episode) -> bool:
+def _is_complete(clinic: ClinicalContext, batch: ResponseBatch, episode: Episode) -> bool:
     post = clinic.programme.post
     return all((episode.id, instrument, post.id) in batch.by_timepoint for instrument in post.instruments)
 
 
-def _last_answered_on(clinic: Clinic, batch: ResponseBatch, episode: Episode) -> date:
+def _last_answered_on(clinic: ClinicalContext, batch: ResponseBatch, episode: Episode) -> date:
     """The day on which the last of the post questionnaires was answered."""
     post = clinic.programme.post.id
     own = (one.response for one in batch.current[episode.id].values())

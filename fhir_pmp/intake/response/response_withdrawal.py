@@ -10,7 +10,7 @@ from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
 from fhir_pmp.identifiers import ResponseId
 from fhir_pmp.intake.arrivals import RecordingResult, RecordingStatus
 from fhir_pmp.intake.episode.changes_since_baseline import ChangeInputs, build_change_observations
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import ResponseStatus
 from fhir_pmp.pathway.scale_changes import ScoredResponse
 from fhir_pmp.publishing.publisher import Publisher
@@ -24,7 +24,7 @@ class ReasonMissing(NotUnderstood):
 
 def withdraw_response(
     uow: UnitOfWork,
-    clinic: Clinic,
+    clinic: ClinicalContext,
     publisher: Publisher,
     response: ResponseId,
     *,
@@ -57,7 +57,7 @@ def withdraw_response(
     return RecordingResult(RecordingStatus.AMENDED, withdrawn.id, withdrawn.version)
 
 
-def _retracted_resources(clinic: Clinic, recorded: RecordedResponse) -> list[RenderedResource]:
+def _retracted_resources(clinic: ClinicalContext, recorded: RecordedResponse) -> list[RenderedResource]:
     response = recorded.response
     return [
         build_questionnaire_response(clinic, response),

@@ -184,7 +184,7 @@ def _add_draft(
 ) -> Letter:
     number = uow.letters.next_number(episode, kind)
     letter = uow.letters.add_draft(
-        letter_context.clinic.letter_id(episode, kind.value, number),
+        letter_context.clinic.ids.letter_id(episode, kind.value, number),
         episode=episode,
         kind=kind,
         number=number,
@@ -222,7 +222,7 @@ def _send_receipt(
     store: Store, letter_context: LetterContext, due: LetterDue, now: datetime
 ) -> LetterId | None:
     """Sets the receipt outside any transaction, and sends it if its facts are still the same then."""
-    letter_id = letter_context.clinic.letter_id(due.episode, due.kind.value, 1)
+    letter_id = letter_context.clinic.ids.letter_id(due.episode, due.kind.value, 1)
     with store.begin() as uow:
         if uow.letters.of_episode(due.episode, due.kind):
             letter = uow.letters.get(letter_id)

@@ -12,7 +12,7 @@ from fhir_pmp.letters.context import LetterContext
 from fhir_pmp.letters.lifecycle.fact_gathering import gather_facts, pin_facts
 from fhir_pmp.letters.lifecycle.signing import SIGNED_LETTER_OUTDATED
 from fhir_pmp.letters.text.letter_facts import LetterFacts
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Response
 from fhir_pmp.pathway.programme.timepoints import AbsenceKind, absence_of_response
 from fhir_pmp.pathway.summary.outcome_summary import Outcome, Summary
@@ -98,7 +98,7 @@ def _current_responses(uow: UnitOfWork, letter: Letter) -> list[Response]:
 
 
 def _new_responses(
-    clinic: Clinic, letter: Letter, facts: LetterFacts, summary: Summary, new: list[Response]
+    clinic: ClinicalContext, letter: Letter, facts: LetterFacts, summary: Summary, new: list[Response]
 ) -> Iterator[tuple[ResponseId, str]]:
     """A response that the letter called missing contradicts it; one that was not due then is news only if it is bad."""
     assert letter.signed_at is not None

@@ -142,8 +142,8 @@ def store_signed_letter(
         pdf=pdf,
         pdf_hash=sha256(pdf).hexdigest(),
         pinned=pinned,
-        document_reference_id=letter_context.clinic.document_reference_id(letter.id),
-        bundle_id=letter_context.clinic.document_bundle_id(letter.id),
+        document_reference_id=letter_context.clinic.ids.document_reference_id(letter.id),
+        bundle_id=letter_context.clinic.ids.document_bundle_id(letter.id),
         by=by,
         now=now,
     )

@@ -23,7 +23,8 @@ from fhir_pmp.letters.text.letter_content import (
     Section,
 )
 from fhir_pmp.letters.text.letter_facts import LetterFacts, Signer
-from fhir_pmp.pathway.clinic import Clinic, Kind
+from fhir_pmp.pathway.business_ids import IdKind
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Sharing
 from fhir_pmp.publishing.episode_resources import read_published
 from fhir_pmp.store import UnitOfWork
@@ -35,7 +36,7 @@ DISCHARGE_SUMMARY = Coding(LOINC, "18842-5", "Discharge summary")
 
 def build_letter_resources(
     uow: UnitOfWork,
-    clinic: Clinic,
+    clinic: ClinicalContext,
     facts: LetterFacts,
     content: LetterContent,
     pdf: bytes,
@@ -59,11 +60,11 @@ def build_letter_resources(
     ]
 
 
-def build_signer_resources(clinic: Clinic, signer: Signer) -> list[RenderedResource]:
+def build_signer_resources(clinic: ClinicalContext, signer: Signer) -> list[RenderedResource]:
     """The clinician who signs, as Practitioner with their registration and their role at the provider."""
-    signer_id = clinic.signer_id(signer.account)
+    signer_id = clinic.ids.signer_id(signer.account)
     number = signer.registration
-    registration = None if number is None else clinic.own_identifier(Kind.PRACTITIONER, number)
+    registration = None if number is None else clinic.ids.own_identifier(IdKind.PRACTITIONER, number)
     return [
         build_practitioner(signer_id, signer.name, registration),
         build_practitioner_role(clinic, signer_id, clinic.provider_id()),
@@ -90,7 +91,7 @@ def supersede_document(uow: UnitOfWork, document: ResourceId) -> list[RenderedRe
 
 def _letter_document(
     uow: UnitOfWork,
-    clinic: Clinic,
+    clinic: ClinicalContext,
     facts: LetterFacts,
     content: LetterContent,
     replaces: LetterId | None,
@@ -101,7 +102,7 @@ def _letter_document(
     author = (
         f"Organization/{clinic.provider_id()}"
         if signer is None
-        else f"Practitioner/{clinic.signer_id(signer.account)}"
+        else f"Practitioner/{clinic.ids.signer_id(signer.account)}"
     )
     entries = [entry for section in content.sections for entry in section.entries]
     known = uow.published.find_many(Reader.internal(), entries) if entries else {}

@@ -14,7 +14,7 @@ from fhir_pmp.letters.text.measure_section import (
     reportable_scales,
 )
 from fhir_pmp.letters.text.safety_section import safety_blocks, safety_entries
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import EpisodeState
 from fhir_pmp.pathway.plain_words import plain_date
 from fhir_pmp.pathway.programme.definition import Timepoint, TimepointRole
@@ -22,7 +22,9 @@ from fhir_pmp.pathway.programme.timepoints import Absence, AbsenceKind, absence_
 from fhir_pmp.pathway.summary.outcome_summary import Outcome, Summary
 
 
-def page_one(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summary) -> tuple[Section, ...]:
+def page_one(
+    clinic: ClinicalContext, wording: Wording, facts: LetterFacts, summary: Summary
+) -> tuple[Section, ...]:
     """Result, safety, what we ask of the GP, next contact, and what the clinician adds."""
     return build_sections(
         wording,
@@ -37,7 +39,9 @@ def page_one(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summ
     )
 
 
-def details(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summary) -> tuple[Section, ...]:
+def details(
+    clinic: ClinicalContext, wording: Wording, facts: LetterFacts, summary: Summary
+) -> tuple[Section, ...]:
     """What stands behind page one."""
     table = build_overview_table(clinic, wording, summary)
     return build_sections(
@@ -66,7 +70,9 @@ def build_sections(
     )
 
 
-def propose_fields(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summary) -> LetterFields:
+def propose_fields(
+    clinic: ClinicalContext, wording: Wording, facts: LetterFacts, summary: Summary
+) -> LetterFields:
     """What a new draft proposes; the clinician edits it before signing."""
     later = [timepoint.id for timepoint in clinic.programme.later]
     worse = [one.scale.title for when in later for one in summary.measures(when, Outcome.WORSENED)]
@@ -90,7 +96,9 @@ def paragraphs(text: str) -> tuple[Paragraph, ...]:
     return tuple(Paragraph(line.strip()) for line in text.splitlines() if line.strip())
 
 
-def _result(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summary) -> Iterator[Paragraph]:
+def _result(
+    clinic: ClinicalContext, wording: Wording, facts: LetterFacts, summary: Summary
+) -> Iterator[Paragraph]:
     yield Paragraph(_ending(wording, facts, summary), ParagraphStyle.STRONG)
     reason = facts.fields.stop_reason.strip()
     if reason and facts.episode.state is EpisodeState.STOPPED:
@@ -127,7 +135,9 @@ def _ending(wording: Wording, facts: LetterFacts, summary: Summary) -> str:
     return wording.sentence(name, date=plain_date(episode.ended_on), lessons=lessons)
 
 
-def _contact(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summary) -> Iterator[Block]:
+def _contact(
+    clinic: ClinicalContext, wording: Wording, facts: LetterFacts, summary: Summary
+) -> Iterator[Block]:
     planned = []
     for timepoint in clinic.programme.later:
         kind = _absence(clinic, facts, timepoint).kind
@@ -139,7 +149,9 @@ def _contact(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summ
     yield Paragraph(wording.sentence("back", provider=provider.name, phone=provider.phone))
 
 
-def _programme(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summary) -> Iterator[Block]:
+def _programme(
+    clinic: ClinicalContext, wording: Wording, facts: LetterFacts, summary: Summary
+) -> Iterator[Block]:
     episode, lines = facts.episode, []
     if episode.enrolled_on is not None:
         lines.append(wording.sentence("enrolled", date=plain_date(episode.enrolled_on)))
@@ -159,7 +171,7 @@ def _programme(clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Su
 
 
 def _status_line(
-    clinic: Clinic,
+    clinic: ClinicalContext,
     wording: Wording,
     sentence: str,
     facts: LetterFacts,
@@ -183,7 +195,7 @@ def _answered(summary: Summary, timepoint: Timepoint) -> set[str]:
     return scored | categorised
 
 
-def _absence(clinic: Clinic, facts: LetterFacts, timepoint: Timepoint) -> Absence:
+def _absence(clinic: ClinicalContext, facts: LetterFacts, timepoint: Timepoint) -> Absence:
     return absence_of_response(timepoint, facts.episode, timepoint.instruments[0], facts.made_at, clinic.zone)
 
 

@@ -6,7 +6,7 @@ from fhir_pmp.letters.text.letter_content import LetterContent, Section
 from fhir_pmp.letters.text.letter_facts import LetterFacts, LetterFields
 from fhir_pmp.letters.text.letter_wording import Wording
 from fhir_pmp.letters.text.referral_sections import decline_sections, full_name, receipt_sections
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Referral
 from fhir_pmp.pathway.plain_words import plain_date
 from fhir_pmp.pathway.programme.definition import Provider
@@ -18,7 +18,7 @@ class LetterKindNotApplicable(NotAllowed):
     """A letter of that kind has no ground in this episode."""
 
 
-def write_letter(clinic: Clinic, wording: Wording, facts: LetterFacts) -> LetterContent:
+def write_letter(clinic: ClinicalContext, wording: Wording, facts: LetterFacts) -> LetterContent:
     """The whole content of a letter; equal facts give an equal letter.
 
     Without a practice it has no recipient yet, and cannot be signed.
@@ -48,7 +48,7 @@ def write_letter(clinic: Clinic, wording: Wording, facts: LetterFacts) -> Letter
     )
 
 
-def propose_fields(clinic: Clinic, wording: Wording, facts: LetterFacts) -> LetterFields:
+def propose_fields(clinic: ClinicalContext, wording: Wording, facts: LetterFacts) -> LetterFields:
     """What the four fields of a new draft hold before a clinician has touched them."""
     return (
         LetterFields()
@@ -58,7 +58,7 @@ def propose_fields(clinic: Clinic, wording: Wording, facts: LetterFacts) -> Lett
 
 
 def _sections_of(
-    clinic: Clinic, wording: Wording, facts: LetterFacts
+    clinic: ClinicalContext, wording: Wording, facts: LetterFacts
 ) -> tuple[tuple[Section, ...], tuple[Section, ...]]:
     match facts.kind:
         case LetterKind.RECEIPT:

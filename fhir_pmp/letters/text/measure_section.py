@@ -7,7 +7,7 @@ from fhir_pmp.instruments.definition import Score
 from fhir_pmp.letters.text.charts import Chart, ChartPoint, draw_chart
 from fhir_pmp.letters.text.letter_content import Block, Bullets, Grid, MeasureBlock
 from fhir_pmp.letters.text.letter_wording import Wording, lower_first
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.plain_words import plain_date
 from fhir_pmp.pathway.programme.timepoints import day_of
 from fhir_pmp.pathway.scale_changes import Baseline, ScaleChange
@@ -25,13 +25,13 @@ def _uses_unconfirmed_rule(outcome: ScaleOutcome) -> bool:
     return any(cell.score is not None and cell.score.unconfirmed for cell in outcome.cells)
 
 
-def offered_cells(clinic: Clinic, outcome: ScaleOutcome) -> tuple[TimepointCell, ...]:
+def offered_cells(clinic: ClinicalContext, outcome: ScaleOutcome) -> tuple[TimepointCell, ...]:
     """The timepoints at which the programme asks for this measure or received it."""
     asked = {point.id for point in clinic.programme.timepoints if outcome.instrument.id in point.instruments}
     return tuple(cell for cell in outcome.cells if cell.response is not None or cell.timepoint in asked)
 
 
-def build_overview_table(clinic: Clinic, wording: Wording, summary: Summary) -> Grid | None:
+def build_overview_table(clinic: ClinicalContext, wording: Wording, summary: Summary) -> Grid | None:
     """One row for each counted measure; None where none has a score at the end of the programme to look at."""
     post = clinic.programme.post
     counted = [one for one in reportable_scales(summary) if one.at(post.id).headline is not None]
@@ -49,7 +49,7 @@ def build_overview_table(clinic: Clinic, wording: Wording, summary: Summary) -> 
     )
 
 
-def _row(clinic: Clinic, wording: Wording, outcome: ScaleOutcome) -> tuple[str, ...]:
+def _row(clinic: ClinicalContext, wording: Wording, outcome: ScaleOutcome) -> tuple[str, ...]:
     cell = outcome.at(clinic.programme.post.id)
     change = wording.sentence("not_known")
     if cell.change is not None:
@@ -65,7 +65,7 @@ def _row(clinic: Clinic, wording: Wording, outcome: ScaleOutcome) -> tuple[str, 
     )
 
 
-def _baseline_text(clinic: Clinic, wording: Wording, outcome: ScaleOutcome) -> str:
+def _baseline_text(clinic: ClinicalContext, wording: Wording, outcome: ScaleOutcome) -> str:
     start = clinic.programme.start
     if not isinstance(outcome.baseline, Baseline):
         # A score that lies outside its window is none to count from, and stands with its date further on.
@@ -84,7 +84,7 @@ def _score_text(score: Score | None) -> str:
     return f"{score.published}, {score.band}" if score.band else score.published
 
 
-def measure_blocks(clinic: Clinic, wording: Wording, summary: Summary) -> tuple[Block, ...]:
+def measure_blocks(clinic: ClinicalContext, wording: Wording, summary: Summary) -> tuple[Block, ...]:
     """Every named scale with a block of its own; those of which nothing was received share one list."""
     blocks: list[Block] = []
     without_responses: list[str] = []
@@ -101,20 +101,20 @@ def measure_blocks(clinic: Clinic, wording: Wording, summary: Summary) -> tuple[
     return tuple(blocks)
 
 
-def measure_entries(clinic: Clinic, summary: Summary) -> tuple[str, ...]:
+def measure_entries(clinic: ClinicalContext, summary: Summary) -> tuple[str, ...]:
     """The Observations of the scores and changes that the measure blocks state."""
     entries = []
     for outcome in reportable_scales(summary):
         for cell in outcome.cells:
             if cell.response is not None:
-                entries.append(f"Observation/{clinic.score_id(cell.response, outcome.scale.id)}")
+                entries.append(f"Observation/{clinic.ids.score_id(cell.response, outcome.scale.id)}")
             if cell.change is not None:
                 entries.append(f"Observation/{cell.change.id}")
     return tuple(entries)
 
 
 def _measure(
-    clinic: Clinic, wording: Wording, outcome: ScaleOutcome, cells: Sequence[TimepointCell]
+    clinic: ClinicalContext, wording: Wording, outcome: ScaleOutcome, cells: Sequence[TimepointCell]
 ) -> MeasureBlock:
     scale = outcome.scale
     title = outcome.scale.title
@@ -131,7 +131,7 @@ def _measure(
     )
 
 
-def _cell_line(clinic: Clinic, wording: Wording, cell: TimepointCell) -> str:
+def _cell_line(clinic: ClinicalContext, wording: Wording, cell: TimepointCell) -> str:
     date = plain_date(day_of(cell.on, clinic.zone)) if cell.on is not None else None
     if cell.absence is not None:
         if date is None:
@@ -157,7 +157,7 @@ def _notes(wording: Wording, cell: TimepointCell) -> list[str]:
     return notes
 
 
-def _change_lines(clinic: Clinic, wording: Wording, outcome: ScaleOutcome) -> Iterator[str]:
+def _change_lines(clinic: ClinicalContext, wording: Wording, outcome: ScaleOutcome) -> Iterator[str]:
     changed = [cell.change for cell in outcome.cells if cell.change is not None]
     for cell in outcome.cells:
         if cell.change is not None:
@@ -174,7 +174,7 @@ def _change_lines(clinic: Clinic, wording: Wording, outcome: ScaleOutcome) -> It
 
 
 def _change_line(
-    clinic: Clinic, wording: Wording, outcome: ScaleOutcome, cell: TimepointCell, change: ScaleChange
+    clinic: ClinicalContext, wording: Wording, outcome: ScaleOutcome, cell: TimepointCell, change: ScaleChange
 ) -> str:
     comparison = change.comparison
     words = {
@@ -190,7 +190,7 @@ def _change_line(
     return wording.sentence("change", percent=comparison.percent_words, **words)
 
 
-def _verdict_lines(clinic: Clinic, wording: Wording, outcome: ScaleOutcome) -> Iterator[str]:
+def _verdict_lines(clinic: ClinicalContext, wording: Wording, outcome: ScaleOutcome) -> Iterator[str]:
     """One line for each confirmed rule at each later timepoint; the post timepoint's bear no prefix."""
     for cell in outcome.cells:
         for verdict in cell.change.comparison.confirmed if cell.change is not None else ():

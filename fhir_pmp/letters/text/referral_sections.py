@@ -4,14 +4,14 @@ from fhir_pmp.letters.text.discharge_sections import build_sections, paragraphs
 from fhir_pmp.letters.text.letter_content import Paragraph, ParagraphStyle, Section
 from fhir_pmp.letters.text.letter_facts import LetterFacts
 from fhir_pmp.letters.text.letter_wording import Wording
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Referral
 from fhir_pmp.pathway.plain_words import plain_date
 from fhir_pmp.pathway.programme.timepoints import today
 
 
 def receipt_sections(
-    clinic: Clinic, wording: Wording, facts: LetterFacts, referral: Referral
+    clinic: ClinicalContext, wording: Wording, facts: LetterFacts, referral: Referral
 ) -> tuple[Section, ...]:
     """That the referral arrived, its number, and what happens next. Nobody signs it."""
     words = {
@@ -31,7 +31,7 @@ def receipt_sections(
 
 
 def decline_sections(
-    clinic: Clinic, wording: Wording, facts: LetterFacts, referral: Referral
+    clinic: ClinicalContext, wording: Wording, facts: LetterFacts, referral: Referral
 ) -> tuple[Section, ...]:
     """That the referral is declined, why, and what we ask of the GP."""
     # It is declined by this letter, or was by the one that this letter replaces.

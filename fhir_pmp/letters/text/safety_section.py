@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from fhir_pmp.letters.text.letter_content import Block, Bullets, Paragraph, ParagraphStyle
 from fhir_pmp.letters.text.letter_facts import LetterFacts
 from fhir_pmp.letters.text.letter_wording import Wording, join_words, lower_first
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.plain_words import plain_date
 from fhir_pmp.pathway.programme.timepoints import day_of, today
 from fhir_pmp.pathway.summary.outcome_summary import Summary
@@ -13,7 +13,7 @@ from fhir_pmp.pathway.summary.safety_lines import FlagLine, SafetyLine
 
 
 def safety_blocks(
-    clinic: Clinic, wording: Wording, facts: LetterFacts, summary: Summary
+    clinic: ClinicalContext, wording: Wording, facts: LetterFacts, summary: Summary
 ) -> tuple[Block, ...]:
     """The safety section, independent of every total."""
     blocks: list[Block] = []
@@ -32,10 +32,10 @@ def safety_blocks(
     return tuple(blocks)
 
 
-def safety_entries(clinic: Clinic, summary: Summary) -> tuple[str, ...]:
+def safety_entries(clinic: ClinicalContext, summary: Summary) -> tuple[str, ...]:
     """The Observations of the safety answers, and the Flags."""
     answers = [
-        f"Observation/{clinic.answer_id(line.response, line.item)}"
+        f"Observation/{clinic.ids.answer_id(line.response, line.item)}"
         for line in summary.safety
         if line.response is not None
     ]
@@ -61,7 +61,7 @@ def _warnings(wording: Wording, name: str, lines: list[SafetyLine]) -> Iterator[
         )
 
 
-def _line(clinic: Clinic, wording: Wording, line: SafetyLine) -> str:
+def _line(clinic: ClinicalContext, wording: Wording, line: SafetyLine) -> str:
     if line.on is None:
         return wording.sentence("safety_absent", timepoint=line.timepoint_title, absence=line.text)
     date = plain_date(day_of(line.on, clinic.zone))
@@ -69,7 +69,7 @@ def _line(clinic: Clinic, wording: Wording, line: SafetyLine) -> str:
     return wording.sentence("noted", line=text, notes=wording.sentence("amended")) if line.amended else text
 
 
-def _flag(clinic: Clinic, wording: Wording, line: FlagLine) -> str:
+def _flag(clinic: ClinicalContext, wording: Wording, line: FlagLine) -> str:
     done = line.flag.acknowledgement
     words = {"timepoint": line.timepoint_title, "answer": line.text}
     if done is None:

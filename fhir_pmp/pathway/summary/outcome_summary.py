@@ -10,7 +10,7 @@ from fhir_pmp.identifiers import EpisodeId, InstrumentId, PersonId, ResponseId, 
 from fhir_pmp.instruments.change_rules import RuleVerdict, Verdict
 from fhir_pmp.instruments.change_rules import headline as headline_rule
 from fhir_pmp.instruments.definition import Instrument, Scale, Score
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Episode, Flag, Moment, Person, Response, ResponseStatus
 from fhir_pmp.pathway.plain_words import result_words
 from fhir_pmp.pathway.programme.definition import Timepoint
@@ -147,7 +147,7 @@ class Summary:
 
 
 def summarise(
-    clinic: Clinic,
+    clinic: ClinicalContext,
     person: Person,
     episode: Episode,
     responses: Sequence[Response],
@@ -190,7 +190,7 @@ def summarise(
     )
 
 
-def _shown(clinic: Clinic, at: Mapping[InstrumentId, ScoredByTimepoint]) -> list[Instrument]:
+def _shown(clinic: ClinicalContext, at: Mapping[InstrumentId, ScoredByTimepoint]) -> list[Instrument]:
     """What is due somewhere, and what is only accepted once it was received."""
     due = {name for timepoint in clinic.programme.timepoints for name in timepoint.instruments}
     return [clinic.instruments[name] for name in clinic.programme.instruments if name in due or at[name]]

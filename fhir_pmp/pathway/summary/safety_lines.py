@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fhir_pmp.identifiers import InstrumentId, LinkId, ResponseId, TimepointId
 from fhir_pmp.instruments.definition import Instrument, SafetyItem
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Flag, Moment, Response, ResponseStatus
 from fhir_pmp.pathway.plain_words import NOT_ANSWERED, answer_words
 from fhir_pmp.pathway.programme.definition import Timepoint
@@ -125,7 +125,9 @@ def _line(
     )
 
 
-def flag_lines(clinic: Clinic, responses: Sequence[Response], flags: Iterable[Flag]) -> tuple[FlagLine, ...]:
+def flag_lines(
+    clinic: ClinicalContext, responses: Sequence[Response], flags: Iterable[Flag]
+) -> tuple[FlagLine, ...]:
     """The flags, the oldest first, those of one import in the programme's order; each with what became of its response."""
     by_id = {response.id: response for response in responses}
     place = {timepoint.id: number for number, timepoint in enumerate(clinic.programme.timepoints)}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fhir_pmp.identifiers import InstrumentId
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Episode, Response
 from fhir_pmp.pathway.programme.definition import Timepoint
 from fhir_pmp.pathway.programme.timepoints import Absence, absence_of_response, is_within_window
@@ -14,7 +14,7 @@ from fhir_pmp.pathway.programme.timepoints import Absence, absence_of_response, 
 class SummaryContext:
     """The clinic, the episode and the time at which it is looked at (aware)."""
 
-    clinic: Clinic
+    clinic: ClinicalContext
     episode: Episode
     now: datetime
 

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from fhir_pmp.errors import NotFound
 from fhir_pmp.identifiers import EpisodeId, PersonId
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import ENDINGS, Actor, EpisodeEvent, moves_from
 from fhir_pmp.pathway.facts import Episode, Person, Referral, ResponseStatus
 from fhir_pmp.pathway.plain_words import plain_date
@@ -152,7 +152,7 @@ def _safety_items(summary: Summary) -> Iterator[tuple[str, list[SafetyLine]]]:
         yield web_context().letter_context.wording.safety_item(item, lines[0].title), lines
 
 
-def _timepoints(clinic: Clinic, pathway: Pathway) -> Iterator[TimepointLine]:
+def _timepoints(clinic: ClinicalContext, pathway: Pathway) -> Iterator[TimepointLine]:
     context = SummaryContext(clinic, pathway.episode, pathway.summary.made_at)
     for timepoint in clinic.programme.timepoints:
         received = [one for one in pathway.recorded if one.response.timepoint == timepoint.id]
@@ -171,7 +171,7 @@ def _timepoints(clinic: Clinic, pathway: Pathway) -> Iterator[TimepointLine]:
         yield TimepointLine(timepoint.title, _due(clinic, pathway, timepoint.id), lines)
 
 
-def _received(clinic: Clinic, context: SummaryContext, one: RecordedResponse) -> str:
+def _received(clinic: ClinicalContext, context: SummaryContext, one: RecordedResponse) -> str:
     response = one.response
     parts = [f"answered on {display.answered(response.authored)}"]
     if response.status is ResponseStatus.AMENDED:
@@ -183,7 +183,7 @@ def _received(clinic: Clinic, context: SummaryContext, one: RecordedResponse) ->
     return ", ".join(parts)
 
 
-def _due(clinic: Clinic, pathway: Pathway, name: str) -> str:
+def _due(clinic: ClinicalContext, pathway: Pathway, name: str) -> str:
     timepoint = clinic.programme.timepoint(name)
     due, days = due_on(timepoint, pathway.episode), window(timepoint, pathway.episode)
     if due is None or days is None:

@@ -7,7 +7,7 @@ from fhir_pmp.instruments.change_rules import RuleVerdict, Verdict
 from fhir_pmp.instruments.definition import RuleStatus
 from fhir_pmp.letters.text.charts import Chart, ChartPoint, draw_chart
 from fhir_pmp.letters.text.measure_section import offered_cells
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.scale_changes import Baseline, NoBaseline
 from fhir_pmp.pathway.score_comparison import ChangeDirection, ScoreComparison
 from fhir_pmp.pathway.summary.outcome_summary import ScaleOutcome, Summary, TimepointCell
@@ -89,7 +89,7 @@ class OverviewRow:
     later: tuple[ScoreLine, ...]
 
 
-def build_overview(clinic: Clinic, summary: Summary) -> list[OverviewRow]:
+def build_overview(clinic: ClinicalContext, summary: Summary) -> list[OverviewRow]:
     """Every whole scale, with its baseline and the later timepoints."""
     whole = [outcome for outcome in summary.scales if outcome.scale.part_of is None]
     return [
@@ -105,12 +105,12 @@ def build_overview(clinic: Clinic, summary: Summary) -> list[OverviewRow]:
     ]
 
 
-def build_scale_displays(clinic: Clinic, summary: Summary) -> list[ScaleDisplay]:
+def build_scale_displays(clinic: ClinicalContext, summary: Summary) -> list[ScaleDisplay]:
     """Every scale of the summary, in its order."""
     return [_scale_display(clinic, outcome) for outcome in summary.scales]
 
 
-def _scale_display(clinic: Clinic, outcome: ScaleOutcome) -> ScaleDisplay:
+def _scale_display(clinic: ClinicalContext, outcome: ScaleOutcome) -> ScaleDisplay:
     scale, cells = outcome.scale, offered_cells(clinic, outcome)
     later_ids = {timepoint.id for timepoint in clinic.programme.later}
     later = [cell for cell in cells if cell.timepoint in later_ids]
@@ -133,7 +133,7 @@ def _anchor(outcome: ScaleOutcome) -> str:
     return f"{outcome.instrument.id}-{outcome.scale.id}"
 
 
-def _baseline(clinic: Clinic, outcome: ScaleOutcome) -> str:
+def _baseline(clinic: ClinicalContext, outcome: ScaleOutcome) -> str:
     baseline = outcome.baseline
     if not isinstance(baseline, Baseline):
         return baseline.words

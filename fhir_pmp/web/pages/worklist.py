@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from fhir_pmp.identifiers import EpisodeId, PersonId
 from fhir_pmp.intake.response.response_recording import SAFETY_NOT_ANSWERED
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Episode, EpisodeState, Flag, Person, Referral
 from fhir_pmp.pathway.plain_words import answer_words
 from fhir_pmp.store import UnitOfWork
@@ -55,12 +55,12 @@ def worklist() -> str:
     )
 
 
-def answer_text(clinic: Clinic, flag: Flag) -> str:
+def answer_text(clinic: ClinicalContext, flag: Flag) -> str:
     """The answer that raised a flag, in words."""
     return answer_words(clinic.instruments[flag.instrument].item(flag.item), flag.answer)
 
 
-def item_text(clinic: Clinic, flag: Flag) -> str:
+def item_text(clinic: ClinicalContext, flag: Flag) -> str:
     """The item that raised a flag: what letters call it."""
     label = clinic.instruments[flag.instrument].item(flag.item).label
     return web_context().letter_context.wording.safety_item(flag.item, label)

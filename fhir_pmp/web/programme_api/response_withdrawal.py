@@ -38,7 +38,7 @@ def withdraw(body: dict[str, Any], response: str) -> Response:
     """Withdraw a response for good: it and what was computed from it become entered-in-error. New answers are a new response."""
     context, reason = web_context(), body["reason"]
     with context.store.begin() as uow:
-        response_id = context.clinic.response_id(
+        response_id = context.clinic.ids.response_id(
             own_source(), response, "", InstrumentId(""), TimepointId("")
         )
         recorded = uow.responses.find(response_id)

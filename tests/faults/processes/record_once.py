@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 from fhir_pmp import crash_points
 from fhir_pmp.intake.enrolment.enrolment_recording import record_enrolments
 from fhir_pmp.intake.response.response_recording import record_responses
-from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.clinic_loading import load_clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.publishing.startup import prepare_publishing
 from fhir_pmp.store import Store
@@ -21,7 +21,7 @@ ZONE = ZoneInfo("Australia/Sydney")
 
 
 @cache
-def clinic() -> Clinic:
+def clinic() -> ClinicalContext:
     """The clinic of the shipped mappings."""
     return load_clinic(
         MAPPINGS,

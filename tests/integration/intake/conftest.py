@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from fhir_pmp.intake.csv_import.source_loading import load_sources
-from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.clinic_loading import load_clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.store import Store
 from fhir_pmp.store.engine.migrating import migrate
@@ -21,7 +21,7 @@ MAPPINGS = Path(__file__).parents[3] / "mappings"
 
 
 @pytest.fixture(scope="session")
-def clinic() -> Clinic:
+def clinic() -> ClinicalContext:
     return load_clinic(
         MAPPINGS,
         wording=None,
@@ -32,7 +32,7 @@ def clinic() -> Clinic:
 
 
 @pytest.fixture
-def harness(store: Store, clinic: Clinic, publisher: Publisher, tmp_path: Path) -> IntakeHarness:
+def harness(store: Store, clinic: ClinicalContext, publisher: Publisher, tmp_path: Path) -> IntakeHarness:
     return IntakeHarness(
         store, clinic, publisher, load_sources(MAPPINGS / "sources", clinic.programme), tmp_path
     )

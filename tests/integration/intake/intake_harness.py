@@ -31,7 +31,7 @@ from fhir_pmp.intake.episode.clinician_decisions import accept_referral
 from fhir_pmp.intake.referral.referral_receiving import ReferralAnswer, receive_referral
 from fhir_pmp.intake.response.response_recording import record_responses
 from fhir_pmp.intake.response.response_withdrawal import withdraw_response
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Episode, Person, Referral, Sex
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.store import Store
@@ -145,7 +145,7 @@ class IntakeHarness:
     """One clinic over one store."""
 
     store: Store
-    clinic: Clinic
+    clinic: ClinicalContext
     publisher: Publisher
     sources: Mapping[SourceId, Source]
     folder: Path

@@ -90,7 +90,7 @@ def test_what_cannot_be_true_is_refused_and_leaves_nothing_behind(
     assert (accepted.status, refused.status) == (RecordingStatus.ACCEPTED, RecordingStatus.REFUSED)
     assert [fault.field for fault in refused.faults] == [field]
     with harness.store.read() as uow:
-        assert uow.people.find(harness.clinic.person_id(bad.source, "bad")) is None
+        assert uow.people.find(harness.clinic.ids.person_id(bad.source, "bad")) is None
         assert uow.episodes.find_by_enrolment(bad.source, "bad") is None
     # The same said of somebody who is known changes nothing either.
     before = harness.versions()
@@ -186,7 +186,7 @@ def test_another_day_of_starting_moves_the_changes_and_what_they_count_from(harn
     stated = enrolment()
     harness.enrol(stated)
     harness.respond(phq9("start", *[2] * 9), phq9("post", *[1] * 9))
-    change = harness.clinic.change_id(
+    change = harness.clinic.ids.change_id(
         harness.episode().id,
         *("phq9", "total", "post"),  # type: ignore[arg-type]
     )

@@ -39,8 +39,8 @@ def test_a_response_is_scored_flagged_and_published_in_the_transaction_that_reco
     clinic = harness.clinic
     assert set(harness.published("QuestionnaireResponse", "Observation", "Flag")) == {
         f"QuestionnaireResponse/{result.id}",
-        f"Observation/{clinic.score_id(recorded.response.id, ScaleId('total'))}",
-        f"Observation/{clinic.answer_id(recorded.response.id, flag.item)}",
+        f"Observation/{clinic.ids.score_id(recorded.response.id, ScaleId('total'))}",
+        f"Observation/{clinic.ids.answer_id(recorded.response.id, flag.item)}",
         f"Flag/{flag.id}",
     }
     assert flag.episode == episode.id
@@ -202,23 +202,23 @@ def test_two_responses_to_one_instrument_at_one_timepoint_are_not_told_apart_by_
 
 
 def _ids(harness: IntakeHarness, arrival: ArrivedResponse) -> ResponseId:
-    return harness.clinic.response_id(
+    return harness.clinic.ids.response_id(
         arrival.source, arrival.response_id, arrival.enrolment, arrival.instrument, arrival.timepoint
     )
 
 
 def _change(harness: IntakeHarness, instrument: str, scale: str, later: str) -> str:
     key = (InstrumentId(instrument), ScaleId(scale), TimepointId(later))
-    return f"Observation/{harness.clinic.change_id(harness.episode().id, *key)}"
+    return f"Observation/{harness.clinic.ids.change_id(harness.episode().id, *key)}"
 
 
 def _score(harness: IntakeHarness, arrival: ArrivedResponse) -> str:
-    return f"Observation/{harness.clinic.score_id(_ids(harness, arrival), ScaleId('total'))}"
+    return f"Observation/{harness.clinic.ids.score_id(_ids(harness, arrival), ScaleId('total'))}"
 
 
 def _item_9(harness: IntakeHarness, arrival: ArrivedResponse) -> str:
     (safety,) = harness.clinic.instruments[InstrumentId("phq9")].safety_items
-    return f"Observation/{harness.clinic.answer_id(_ids(harness, arrival), safety.item)}"
+    return f"Observation/{harness.clinic.ids.answer_id(_ids(harness, arrival), safety.item)}"
 
 
 @pytest.fixture
@@ -465,7 +465,7 @@ def test_k10_item_4_is_published_and_raises_no_flag(harness: IntakeHarness) -> N
     assert harness.published("Flag") == {}
     (response_id,) = (ref.partition("/")[2] for ref in harness.published("QuestionnaireResponse"))
     (safety,) = harness.clinic.instruments[InstrumentId("k10")].safety_items
-    answer = harness.clinic.answer_id(ResponseId(response_id), safety.item)
+    answer = harness.clinic.ids.answer_id(ResponseId(response_id), safety.item)
     assert f"Observation/{answer}" in harness.published("Observation")
 
 
@@ -476,7 +476,7 @@ def test_a_result_that_rests_on_an_unconfirmed_rule_stays_in_the_house(harness: 
     blank = {key: value for key, value in complete.items() if key != "3"}
     (result,) = harness.respond(response("dass21", "start", blank))
     shown = {
-        scale: f"Observation/{harness.clinic.score_id(ResponseId(result.id or ''), ScaleId(scale))}"
+        scale: f"Observation/{harness.clinic.ids.score_id(ResponseId(result.id or ''), ScaleId(scale))}"
         in harness.published()
         for scale in ("depression", "anxiety", "stress")
     }
@@ -495,7 +495,9 @@ def test_a_published_score_that_comes_to_rest_on_an_unconfirmed_rule_is_taken_ba
     complete = {str(n): 2 for n in range(1, 22)}
     blank = {key: value for key, value in complete.items() if key != "3"}
     (result,) = harness.respond(response("dass21", "start", complete))
-    depression = f"Observation/{harness.clinic.score_id(ResponseId(result.id or ''), ScaleId('depression'))}"
+    depression = (
+        f"Observation/{harness.clinic.ids.score_id(ResponseId(result.id or ''), ScaleId('depression'))}"
+    )
     assert harness.published()[depression]["status"] == "final"
     harness.respond(response("dass21", "start", blank, amends=True))
     assert harness.published()[depression]["status"] == "entered-in-error"
@@ -588,6 +590,6 @@ def test_a_day_is_published_as_a_day_and_no_time_is_invented(harness: IntakeHarn
     (result,) = harness.respond(gad7("start", *[0] * 7))
     day = day_of("start")
     assert harness.published()[f"QuestionnaireResponse/{result.id}"]["authored"] == day
-    score = harness.clinic.score_id(ResponseId(result.id or ""), ScaleId("total"))
+    score = harness.clinic.ids.score_id(ResponseId(result.id or ""), ScaleId("total"))
     observation = harness.published()[f"Observation/{score}"]
     assert observation["effectiveDateTime"] == day and "issued" not in observation

@@ -151,7 +151,7 @@ def test_a_wrong_person_costs_the_rows_of_that_person(
     assert imported.counts == (1, 0, 0, 1)
     assert (2, column) in [(line, where) for line, where, _ in imported.refusal_lines]
     with harness.store.read() as uow:
-        assert uow.people.find(harness.clinic.person_id(SourceId("redcap-wide"), "PMP-1")) is None
+        assert uow.people.find(harness.clinic.ids.person_id(SourceId("redcap-wide"), "PMP-1")) is None
 
 
 def test_an_unknown_timepoint_costs_what_the_row_holds_of_it_and_not_the_person(

@@ -103,7 +103,7 @@ class LetterHarness:
         now = moment(given["episode"]["referred_on"], 9, 30)
         receive_referral(self.store, clinic(), self.publisher, self.practice, raw, now)
         request = Identifier("https://example.org/identifiers/request", given["episode"]["referral_number"])
-        referral = clinic().referral_id(self.practice.id, request)
+        referral = clinic().ids.referral_id(self.practice.id, request)
         with self.store.read() as uow:
             return uow.referrals.get(referral).episode
 

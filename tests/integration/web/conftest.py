@@ -5,14 +5,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.clinic_loading import load_clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.store import Store
 from tests.integration.web.web_harness import MAPPINGS, WebHarness, build_web_harness
 
 
 @pytest.fixture(scope="session")
-def clinic() -> Clinic:
+def clinic() -> ClinicalContext:
     return load_clinic(
         MAPPINGS,
         wording=None,
@@ -23,7 +23,7 @@ def clinic() -> Clinic:
 
 
 @pytest.fixture
-def harness(store: Store, clinic: Clinic) -> Iterator[WebHarness]:
+def harness(store: Store, clinic: ClinicalContext) -> Iterator[WebHarness]:
     harness = build_web_harness(store, clinic)
     yield harness
     harness.web_context.audit.close()

@@ -16,7 +16,7 @@ from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, rend
 from fhir_pmp.identifiers import ClientId, DestinationId, EpisodeId, Identifier, PersonId, SourceId
 from fhir_pmp.intake.csv_import.source_loading import load_sources
 from fhir_pmp.letters.context import LetterContext
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import EpisodeEvent
 from fhir_pmp.pathway.facts import Episode, EpisodeState, Person, Sex, Sharing
 from fhir_pmp.publishing.publisher import PublishedResource, Publisher
@@ -55,7 +55,7 @@ class WebHarness:
     """Everything a web test needs."""
 
     store: Store
-    clinic: Clinic
+    clinic: ClinicalContext
     publisher: Publisher
     web_context: WebContext
     app: Flask
@@ -141,7 +141,7 @@ class WebHarness:
                 self.publisher.republish_records(uow, after, now=self.clock())
 
 
-def build_web_harness(store: Store, clinic: Clinic) -> WebHarness:
+def build_web_harness(store: Store, clinic: ClinicalContext) -> WebHarness:
     """The app over this store, definitions published; `ehr`, `practice` and `platform` have tokens."""
     clock = Clock()
     publisher = Publisher([], zone=ZoneInfo("Australia/Sydney"))

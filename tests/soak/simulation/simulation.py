@@ -114,7 +114,7 @@ class Simulation:
             client_ids=self.setting.ids == "ours",
             bundles=self.setting.bundles,
         )
-        self._systems = clinic_variants()[0].own_systems([SourceId("redcap-wide")])
+        self._systems = clinic_variants()[0].ids.own_systems([SourceId("redcap-wide")])
         self.publisher = Publisher((HOSPITAL,), zone=clinic_variants()[0].zone)
         self.run_step: Any = None
         self._observer_connection = open_observer_connection(self.url)

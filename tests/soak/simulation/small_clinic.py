@@ -5,8 +5,8 @@ from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from fhir_pmp.pathway.clinic import Clinic
 from fhir_pmp.pathway.clinic_loading import load_clinic
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.programme.definition import Timepoint
 
 MAPPINGS = Path(__file__).parents[3] / "mappings"
@@ -16,7 +16,7 @@ PHONES = ("1800 975 711", "1800 975 712", "1800 975 713")
 
 
 @cache
-def clinic_variants() -> tuple[Clinic, ...]:
+def clinic_variants() -> tuple[ClinicalContext, ...]:
     """The same clinic under each phone number; the first is the one that opens."""
     whole = load_clinic(
         MAPPINGS,

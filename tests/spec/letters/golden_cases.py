@@ -27,7 +27,8 @@ from fhir_pmp.letters.text.letter_content import LetterContent
 from fhir_pmp.letters.text.letter_facts import LetterFacts, LetterFields, Signer
 from fhir_pmp.letters.text.letter_wording import Wording, load_wording
 from fhir_pmp.letters.text.letter_writer import write_letter
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.business_ids import BusinessIds
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import (
     Acknowledgement,
     Episode,
@@ -82,14 +83,13 @@ class GoldenLetter:
 
 
 @lru_cache
-def clinic() -> Clinic:
+def clinic() -> ClinicalContext:
     """The clinic of the shipped mappings."""
     instruments = load_instruments(MAPPINGS / "instruments")
-    return Clinic(
+    return ClinicalContext(
         instruments=instruments,
         programme=load_programme(MAPPINGS / "programme.yaml", instruments),
-        ids=KeyedIds(b"a secret that only these tests use"),
-        canonical_base="https://example.org/fhir",
+        ids=BusinessIds(KeyedIds(b"a secret that only these tests use"), "https://example.org/fhir"),
         zone=ZONE,
     )
 
@@ -119,7 +119,7 @@ def build(name: str, given: Mapping[str, Any], expected: Mapping[str, Any]) -> G
     flags = tuple(_flags(given, responses))
     now = datetime.combine(date.fromisoformat(given["today"]), time(10), tzinfo=ZONE)
     kind = LetterKind(given["kind"])
-    letter = clinic().letter_id(episode.id, kind.value, 1)
+    letter = clinic().ids.letter_id(episode.id, kind.value, 1)
     signer = given.get("clinician")
     facts = LetterFacts(
         letter=letter,
@@ -141,7 +141,7 @@ def build(name: str, given: Mapping[str, Any], expected: Mapping[str, Any]) -> G
 def _person(given: Mapping[str, Any]) -> Person:
     who = given["person"]
     return Person(
-        id=PersonId(clinic().ids.compute("patient", who["medicare"])),
+        id=PersonId(clinic().ids.keyed.compute("patient", who["medicare"])),
         given=who["given"],
         family=who["family"],
         birth_date=date.fromisoformat(who["birth_date"]),
@@ -154,17 +154,17 @@ def _person(given: Mapping[str, Any]) -> Person:
 def _referral(given: Mapping[str, Any]) -> Referral:
     episode = given["episode"]
     request = Identifier("https://example.org/identifiers/request", episode["referral_number"])
-    referral = clinic().referral_id(ClientId("golden"), request)
+    referral = clinic().ids.referral_id(ClientId("golden"), request)
     authored = episode.get("referral_authored_on")
     received = date.fromisoformat(episode["referred_on"])
     return Referral(
         id=referral,
         number=episode["referral_number"],
         client=ClientId("golden"),
-        episode=clinic().referred_episode_id(referral),
-        person=PersonId(clinic().ids.compute("patient", given["person"]["medicare"])),
-        service_request_id=clinic().service_request_id(referral),
-        task_id=clinic().task_id(referral),
+        episode=clinic().ids.referred_episode_id(referral),
+        person=PersonId(clinic().ids.keyed.compute("patient", given["person"]["medicare"])),
+        service_request_id=clinic().ids.service_request_id(referral),
+        task_id=clinic().ids.task_id(referral),
         service_request_identifier=request,
         task_identifier=Identifier("https://example.org/identifiers/task", episode["referral_number"]),
         authored_on=None if authored is None else date.fromisoformat(authored),
@@ -214,7 +214,7 @@ def _responses(given: Mapping[str, Any], episode: Episode) -> list[Response]:
             instrument = InstrumentId(name)
             point = TimepointId(timepoint)
             own_id = f"{episode.enrolment}-{name}-{timepoint}"
-            response = clinic().response_id(SOURCE, own_id, episode.enrolment or "", instrument, point)
+            response = clinic().ids.response_id(SOURCE, own_id, episode.enrolment or "", instrument, point)
             responses.append(
                 Response(
                     id=response,
@@ -227,7 +227,7 @@ def _responses(given: Mapping[str, Any], episode: Episode) -> list[Response]:
                     status=ResponseStatus.COMPLETED,
                     version=1,
                     answers=answers_of(instrument, form),
-                    identifier=clinic().response_identifier(SOURCE, own_id, response),
+                    identifier=clinic().ids.response_identifier(SOURCE, own_id, response),
                     source=SOURCE,
                 )
             )
@@ -259,7 +259,7 @@ def _flags(given: Mapping[str, Any], responses: tuple[Response, ...]) -> list[Fl
             seen_on = date.fromisoformat(done["acknowledged_on"])
             flags.append(
                 Flag(
-                    id=clinic().flag_id(response.id, safety.item),
+                    id=clinic().ids.flag_id(response.id, safety.item),
                     person=response.person,
                     episode=response.episode,
                     response=response.id,

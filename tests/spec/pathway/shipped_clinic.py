@@ -16,7 +16,8 @@ from fhir_pmp.identifiers import (
     TimepointId,
 )
 from fhir_pmp.instruments.loading import load_instruments
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.business_ids import BusinessIds
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Episode, EpisodeState, Moment, Person, Response, ResponseStatus, Sex
 from fhir_pmp.pathway.programme.loading import load_programme
 from fhir_pmp.pathway.summary.outcome_summary import ScaleOutcome, Summary, summarise
@@ -25,7 +26,9 @@ ROOT = Path(__file__).parents[3]
 SYDNEY = ZoneInfo("Australia/Sydney")
 INSTRUMENTS = load_instruments(ROOT / "mappings" / "instruments")
 PROGRAMME = load_programme(ROOT / "mappings" / "programme.yaml", INSTRUMENTS)
-CLINIC = Clinic(INSTRUMENTS, PROGRAMME, KeyedIds(b"s" * 32), "https://example.org/fhir", SYDNEY)
+CLINIC = ClinicalContext(
+    INSTRUMENTS, PROGRAMME, BusinessIds(KeyedIds(b"s" * 32), "https://example.org/fhir"), SYDNEY
+)
 PERSON = Person(PersonId("patient-1"), "Maren", "Testholm", date(1961, 3, 3), Sex.FEMALE, (), "source:wide")
 COMMENCED = Episode(
     id=EpisodeId("episode-1"),
@@ -52,7 +55,7 @@ def filled_form(instrument: str, timepoint: str, values: str, day: str | None = 
     items = INSTRUMENTS[InstrumentId(instrument)].items
     given = zip(items, values.split(), strict=False)
     written = day or DAYS[timepoint]
-    response = CLINIC.response_id(
+    response = CLINIC.ids.response_id(
         SourceId("wide"), None, "7", InstrumentId(instrument), TimepointId(timepoint)
     )
     return Response(

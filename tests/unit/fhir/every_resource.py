@@ -53,7 +53,7 @@ from tests.unit.fhir.examples import (
 )
 
 AT_START = Moment("2026-01-04", date(2026, 1, 4), None)
-SIGNER = CLINIC.signer_id("dr.signer")
+SIGNER = CLINIC.ids.signer_id("dr.signer")
 SIGNED_AT = datetime(2026, 3, 5, 3, 4, 5, tzinfo=UTC)
 
 SERVICE_REQUEST: dict[str, Any] = {
@@ -116,7 +116,7 @@ def letter() -> LetterDocument:
     """A discharge letter with one of each kind of block."""
     score = build_all(POSITIVE)[1]
     return LetterDocument(
-        id=CLINIC.letter_id(EPISODE, "discharge", 2),
+        id=CLINIC.ids.letter_id(EPISODE, "discharge", 2),
         person=PERSON,
         episode=EPISODE,
         sharing=Sharing.RECORD,
@@ -139,7 +139,7 @@ def letter() -> LetterDocument:
             LetterSection("Plan", Coding(LOINC, "18776-5"), (BulletList(("Review in 4 weeks",)),)),
         ),
         request=REFERRAL_FACTS.service_request_id,
-        replaces=CLINIC.letter_id(EPISODE, "discharge", 1),
+        replaces=CLINIC.ids.letter_id(EPISODE, "discharge", 1),
     )
 
 
@@ -172,7 +172,9 @@ def referral() -> dict[str, RenderedResource]:
             TASK,
             status=status,
             reason="Outside our region" if status in (TaskStatus.REJECTED, TaskStatus.FAILED) else None,
-            outputs=(CLINIC.document_reference_id(letter().id),) if status is TaskStatus.COMPLETED else (),
+            outputs=(CLINIC.ids.document_reference_id(letter().id),)
+            if status is TaskStatus.COMPLETED
+            else (),
             modified="2026-03-05T14:04:05+11:00",
         )
     return found

@@ -27,7 +27,8 @@ from fhir_pmp.identifiers import (
 )
 from fhir_pmp.instruments.definition import Instrument
 from fhir_pmp.instruments.loading import load_instruments
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.business_ids import BusinessIds
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import (
     Acknowledgement,
     Episode,
@@ -46,19 +47,18 @@ from fhir_pmp.pathway.programme.loading import load_programme
 
 MAPPINGS = Path(__file__).parents[3] / "mappings"
 INSTRUMENTS = load_instruments(MAPPINGS / "instruments")
-CLINIC = Clinic(
+CLINIC = ClinicalContext(
     instruments=INSTRUMENTS,
     programme=load_programme(MAPPINGS / "programme.yaml", INSTRUMENTS),
-    ids=KeyedIds(b"a secret of the tests, long enough to be one"),
-    canonical_base="https://pmp.example/fhir",
+    ids=BusinessIds(KeyedIds(b"a secret of the tests, long enough to be one"), "https://pmp.example/fhir"),
     zone=ZoneInfo("Australia/Sydney"),
 )
 
 SOURCE = SourceId("redcap-wide")
 CLIENT = ClientId("practice-1")
-PERSON = CLINIC.person_id(SOURCE, "17")
-EPISODE = CLINIC.episode_id(SOURCE, "e-17")
-REFERRAL = CLINIC.referral_id(CLIENT, Identifier("https://gp.example/requests", "R1"))
+PERSON = CLINIC.ids.person_id(SOURCE, "17")
+EPISODE = CLINIC.ids.episode_id(SOURCE, "e-17")
+REFERRAL = CLINIC.ids.referral_id(CLIENT, Identifier("https://gp.example/requests", "R1"))
 
 SYDNEY = timezone(timedelta(hours=11))
 START, POST, FOLLOW_UP = TimepointId("start"), TimepointId("post"), TimepointId("follow_up")
@@ -78,7 +78,7 @@ def make_response(
     key: str = "r-1",
 ) -> Response:
     """A response of the invented person."""
-    response_id = CLINIC.response_id(SOURCE, key, "e-17", InstrumentId(instrument), timepoint)
+    response_id = CLINIC.ids.response_id(SOURCE, key, "e-17", InstrumentId(instrument), timepoint)
     return Response(
         id=response_id,
         person=PERSON,
@@ -90,7 +90,7 @@ def make_response(
         status=status,
         version=1 if status is ResponseStatus.COMPLETED else 2,
         answers={LinkId(item): value for item, value in answers.items()},
-        identifier=CLINIC.response_identifier(SOURCE, key, response_id),
+        identifier=CLINIC.ids.response_identifier(SOURCE, key, response_id),
         source=SOURCE,
     )
 
@@ -167,12 +167,12 @@ EPISODE_FACTS = Episode(
 REFERRED_EPISODE = replace(EPISODE_FACTS, referral=REFERRAL)
 REFERRAL_FACTS = Referral(
     id=ReferralId(REFERRAL),
-    number=CLINIC.referral_number(REFERRAL),
+    number=CLINIC.ids.referral_number(REFERRAL),
     client=CLIENT,
     episode=EPISODE,
     person=PersonId(PERSON),
-    service_request_id=CLINIC.service_request_id(REFERRAL),
-    task_id=CLINIC.task_id(REFERRAL),
+    service_request_id=CLINIC.ids.service_request_id(REFERRAL),
+    task_id=CLINIC.ids.task_id(REFERRAL),
     service_request_identifier=Identifier("https://gp.example/requests", "R1"),
     task_identifier=Identifier("https://gp.example/tasks", "T1"),
     authored_on=date(2025, 12, 1),
@@ -181,7 +181,7 @@ REFERRAL_FACTS = Referral(
 )
 POSITIVE = make_response("phq9", fill_form("phq9", 1, item9=2))
 FLAG_FACTS = Flag(
-    id=CLINIC.flag_id(POSITIVE.id, LinkId("phq9-9")),
+    id=CLINIC.ids.flag_id(POSITIVE.id, LinkId("phq9-9")),
     person=PERSON,
     episode=EPISODE,
     response=POSITIVE.id,

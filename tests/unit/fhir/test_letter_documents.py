@@ -64,12 +64,14 @@ def test_the_record_holds_the_signed_bytes_and_their_hash() -> None:
     assert attachment["size"] == len(b"%PDF-1.7 ...")
     assert base64.b64decode(attachment["hash"]) == hashlib.sha1(b"%PDF-1.7 ...").digest()
     assert document["authenticator"] == document["author"][0]
-    assert {"reference": f"Bundle/{CLINIC.document_bundle_id(letter().id)}"} in document["context"]["related"]
+    assert {"reference": f"Bundle/{CLINIC.ids.document_bundle_id(letter().id)}"} in document["context"][
+        "related"
+    ]
 
 
 def test_a_replacement_points_to_what_it_replaces_and_that_is_superseded() -> None:
     document = read_fhir_json(LETTERS["document"].content, max_bytes=10**6)
-    first = CLINIC.document_reference_id(CLINIC.letter_id(EPISODE, "discharge", 1))
+    first = CLINIC.ids.document_reference_id(CLINIC.ids.letter_id(EPISODE, "discharge", 1))
     assert document["relatesTo"] == [
         {"code": "replaces", "target": {"reference": f"DocumentReference/{first}"}}
     ]

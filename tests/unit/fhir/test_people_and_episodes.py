@@ -126,7 +126,7 @@ def test_a_flag_is_active_until_a_clinician_has_acted() -> None:
     assert active["period"] == {"start": "2026-03-01T00:00:00.000Z"}
     assert inactive["period"]["end"] == "2026-03-02T01:30:00.000Z"
     assert active["code"]["text"].endswith("more than half the days (2)")
-    answer = CLINIC.answer_id(FLAG_FACTS.response, FLAG_FACTS.item)
+    answer = CLINIC.ids.answer_id(FLAG_FACTS.response, FLAG_FACTS.item)
     assert active["extension"][0]["valueReference"] == {"reference": f"Observation/{answer}"}
 
 
@@ -174,7 +174,7 @@ def test_references_are_re_pointed_at_any_depth_and_only_those_that_are_named() 
 
 
 def test_a_task_stays_the_practice_s_with_our_part_written_on_it() -> None:
-    document = CLINIC.document_reference_id(CLINIC.letter_id(EPISODE, "discharge", 1))
+    document = CLINIC.ids.document_reference_id(CLINIC.ids.letter_id(EPISODE, "discharge", 1))
     built = task(TaskStatus.COMPLETED, outputs=(document,), modified="2026-03-05T14:04:05+11:00")
     assert built["status"] == "completed"
     assert built["businessStatus"] == {"text": "Fulfillment Completed"}

@@ -35,7 +35,8 @@ from fhir_pmp.instruments.definition import (
     SafetyItem,
     Scale,
 )
-from fhir_pmp.pathway.clinic import Clinic
+from fhir_pmp.pathway.business_ids import BusinessIds
+from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import (
     Episode,
     EpisodeState,
@@ -184,7 +185,9 @@ PROGRAMME = Programme(
     completed_all=CompletionRule(rule("all", RuleStatus.VERIFIED), 5),
     completed_majority=CompletionRule(rule("majority", RuleStatus.UNCONFIRMED), 4),
 )
-CLINIC = Clinic(INSTRUMENTS, PROGRAMME, KeyedIds(b"a" * 32), "https://example.org/fhir", SYDNEY)
+CLINIC = ClinicalContext(
+    INSTRUMENTS, PROGRAMME, BusinessIds(KeyedIds(b"a" * 32), "https://example.org/fhir"), SYDNEY
+)
 PERSON = Person(PersonId("patient-1"), "Maren", "Testholm", date(1961, 3, 3), Sex.FEMALE, (), "source:wide")
 EPISODE = Episode(
     id=EpisodeId("episode-1"),

@@ -57,9 +57,9 @@ def test_the_order_in_which_responses_are_given_changes_nothing() -> None:
 
 def test_a_change_names_both_scores_and_bears_the_id_of_its_key() -> None:
     (change,) = changes(STARTED, POSTED)
-    assert change.id == CLINIC.change_id(EPISODE.id, MOOD, TOTAL, POST)
-    assert change.before_score_id == CLINIC.score_id(STARTED.id, TOTAL)
-    assert change.after_score_id == CLINIC.score_id(POSTED.id, TOTAL)
+    assert change.id == CLINIC.ids.change_id(EPISODE.id, MOOD, TOTAL, POST)
+    assert change.before_score_id == CLINIC.ids.score_id(STARTED.id, TOTAL)
+    assert change.after_score_id == CLINIC.ids.score_id(POSTED.id, TOTAL)
     assert (change.before, change.after) == (STARTED, POSTED)
     assert (change.before_score.published, change.after_score.published) == ("7", "3")
     assert (change.person, change.episode, change.instrument, change.scale) == (

@@ -123,7 +123,7 @@ def test_a_score_that_rests_on_an_unconfirmed_rule_is_shown_with_the_mark_and_no
             for r in uow.responses.of_episode(harness.episodes["Priya"])
             if (r.response.instrument, r.response.timepoint) == ("tsk11", "post")
         ]
-        score = clinic().score_id(one, clinic().instruments[InstrumentId("tsk11")].scales[0].id)
+        score = clinic().ids.score_id(one, clinic().instruments[InstrumentId("tsk11")].scales[0].id)
         assert uow.published.find(Reader.internal(), "Observation", score) is None
 
 

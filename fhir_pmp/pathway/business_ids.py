@@ -1,10 +1,9 @@
-"""One clinic: its instruments, its programme, its zone, and every business key with the id that follows from it."""
+"""Computes the id and identifier of each thing from its business key."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import cast
-from zoneinfo import ZoneInfo
 
 from fhir_pmp.identifiers import (
     ClientId,
@@ -23,13 +22,9 @@ from fhir_pmp.identifiers import (
     SourceId,
     TimepointId,
 )
-from fhir_pmp.instruments.definition import Answers, Instrument, Score
-from fhir_pmp.instruments.scoring import Checker, Scorer, compile_checker, compile_scorer
-from fhir_pmp.pathway.programme.definition import Programme
-from fhir_pmp.pathway.score_comparison import CompareScores, compile_comparison
 
 
-class Kind(StrEnum):
+class IdKind(StrEnum):
     """The things that bear an id of ours; the word is the id's prefix and the end of its identifier system."""
 
     PERSON = "patient"
@@ -53,61 +48,27 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, eq=False)
-class Clinic:
-    """What everything that decides or renders is given. Its methods are the only place where an id is made.
+class BusinessIds:
+    """Computes ids from business keys; the only place where an id is made.
 
-    Two clinics are never equal: what is compiled for one (renderers, code tables) is kept by which one it is.
+    `canonical_base` is the URL that our identifier systems start with, without a slash at its end.
     """
 
-    instruments: Mapping[InstrumentId, Instrument]
-    programme: Programme
-    ids: KeyedIds
-    canonical_base: str  # without a slash at its end
-    zone: ZoneInfo
-    _checkers: Mapping[InstrumentId, Checker] = field(init=False, repr=False, compare=False)
-    _scorers: Mapping[InstrumentId, Scorer] = field(init=False, repr=False, compare=False)
-    _comparisons: Mapping[InstrumentId, tuple[CompareScores, ...]] = field(
-        init=False, repr=False, compare=False
-    )
-
-    def __post_init__(self) -> None:
-        # Compiled once: an import scores a hundred thousand responses.
-        known = self.instruments.items()
-        object.__setattr__(self, "_checkers", {name: compile_checker(one) for name, one in known})
-        object.__setattr__(self, "_scorers", {name: compile_scorer(one) for name, one in known})
-        compiled = {name: tuple(compile_comparison(scale) for scale in one.scales) for name, one in known}
-        object.__setattr__(self, "_comparisons", compiled)
-
-    # scores
-
-    def check(self, instrument: InstrumentId, answers: Mapping[str, object]) -> Answers:
-        """The answers, checked. Raises AnswersNotUnderstood with every fault, KeyError for the instrument."""
-        return self._checkers[instrument](answers)
-
-    def scorer(self, instrument: InstrumentId) -> Scorer:
-        """The instrument's compiled scorer. Raises KeyError."""
-        return self._scorers[instrument]
-
-    def score(self, instrument: InstrumentId, answers: Answers) -> tuple[Score, ...]:
-        """One score for every scale of the instrument, in its order. Raises KeyError."""
-        return self._scorers[instrument](answers)
-
-    def compare(self, instrument: InstrumentId, position: int) -> CompareScores:
-        """What compares two exact scores of the instrument's scale at that position. Raises KeyError, IndexError."""
-        return self._comparisons[instrument][position]
+    keyed: KeyedIds
+    canonical_base: str
 
     # identifiers
 
-    def identifier_system(self, kind: Kind) -> str:
+    def identifier_system(self, kind: IdKind) -> str:
         """The system (a URI) of the identifiers that we give to things of this kind."""
         return f"{self.canonical_base}/identifiers/{kind.value}"
 
     def own_systems(self, sources: Iterable[SourceId]) -> tuple[str, ...]:
         """Every system of the identifiers that our resources bear: ours, and those of the sources' own responses."""
-        ours = [self.identifier_system(kind) for kind in Kind]
+        ours = [self.identifier_system(kind) for kind in IdKind]
         return (*ours, *(self.source_system(source, "response") for source in sorted(sources)))
 
-    def own_identifier(self, kind: Kind, value: str) -> Identifier:
+    def own_identifier(self, kind: IdKind, value: str) -> Identifier:
         """Our business identifier of a thing: the kind's system and the thing's id."""
         return Identifier(self.identifier_system(kind), value)
 
@@ -119,48 +80,48 @@ class Clinic:
 
     def person_id(self, source: SourceId, record: str) -> PersonId:
         """The id of a person whom a source registered under its own record number."""
-        return PersonId(self.ids.compute(Kind.PERSON, "source", source, record))
+        return PersonId(self.keyed.compute(IdKind.PERSON, "source", source, record))
 
     def referred_person_id(self, referral: ReferralId) -> PersonId:
         """The id of a person whom a referral registered."""
-        return PersonId(self.ids.compute(Kind.PERSON, "referral", referral))
+        return PersonId(self.keyed.compute(IdKind.PERSON, "referral", referral))
 
     def episode_id(self, source: SourceId, enrolment: str) -> EpisodeId:
         """The id of an episode that began with an enrolment, no referral before it."""
-        return EpisodeId(self.ids.compute(Kind.EPISODE, "source", source, enrolment))
+        return EpisodeId(self.keyed.compute(IdKind.EPISODE, "source", source, enrolment))
 
     def referred_episode_id(self, referral: ReferralId) -> EpisodeId:
         """The id of an episode that began with a referral."""
-        return EpisodeId(self.ids.compute(Kind.EPISODE, "referral", referral))
+        return EpisodeId(self.keyed.compute(IdKind.EPISODE, "referral", referral))
 
     # referrals
 
     def referral_id(self, client: ClientId, service_request: Identifier) -> ReferralId:
         """The id of a referral: the client that sent it and its ServiceRequest's identifier."""
         key = (client, service_request.system, service_request.value)
-        return ReferralId(self.ids.compute(Kind.REFERRAL, *key))
+        return ReferralId(self.keyed.compute(IdKind.REFERRAL, *key))
 
     def service_request_id(self, referral: ReferralId) -> ResourceId:
         """The id of the referral's ServiceRequest."""
-        return ResourceId(self.ids.compute(Kind.SERVICE_REQUEST, referral))
+        return ResourceId(self.keyed.compute(IdKind.SERVICE_REQUEST, referral))
 
     def task_id(self, referral: ReferralId) -> ResourceId:
         """The id of the referral's Task."""
-        return ResourceId(self.ids.compute(Kind.TASK, referral))
+        return ResourceId(self.keyed.compute(IdKind.TASK, referral))
 
     def entry_id(self, referral: ReferralId, resource_type: str, key: str) -> ResourceId:
         """The id of another entry of the referral Bundle; `key` is what tells it from others of its type."""
-        return ResourceId(self.ids.compute(Kind.ENTRY, referral, resource_type, key))
+        return ResourceId(self.keyed.compute(IdKind.ENTRY, referral, resource_type, key))
 
     def entry_id_by_identifier(self, owner: str, resource_type: str, identifier: Identifier) -> ResourceId:
-        """The id of another entry that bears an identifier; `whose`: the person's id, or the client's."""
+        """The id of another entry that bears an identifier; `owner` is the person's id or the client's."""
         return ResourceId(
-            self.ids.compute(Kind.ENTRY, owner, resource_type, identifier.system, identifier.value)
+            self.keyed.compute(IdKind.ENTRY, owner, resource_type, identifier.system, identifier.value)
         )
 
     def referral_number(self, referral: ReferralId) -> str:
         """The number that people and enrolments quote: "R-" and 12 digits that say nothing."""
-        drawn = int(self.ids.compute("number", referral).removeprefix("number-"), 16)
+        drawn = int(self.keyed.compute("number", referral).removeprefix("number-"), 16)
         return f"R-{drawn % 10**12:012d}"
 
     # responses and what follows from them
@@ -175,85 +136,81 @@ class Clinic:
     ) -> ResponseId:
         """The id of a response: by the source's own response id, else by whose it is, which and when."""
         if own_id is not None:
-            return ResponseId(self.ids.compute(Kind.RESPONSE, source, own_id))
-        return ResponseId(self.ids.compute(Kind.RESPONSE, source, enrolment, instrument, timepoint))
+            return ResponseId(self.keyed.compute(IdKind.RESPONSE, source, own_id))
+        return ResponseId(self.keyed.compute(IdKind.RESPONSE, source, enrolment, instrument, timepoint))
 
     def response_identifier(self, source: SourceId, own_id: str | None, response: ResponseId) -> Identifier:
         """The response's identifier: the source's own, else our id under our system."""
         if own_id is not None:
             return Identifier(self.source_system(source, "response"), own_id)
-        return self.own_identifier(Kind.RESPONSE, response)
+        return self.own_identifier(IdKind.RESPONSE, response)
 
     def score_id(self, response: ResponseId, scale: ScaleId) -> ResourceId:
         """The id of one scale's score of a response."""
-        return ResourceId(self.ids.compute(Kind.SCORE, response, scale))
+        return ResourceId(self.keyed.compute(IdKind.SCORE, response, scale))
 
     def answer_id(self, response: ResponseId, item: LinkId) -> ResourceId:
         """The id of the Observation of one safety answer."""
-        return ResourceId(self.ids.compute(Kind.ANSWER, response, item))
+        return ResourceId(self.keyed.compute(IdKind.ANSWER, response, item))
 
     def score_ids(self, scale: ScaleId) -> Callable[[ResponseId], ResourceId]:
         """`score_id` for one scale, its part of the key hashed once."""
-        return cast(Callable[[ResponseId], ResourceId], self.ids.compile(Kind.SCORE, scale))
+        return cast(Callable[[ResponseId], ResourceId], self.keyed.compile(IdKind.SCORE, scale))
 
     def answer_ids(self, item: LinkId) -> Callable[[ResponseId], ResourceId]:
         """`answer_id` for one item, its part of the key hashed once."""
-        return cast(Callable[[ResponseId], ResourceId], self.ids.compile(Kind.ANSWER, item))
+        return cast(Callable[[ResponseId], ResourceId], self.keyed.compile(IdKind.ANSWER, item))
 
     def flag_id(self, response: ResponseId, item: LinkId) -> FlagId:
         """The id of the flag that one safety answer raised."""
-        return FlagId(self.ids.compute(Kind.FLAG, response, item))
+        return FlagId(self.keyed.compute(IdKind.FLAG, response, item))
 
     def change_id(
         self, episode: EpisodeId, instrument: InstrumentId, scale: ScaleId, later: TimepointId
     ) -> ResourceId:
         """The id of the change of one scale up to a later timepoint; another baseline amends it."""
-        return ResourceId(self.ids.compute(Kind.CHANGE, episode, instrument, scale, later))
+        return ResourceId(self.keyed.compute(IdKind.CHANGE, episode, instrument, scale, later))
 
     # letters
 
     def letter_id(self, episode: EpisodeId, kind: str, number: int) -> LetterId:
         """The id of an episode's letter of that kind; a replacement has the next number."""
-        return LetterId(self.ids.compute(Kind.LETTER, episode, kind, str(number)))
+        return LetterId(self.keyed.compute(IdKind.LETTER, episode, kind, str(number)))
 
     def document_reference_id(self, letter: LetterId) -> ResourceId:
         """The id of a letter's DocumentReference."""
-        return ResourceId(self.ids.compute(Kind.DOCUMENT, letter))
+        return ResourceId(self.keyed.compute(IdKind.DOCUMENT, letter))
 
     def document_bundle_id(self, letter: LetterId) -> ResourceId:
         """The id of a letter's document Bundle."""
-        return ResourceId(self.ids.compute(Kind.BUNDLE, letter))
+        return ResourceId(self.keyed.compute(IdKind.BUNDLE, letter))
 
     def composition_id(self, letter: LetterId) -> ResourceId:
         """The id of the Composition in a letter's document Bundle."""
-        return ResourceId(self.ids.compute(Kind.COMPOSITION, letter))
+        return ResourceId(self.keyed.compute(IdKind.COMPOSITION, letter))
 
     # organizations and practitioners
 
-    def provider_id(self) -> ResourceId:
-        """The id of our own Organization."""
-        return self.organization_id(self.programme.provider.identifier)
-
     def organization_id(self, identifier: Identifier) -> ResourceId:
         """The id of an organization that bears a business identifier."""
-        return ResourceId(self.ids.compute(Kind.ORGANIZATION, identifier.system, identifier.value))
+        return ResourceId(self.keyed.compute(IdKind.ORGANIZATION, identifier.system, identifier.value))
 
     def unnumbered_organization_id(self, named_by: str, name: str) -> ResourceId:
         """The id of an organization without an identifier: who named it ("client:<id>") and its name."""
-        return ResourceId(self.ids.compute(Kind.ORGANIZATION, "named", named_by, name))
+        return ResourceId(self.keyed.compute(IdKind.ORGANIZATION, "named", named_by, name))
 
     def practitioner_id(self, identifier: Identifier) -> ResourceId:
         """The id of a practitioner who bears a business identifier."""
-        return ResourceId(self.ids.compute(Kind.PRACTITIONER, identifier.system, identifier.value))
+        return ResourceId(self.keyed.compute(IdKind.PRACTITIONER, identifier.system, identifier.value))
 
     def unnumbered_practitioner_id(self, named_by: str, name: str) -> ResourceId:
         """The id of a practitioner without an identifier: who named them and their name."""
-        return ResourceId(self.ids.compute(Kind.PRACTITIONER, "named", named_by, name))
+        return ResourceId(self.keyed.compute(IdKind.PRACTITIONER, "named", named_by, name))
 
     def signer_id(self, account: str) -> ResourceId:
         """The id of the practitioner whom one of our accounts stands for."""
-        return ResourceId(self.ids.compute(Kind.PRACTITIONER, "account", account))
+        return ResourceId(self.keyed.compute(IdKind.PRACTITIONER, "account", account))
 
     def role_id(self, practitioner: ResourceId, organization: ResourceId) -> ResourceId:
         """The id of a practitioner's role at an organization."""
-        return ResourceId(self.ids.compute(Kind.ROLE, practitioner, organization))
+        return ResourceId(self.keyed.compute(IdKind.ROLE, practitioner, organization))

@@ -21,14 +21,14 @@ from fhir_pmp.identifiers import (
     SourceId,
     TimepointId,
 )
-from fhir_pmp.instruments.scoring import AnswerNotOffered
-from fhir_pmp.pathway.clinic import Clinic, Kind
-from tests.unit.pathway.examples import AT_START, CLINIC, MOOD, MOOD_SCALE, TOTAL, answers
+from fhir_pmp.pathway.business_ids import BusinessIds, IdKind
+from tests.unit.pathway.examples import AT_START, CLINIC, MOOD, TOTAL
 
+IDS = CLINIC.ids
 WIDE = SourceId("wide")
 REQUEST = Identifier("https://gp.example/requests", "1")
 # What each id is made of: one call for each, its key in plain sight.
-CALLS: dict[str, Callable[[Clinic], str]] = {
+CALLS: dict[str, Callable[[BusinessIds], str]] = {
     "person of a source": lambda c: c.person_id(WIDE, "7"),
     "person of another source": lambda c: c.person_id(SourceId("long"), "7"),
     "person of another record": lambda c: c.person_id(WIDE, "8"),
@@ -83,66 +83,48 @@ CALLS: dict[str, Callable[[Clinic], str]] = {
 
 
 def test_no_two_keys_share_an_id() -> None:
-    ids = {name: call(CLINIC) for name, call in CALLS.items()}
+    ids = {name: call(IDS) for name, call in CALLS.items()}
     assert len(set(ids.values())) == len(CALLS)
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_an_id_is_the_same_every_time_and_fits_fhir(name: str) -> None:
-    again = Clinic(
-        CLINIC.instruments, CLINIC.programme, KeyedIds(b"a" * 32), "https://example.org/fhir", CLINIC.zone
-    )
-    found = CALLS[name](CLINIC)
+    again = BusinessIds(KeyedIds(b"a" * 32), "https://example.org/fhir")
+    found = CALLS[name](IDS)
     assert found == CALLS[name](again)
     assert re.fullmatch(r"[a-z]+-[0-9a-f]{32}", found)
-    assert found.partition("-")[0] in set(Kind)
+    assert found.partition("-")[0] in set(IdKind)
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_another_secret_gives_another_id(name: str) -> None:
-    assert CALLS[name](replace(CLINIC, ids=KeyedIds(b"b" * 32))) != CALLS[name](CLINIC)
+    assert CALLS[name](replace(IDS, keyed=KeyedIds(b"b" * 32))) != CALLS[name](IDS)
 
 
 def test_a_response_with_its_own_id_keeps_it_wherever_it_is_placed() -> None:
-    placed = CLINIC.response_id(WIDE, "r1", "7", MOOD, AT_START)
-    assert CLINIC.response_id(WIDE, "r1", "8", InstrumentId("skill"), TimepointId("post")) == placed
+    placed = IDS.response_id(WIDE, "r1", "7", MOOD, AT_START)
+    assert IDS.response_id(WIDE, "r1", "8", InstrumentId("skill"), TimepointId("post")) == placed
 
 
 def test_a_response_bears_the_sources_identifier_else_ours() -> None:
     response = ResponseId("response-1")
-    assert CLINIC.response_identifier(WIDE, "r1", response) == Identifier(
+    assert IDS.response_identifier(WIDE, "r1", response) == Identifier(
         "https://example.org/fhir/sources/wide/response", "r1"
     )
-    assert CLINIC.response_identifier(WIDE, None, response) == Identifier(
+    assert IDS.response_identifier(WIDE, None, response) == Identifier(
         "https://example.org/fhir/identifiers/response", "response-1"
     )
 
 
 def test_our_identifiers_stand_under_the_canonical_base() -> None:
-    assert CLINIC.own_identifier(Kind.CHANGE, "change-1") == Identifier(
+    assert IDS.own_identifier(IdKind.CHANGE, "change-1") == Identifier(
         "https://example.org/fhir/identifiers/change", "change-1"
     )
 
 
 def test_a_referral_number_can_be_read_over_the_telephone_and_says_nothing() -> None:
-    number = CLINIC.referral_number(ReferralId("referral-1"))
+    number = IDS.referral_number(ReferralId("referral-1"))
     assert re.fullmatch(r"R-[0-9]{12}", number)
-    assert number == CLINIC.referral_number(ReferralId("referral-1"))
-    assert number != CLINIC.referral_number(ReferralId("referral-2"))
-    assert number != replace(CLINIC, ids=KeyedIds(b"b" * 32)).referral_number(ReferralId("referral-1"))
-
-
-def test_a_clinic_scores_by_its_compiled_scorers() -> None:
-    (score,) = CLINIC.score(MOOD, answers("mood", "3 2 1"))
-    assert (score.scale, score.published, score.band) == (MOOD_SCALE.id, "6", "high")
-    assert CLINIC.scorer(MOOD) is CLINIC.scorer(MOOD)
-
-
-def test_a_clinic_checks_answers_by_its_compiled_checkers() -> None:
-    assert CLINIC.check(MOOD, {"mood-1": 3}) == answers("mood", "3 - -")
-    with pytest.raises(AnswerNotOffered, match="mood-1"):
-        CLINIC.check(MOOD, {"mood-1": 4})
-
-
-def test_a_clinic_does_not_show_its_secret() -> None:
-    assert "aaaa" not in repr(CLINIC)
+    assert number == IDS.referral_number(ReferralId("referral-1"))
+    assert number != IDS.referral_number(ReferralId("referral-2"))
+    assert number != replace(IDS, keyed=KeyedIds(b"b" * 32)).referral_number(ReferralId("referral-1"))
