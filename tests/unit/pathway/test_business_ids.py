@@ -71,7 +71,6 @@ CALLS: dict[str, Callable[[BusinessIds], str]] = {
     "DocumentReference": lambda c: c.document_reference_id(LetterId("letter-1")),
     "document Bundle": lambda c: c.document_bundle_id(LetterId("letter-1")),
     "Composition": lambda c: c.composition_id(LetterId("letter-1")),
-    "provider": lambda c: c.provider_id(),
     "practice": lambda c: c.organization_id(Identifier("https://example.org/practice-id", "EX-1")),
     "practice without a number": lambda c: c.unnumbered_organization_id("client:gp", "EX-1"),
     "practice of that name by another": lambda c: c.unnumbered_organization_id("client:gp2", "EX-1"),

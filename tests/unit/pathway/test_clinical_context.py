@@ -20,3 +20,7 @@ def test_answers_are_checked_by_the_compiled_checkers() -> None:
 
 def test_repr_hides_the_id_secret() -> None:
     assert "aaaa" not in repr(CLINIC)
+
+
+def test_provider_id_is_the_id_of_the_programmes_provider() -> None:
+    assert CLINIC.provider_id() == CLINIC.ids.organization_id(CLINIC.programme.provider.identifier)
