@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 from operator import itemgetter
 from typing import NamedTuple
 
+from fhir_pmp.fhir.search.search_keys import Token
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
-from fhir_pmp.fhir.serialization.search_keys import Token
 from fhir_pmp.pathway.facts import Moment
 
 

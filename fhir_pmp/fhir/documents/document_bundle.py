@@ -9,6 +9,7 @@ from fhir_pmp.fhir.documents.composition import build_composition
 from fhir_pmp.fhir.documents.letter_document import LetterDocument
 from fhir_pmp.fhir.elements.datatypes import identifier
 from fhir_pmp.fhir.elements.instants import format_instant
+from fhir_pmp.fhir.search.search_keys import tokens_of
 from fhir_pmp.fhir.serialization.json_writer import write_canonical
 from fhir_pmp.fhir.serialization.rendered_resource import (
     RenderedResource,
@@ -16,7 +17,6 @@ from fhir_pmp.fhir.serialization.rendered_resource import (
     local_references,
     resource_head,
 )
-from fhir_pmp.fhir.serialization.search_keys import tokens_of
 from fhir_pmp.pathway.business_ids import IdKind
 from fhir_pmp.pathway.clinical_context import ClinicalContext
 

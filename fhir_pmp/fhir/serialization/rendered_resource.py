@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
+from fhir_pmp.fhir.search.search_keys import Token, date_of, tokens_of
 from fhir_pmp.fhir.serialization.json_writer import write_canonical
-from fhir_pmp.fhir.serialization.search_keys import Token, date_of, tokens_of
 from fhir_pmp.identifiers import ClientId, EpisodeId, PersonId, ResourceId
 from fhir_pmp.pathway.facts import Sharing
 

@@ -7,10 +7,11 @@ from datetime import tzinfo
 from urllib.parse import parse_qsl
 
 from fhir_pmp.errors import Fault, NotUnderstood
+from fhir_pmp.fhir.search.parameters import Element, SearchParameter
 from fhir_pmp.identifiers import PersonId, ResourceId
 from fhir_pmp.store.versions.search_query import Prefix, Search, SortKey, SpanFilter, TokenChoice, TokenFilter
 from fhir_pmp.web.fhir_api.date_spans import NotADate, read_span
-from fhir_pmp.web.fhir_api.supported_types import RESULT_PARAMETERS, Parameter, ParameterKind
+from fhir_pmp.web.fhir_api.supported_types import RESULT_PARAMETERS
 
 DEFAULT_COUNT = 50
 MAX_COUNT = 200
@@ -62,7 +63,7 @@ class _SearchBuilder:
 
 
 def read_search(
-    type: str, pairs: Pairs, parameters: Mapping[str, Parameter], *, zone: tzinfo, base: str
+    type: str, pairs: Pairs, parameters: Mapping[str, SearchParameter], *, zone: tzinfo, base: str
 ) -> tuple[Search, bool]:
     """The search, and whether only the number of matches is wanted (`_count=0`).
 
@@ -81,7 +82,7 @@ def read_search(
         elif fault := _value_fault(value):
             builder.faults.append(Fault(name, fault))
         else:
-            _READERS[parameter.kind](builder, parameter, value)
+            _READERS[parameter.element](builder, parameter, value)
     sort, descending = _sort(pairs, parameters, builder.faults)
     count = _count(pairs, builder.faults)
     _check_format(pairs, builder.faults)
@@ -124,7 +125,7 @@ def safe_parameter_name(name: str) -> str:
     return name if _NAME.fullmatch(name) else "?"
 
 
-def _unknown_parameter_fault(name: str, parameters: Mapping[str, Parameter]) -> str:
+def _unknown_parameter_fault(name: str, parameters: Mapping[str, SearchParameter]) -> str:
     plain, colon, _ = name.partition(":")
     if plain in parameters and colon:
         return "has a modifier that is not supported here"
@@ -139,10 +140,10 @@ def _value_fault(value: str) -> str | None:
     return "holds a control character or what is not UTF-8" if _CONTROL.search(value) else None
 
 
-# one reader for each kind of parameter
+# one reader for each type of element
 
 
-def _read_token(builder: _SearchBuilder, parameter: Parameter, value: str) -> None:
+def _read_token(builder: _SearchBuilder, parameter: SearchParameter, value: str) -> None:
     choices: list[TokenChoice] = []
     for one in split_escaped(value, ","):
         parts = [unescape(part) for part in split_escaped(one, "|")]
@@ -153,24 +154,24 @@ def _read_token(builder: _SearchBuilder, parameter: Parameter, value: str) -> No
     _keep_choices(builder, parameter, choices)
 
 
-def _read_whole(builder: _SearchBuilder, parameter: Parameter, value: str) -> None:
+def _read_whole(builder: _SearchBuilder, parameter: SearchParameter, value: str) -> None:
     _keep_choices(builder, parameter, [TokenChoice("", unescape(one)) for one in split_escaped(value, ",")])
 
 
-def _keep_choices(builder: _SearchBuilder, parameter: Parameter, choices: list[TokenChoice]) -> None:
+def _keep_choices(builder: _SearchBuilder, parameter: SearchParameter, choices: list[TokenChoice]) -> None:
     if len(choices) > MAX_VALUES_PER_PARAMETER:
         builder.faults.append(Fault(parameter.name, f"has more than {MAX_VALUES_PER_PARAMETER} values"))
     builder.tokens.append(TokenFilter(parameter.name, tuple(choices)))
 
 
-def _read_ids(builder: _SearchBuilder, parameter: Parameter, value: str) -> None:
+def _read_ids(builder: _SearchBuilder, parameter: SearchParameter, value: str) -> None:
     ids = value.split(",")
     if len(ids) > MAX_VALUES_PER_PARAMETER or not all(_ID.fullmatch(one) for one in ids):
         builder.faults.append(Fault(parameter.name, f"takes up to {MAX_VALUES_PER_PARAMETER} ids of FHIR"))
     builder.ids = set(ids) if builder.ids is None else builder.ids & set(ids)
 
 
-def _read_person(builder: _SearchBuilder, parameter: Parameter, value: str) -> None:
+def _read_person(builder: _SearchBuilder, parameter: SearchParameter, value: str) -> None:
     plain = value.removeprefix(builder.base + "/").removeprefix("Patient/")
     if not _ID.fullmatch(plain):
         builder.faults.append(
@@ -179,7 +180,7 @@ def _read_person(builder: _SearchBuilder, parameter: Parameter, value: str) -> N
     builder.people.add(plain)
 
 
-def _read_date(builder: _SearchBuilder, parameter: Parameter, value: str) -> None:
+def _read_date(builder: _SearchBuilder, parameter: SearchParameter, value: str) -> None:
     found = _PREFIX.fullmatch(value)
     prefix, text = (found[1] or "eq", found[2]) if found else ("eq", value)
     if "," in text:
@@ -193,35 +194,39 @@ def _read_date(builder: _SearchBuilder, parameter: Parameter, value: str) -> Non
     except NotADate as wrong:
         builder.faults.append(Fault(parameter.name, str(wrong)))
         return
-    spans = builder.updated if parameter.kind is ParameterKind.UPDATED else builder.dates
+    spans = builder.updated if parameter.element is Element.UPDATED else builder.dates
     spans.append(SpanFilter(Prefix(prefix), first, after))
 
 
 _READERS = {
-    ParameterKind.TOKEN: _read_token,
-    ParameterKind.URI: _read_whole,
-    ParameterKind.CANONICAL: _read_whole,
-    ParameterKind.ID: _read_ids,
-    ParameterKind.PERSON: _read_person,
-    ParameterKind.DATE: _read_date,
-    ParameterKind.UPDATED: _read_date,
+    Element.IDENTIFIER: _read_token,
+    Element.CONCEPT: _read_token,
+    Element.TEXT: _read_token,
+    Element.URI: _read_whole,
+    Element.CANONICAL: _read_whole,
+    Element.ID: _read_ids,
+    Element.PATIENT: _read_person,
+    Element.DATE: _read_date,
+    Element.UPDATED: _read_date,
 }
 
 
 # the parameters that shape the answer
 
 
-def _sort(pairs: Pairs, parameters: Mapping[str, Parameter], faults: list[Fault]) -> tuple[SortKey, bool]:
+def _sort(
+    pairs: Pairs, parameters: Mapping[str, SearchParameter], faults: list[Fault]
+) -> tuple[SortKey, bool]:
     given = [value for name, value in pairs if name == "_sort"]
     if not given:
         return SortKey.LAST_UPDATED, False
     descending = given[0].startswith("-")
     by = parameters.get(given[0].removeprefix("-"))
-    if len(given) > 1 or by is None or not by.is_sortable:
-        names = ", ".join(sorted(p.name for p in parameters.values() if p.is_sortable))
+    if len(given) > 1 or by is None or not by.element.is_sortable:
+        names = ", ".join(sorted(p.name for p in parameters.values() if p.element.is_sortable))
         faults.append(Fault("_sort", f"takes one of {names}, with - in front for the newest first"))
         return SortKey.LAST_UPDATED, False
-    return (SortKey.LAST_UPDATED if by.kind is ParameterKind.UPDATED else SortKey.DATE), descending
+    return (SortKey.LAST_UPDATED if by.element is Element.UPDATED else SortKey.DATE), descending
 
 
 def _count(pairs: Pairs, faults: list[Fault]) -> int:

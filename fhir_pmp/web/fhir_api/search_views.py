@@ -7,6 +7,7 @@ from flask import Response, request
 
 from fhir_pmp.errors import NotFound
 from fhir_pmp.fhir.api_responses.response_bundles import SearchEntry, write_searchset
+from fhir_pmp.fhir.search.parameters import SEARCH_TABLE
 from fhir_pmp.store.versions.published_versions import Page
 from fhir_pmp.store.versions.search_query import PageKey
 from fhir_pmp.web.access.callers import client, reader
@@ -16,7 +17,6 @@ from fhir_pmp.web.fhir_api.blueprint import fhir_api
 from fhir_pmp.web.fhir_api.fhir_responses import base_url, build_fhir_response, check_accept, note_versions
 from fhir_pmp.web.fhir_api.next_links import PAGE_PARAMETER, NextPage, decrypt_next_page, encrypt_next_page
 from fhir_pmp.web.fhir_api.search_parameters import Pairs, parse_query, read_search, reject_other_parameters
-from fhir_pmp.web.fhir_api.supported_types import SEARCH_PARAMETERS
 from fhir_pmp.web.request_bodies import read_form_body
 
 
@@ -40,12 +40,12 @@ def search_by_post(type: str) -> Response:
 
 def _answer(type: str, requested: Pairs) -> Response:
     check_accept()
-    if type not in SEARCH_PARAMETERS:
+    if type not in SEARCH_TABLE.served:
         raise SearchNotSupported
     type_url = f"{base_url()}/{type}"
     query, after = _resume_search(type, requested)
     wanted, only_count = read_search(
-        type, query, SEARCH_PARAMETERS[type], zone=web_context().clinic.zone, base=base_url()
+        type, query, SEARCH_TABLE.served[type], zone=web_context().clinic.zone, base=base_url()
     )
     with web_context().store.read() as uow:
         if only_count:

@@ -13,10 +13,10 @@ from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
+from fhir_pmp.fhir.search.parameters import SEARCH_TABLE
 from fhir_pmp.store.access.accounts import Role
 from fhir_pmp.web.access.policy import find_policy
 from fhir_pmp.web.access.sessions import start_session
-from fhir_pmp.web.fhir_api.supported_types import SEARCH_PARAMETERS
 from tests.integration.web.canary_people import Canary, create_canary_people, references_in
 from tests.integration.web.web_harness import WebHarness
 
@@ -79,7 +79,7 @@ def _paths(harness: WebHarness, rule: Rule, people: dict[str, Canary]) -> Iterat
     if {"type", "id"} <= rule.arguments:
         chosen = [{"type": kind, "id": id} for kind, id in (one.split("/") for one in references)]
     elif "type" in rule.arguments:
-        chosen = [{"type": kind} for kind in sorted({*SEARCH_PARAMETERS, "Condition"})]
+        chosen = [{"type": kind} for kind in sorted({*SEARCH_TABLE.served, "Condition"})]
     else:
         names = sorted(rule.arguments)
         numbers = [name for name in names if f"<int:{name}>" in rule.rule or name == "lesson"]

@@ -14,9 +14,9 @@ from fhir_pmp.fhir.api_responses.response_bundles import (
     write_transaction_response,
 )
 from fhir_pmp.fhir.elements.instants import format_instant
+from fhir_pmp.fhir.search.search_keys import date_of, tokens_of
 from fhir_pmp.fhir.serialization.json_reader import read_fhir_json
 from fhir_pmp.fhir.serialization.json_writer import write_canonical
-from fhir_pmp.fhir.serialization.search_keys import date_of, tokens_of
 from fhir_pmp.fhir.validation.resource_check import check_resource
 from tests.unit.fhir.examples import CLINIC, POSITIVE, build_all
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fhir_pmp.fhir.search.parameters import SEARCH_TABLE
 from fhir_pmp.store.versions.search_query import Search, TokenChoice
 from fhir_pmp.web.fhir_api.search_parameters import (
     MAX_COUNT,
@@ -16,13 +17,12 @@ from fhir_pmp.web.fhir_api.search_parameters import (
     split_escaped,
     unescape,
 )
-from fhir_pmp.web.fhir_api.supported_types import SEARCH_PARAMETERS
 
 ZONE = ZoneInfo("Australia/Sydney")
 
 
 def _read(type: str, *pairs: tuple[str, str]) -> tuple[Search, bool]:
-    return read_search(type, pairs, SEARCH_PARAMETERS[type], zone=ZONE, base="https://pain.example/fhir")
+    return read_search(type, pairs, SEARCH_TABLE.served[type], zone=ZONE, base="https://pain.example/fhir")
 
 
 def _choices(value: str) -> Sequence[TokenChoice]:
