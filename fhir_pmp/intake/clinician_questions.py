@@ -1,4 +1,4 @@
-"""What only a person can decide about an arrival: asked on the worklist, and not asked again once it is answered."""
+"""Opens work items with questions that only a clinician can decide."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,18 +8,26 @@ from fhir_pmp.identifiers import EpisodeId, PersonId
 from fhir_pmp.store import UnitOfWork
 
 WHO_IS_THIS = "who_is_this"
-"""Who an enrolment or a referral is about; its `details` name the `others` and, if one was quoted, the `referral`."""
+"""The person of an enrolment or referral is uncertain.
+
+`details` holds the possible persons as `others` and, if one was quoted, the `referral`.
+"""
 PERSON_DIFFERS = "person_differs"
-"""A door says something else of a person than the one that registered them."""
+"""A source's data about a person differ from the data that registered the person."""
 ENROLMENT_WAITS = "enrolment_waits"
-"""An enrolment names a referral that nobody has accepted yet."""
+"""An enrolment names a referral that no clinician has accepted yet."""
 REFERRAL_NAMED_LATE = "referral_named_late"
 """An enrolment that began without a referral now names one."""
 ENDING_DIFFERS = "ending_differs"
-"""The platform says of an ended episode that it ended in another way."""
-
+"""The platform reports another ending for an episode that has ended."""
 EHR_LINK_FORGOTTEN = "ehr_link_forgotten"
-"""What a destination found a person by was corrected; its `details` name the `destinations`."""
+"""Data by which an EHR matched a person were corrected; `details` names the `destinations`."""
+SAFETY_NOT_ANSWERED = "safety_not_answered"
+"""A response leaves a safety item blank."""
+REFERRAL_NOT_UNDERSTOOD = "referral_not_understood"
+"""A referral was refused because it breaks the agreed profile."""
+REFERRAL_DIFFERS = "referral_differs"
+"""A referral was sent again with other content."""
 
 
 def ask_clinician(
@@ -33,9 +41,9 @@ def ask_clinician(
     details: Mapping[str, Any],
     now: datetime,
 ) -> None:
-    """Opens a work item for a clinician, unless one stands, or the last one asked exactly this and was closed.
+    """Opens a work item for a clinician, unless the last item of this kind has the same details.
 
-    An export is given again and again: what somebody has decided does not come back with each of them.
+    The same export is imported many times; a question that a clinician has closed must not come back each time.
     """
     last = uow.work_items.find_last(kind, about)
     if last is not None and dict(last.details) == dict(details):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 
 from fhir_pmp.errors import FhirPmpError
 from fhir_pmp.identifiers import ReferralId
@@ -20,7 +20,7 @@ from fhir_pmp.intake.enrolment.enrolment_plans import EnrolmentPlan, plan_enrolm
 from fhir_pmp.intake.episode.changes_since_baseline import ChangeInputs, build_change_observations
 from fhir_pmp.intake.matching.person_match import EnrolmentBatch, ReferralNotAccepted
 from fhir_pmp.pathway.clinical_context import ClinicalContext
-from fhir_pmp.pathway.episode_states import ENDINGS, Actor, EpisodeEvent, move
+from fhir_pmp.pathway.episode_states import ENDINGS, EpisodeEvent
 from fhir_pmp.pathway.facts import Episode, Person
 from fhir_pmp.pathway.scale_changes import ScoredResponse
 from fhir_pmp.publishing.episode_resources import publish_episodes
@@ -58,32 +58,6 @@ def record_enrolments(
         plans.append(plan)
     _store_plans(uow, clinic, publisher, plans, now)
     return results
-
-
-def end_episode(
-    uow: UnitOfWork,
-    episode: Episode,
-    event: EpisodeEvent,
-    actor: Actor,
-    by: str,
-    now: datetime,
-    *,
-    on: date | None = None,
-    reason: str | None = None,
-) -> Episode:
-    """Ends an episode by a clinician's word or by time; a discharge letter falls due in this transaction.
-
-    `on` and `reason` count where none was given before. Raises MoveNotListed, naming the moves that are.
-    """
-    after = move(episode.state, event, actor)
-    why = episode.end_reason or reason
-    dated = replace(episode, ended_on=episode.ended_on or on, end_reason=why)
-    if dated != episode:
-        episode = uow.episodes.update(dated, now=now)
-    ended = uow.episodes.move(episode, after, event=event, by=by, now=now, reason=why)
-    if event in ENDINGS:
-        uow.letters_due.add(ended.id, LetterKind.DISCHARGE, now=now)
-    return ended
 
 
 def _store_plans(

@@ -8,7 +8,7 @@ from fhir_pmp.identifiers import SourceId
 from fhir_pmp.intake.arrivals import ArrivedEnrolment, ArrivedPractice, Ending, RecordingResult
 from fhir_pmp.intake.enrolment.enrolment_plans import ENDING_EVENTS
 from fhir_pmp.intake.enrolment.enrolment_recording import record_enrolments
-from fhir_pmp.intake.response.response_recording import EnrolmentUnknown
+from fhir_pmp.intake.episode.enrolment_lookup import find_enrolment
 from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import Actor, move
 from fhir_pmp.pathway.facts import ENDED, Episode, EpisodeState, Lesson, Person, Practice
@@ -22,14 +22,6 @@ class LessonDiffers(NotAllowed):
 
 class EndingDiffers(NotAllowed):
     """Another day or reason of the ending is recorded. If this replaces it, the platform says that it amends."""
-
-
-def find_enrolment(uow: UnitOfWork, source: SourceId, enrolment: str) -> Episode:
-    """The episode of a platform's enrolment. Raises EnrolmentUnknown."""
-    found = uow.episodes.find_by_enrolment(source, enrolment)
-    if found is None:
-        raise EnrolmentUnknown(field="enrolment")
-    return found
 
 
 def record_lesson(

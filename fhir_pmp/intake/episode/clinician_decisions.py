@@ -5,7 +5,7 @@ from datetime import datetime
 from fhir_pmp.errors import NotUnderstood
 from fhir_pmp.fhir.measurement.flag import build_flag
 from fhir_pmp.identifiers import EpisodeId, FlagId
-from fhir_pmp.intake.enrolment.enrolment_recording import end_episode
+from fhir_pmp.intake.episode.episode_ending import end_episode
 from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import ENDINGS, Actor, EpisodeEvent, move
 from fhir_pmp.pathway.facts import Episode, Flag

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 
 from fhir_pmp.identifiers import EpisodeId
-from fhir_pmp.intake.enrolment.enrolment_recording import end_episode
+from fhir_pmp.intake.episode.episode_ending import end_episode
 from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import Actor, EpisodeEvent
 from fhir_pmp.pathway.facts import Episode, EpisodeState

@@ -9,6 +9,7 @@ from fhir_pmp.fhir.elements.instants import format_instant
 from fhir_pmp.fhir.referral.referral_bundle import ReferralRequest, read_referral_bundle
 from fhir_pmp.fhir.serialization.json_reader import read_fhir_json
 from fhir_pmp.identifiers import PersonId, ReferralId
+from fhir_pmp.intake.clinician_questions import REFERRAL_DIFFERS, REFERRAL_NOT_UNDERSTOOD
 from fhir_pmp.intake.referral.referral_recording import entry_ids, record_referral
 from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.publishing.publisher import Publisher
@@ -86,7 +87,7 @@ def _refuse_not_understood(
     with store.begin_without_publishing() as uow:
         uow.inbox.record_reply(arrival, ArrivalState.REFUSED, key=None, status=400, body=b"")
         uow.work_items.open(
-            "referral_not_understood",
+            REFERRAL_NOT_UNDERSTOOD,
             role="clinician",
             about=f"inbox/{arrival}",
             what="a referral arrived that we could not understand; the practice was told why",
@@ -102,7 +103,7 @@ def _refuse_differing(
         uow.inbox.record_reply(arrival, ArrivalState.REFUSED, key=_inbox_key(request), status=409, body=b"")
         known = uow.referrals.get(referral)
         uow.work_items.open(
-            "referral_differs",
+            REFERRAL_DIFFERS,
             role="clinician",
             about=f"referral/{referral}",
             person=known.person,

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from msgspec.structs import replace
 
 from fhir_pmp.crash_points import reach
-from fhir_pmp.errors import FhirPmpError, NotAllowed, NotFound, NotUnderstood
+from fhir_pmp.errors import FhirPmpError, NotAllowed, NotUnderstood
 from fhir_pmp.fhir.compiled.renderer_cache import get_response_renderers
 from fhir_pmp.fhir.measurement.flag import build_flag
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
@@ -14,12 +14,14 @@ from fhir_pmp.identifiers import EpisodeId, FlagId, ResponseId
 from fhir_pmp.instruments.definition import Answers
 from fhir_pmp.instruments.scoring import AnswersNotUnderstood
 from fhir_pmp.intake.arrivals import ArrivedResponse, RecordingResult, RecordingStatus
-from fhir_pmp.intake.enrolment.enrolment_recording import end_episode
+from fhir_pmp.intake.clinician_questions import SAFETY_NOT_ANSWERED
 from fhir_pmp.intake.episode.changes_since_baseline import (
     ChangeInputs,
     build_change_observations,
     retract_lost_scores,
 )
+from fhir_pmp.intake.episode.enrolment_lookup import EnrolmentUnknown
+from fhir_pmp.intake.episode.episode_ending import end_episode
 from fhir_pmp.intake.response.response_batch import ResponseBatch, content_hash, load_batch, response_id_of
 from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import Actor, EpisodeEvent
@@ -31,10 +33,6 @@ from fhir_pmp.publishing.episode_resources import publish_episodes
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.store import UnitOfWork
 from fhir_pmp.store.clinical.responses import NewResponse
-
-
-class EnrolmentUnknown(NotFound):
-    """No enrolment of that id is known. The platform sends the person first."""
 
 
 class UnknownInstrument(NotUnderstood):
@@ -270,10 +268,6 @@ def _raise_flags(uow: UnitOfWork, batch: ResponseBatch) -> list[Flag]:
     new = list(wanted.values())
     uow.flags.add_many(new)
     return new
-
-
-SAFETY_NOT_ANSWERED = "safety_not_answered"
-"""The kind of the worklist line that says a safety item was left blank."""
 
 
 def _open_unanswered_items(

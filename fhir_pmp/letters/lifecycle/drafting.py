@@ -8,7 +8,8 @@ from fhir_pmp.errors import FhirPmpError, NotAllowed
 from fhir_pmp.identifiers import EpisodeId, LetterId
 from fhir_pmp.letters.context import LetterContext
 from fhir_pmp.letters.lifecycle.fact_gathering import content_hash, gather_facts, pin_facts
-from fhir_pmp.letters.lifecycle.signing import LETTER_WITHOUT_RECIPIENT, store_signed_letter
+from fhir_pmp.letters.lifecycle.signing import store_signed_letter
+from fhir_pmp.letters.lifecycle.work_kinds import LETTER_NOT_MADE, LETTER_WITHOUT_RECIPIENT
 from fhir_pmp.letters.rendering.fhir_document import build_letter_resources
 from fhir_pmp.letters.text.letter_content import LetterContent
 from fhir_pmp.letters.text.letter_facts import FIELD_NAMES, FieldNotPrintable, LetterFacts, LetterFields
@@ -23,9 +24,6 @@ from fhir_pmp.store.errors import ChangedMeanwhile, StoreBusy
 
 AUTOMATIC = "automatic"
 """Who `signed` a receipt."""
-
-LETTER_NOT_MADE = "letter-not-made"
-"""The work item of a letter that is due and cannot be drafted or sent."""
 
 
 class NothingToDecline(NotAllowed):

@@ -10,7 +10,7 @@ from typing import Any
 from fhir_pmp.identifiers import ResponseId
 from fhir_pmp.letters.context import LetterContext
 from fhir_pmp.letters.lifecycle.fact_gathering import gather_facts, pin_facts
-from fhir_pmp.letters.lifecycle.signing import SIGNED_LETTER_OUTDATED
+from fhir_pmp.letters.lifecycle.work_kinds import SIGNED_LETTER_OUTDATED
 from fhir_pmp.letters.text.letter_facts import LetterFacts
 from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Response

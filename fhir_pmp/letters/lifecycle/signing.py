@@ -10,6 +10,7 @@ from fhir_pmp.errors import NotAllowed
 from fhir_pmp.identifiers import LetterId
 from fhir_pmp.letters.context import LetterContext
 from fhir_pmp.letters.lifecycle.fact_gathering import content_hash, gather_facts, pin_facts
+from fhir_pmp.letters.lifecycle.work_kinds import LETTER_WITHOUT_RECIPIENT, SIGNED_LETTER_OUTDATED
 from fhir_pmp.letters.rendering.fhir_document import (
     build_letter_resources,
     build_signer_resources,
@@ -26,12 +27,6 @@ from fhir_pmp.store import UnitOfWork
 from fhir_pmp.store.access.accounts import Account, Role
 from fhir_pmp.store.clinical.letters import Letter, LetterKind, LetterState, Preview
 from fhir_pmp.store.database import Store
-
-SIGNED_LETTER_OUTDATED = "signed-letter-outdated"
-"""The work item of a signed letter that states what is no longer so."""
-
-LETTER_WITHOUT_RECIPIENT = "letter-without-recipient"
-"""The work item of a draft whose episode names no practice."""
 
 
 class MayNotSign(NotAllowed):

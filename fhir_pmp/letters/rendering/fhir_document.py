@@ -12,7 +12,6 @@ from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, rend
 from fhir_pmp.fhir.terminology.systems import LOINC
 from fhir_pmp.identifiers import LetterId, ResourceId
 from fhir_pmp.instruments.definition import Coding
-from fhir_pmp.letters.rendering.typesetting import printable
 from fhir_pmp.letters.text.letter_content import (
     Block,
     Bullets,
@@ -21,6 +20,7 @@ from fhir_pmp.letters.text.letter_content import (
     MeasureBlock,
     Paragraph,
     Section,
+    printable,
 )
 from fhir_pmp.letters.text.letter_facts import LetterFacts, Signer
 from fhir_pmp.pathway.business_ids import IdKind

@@ -22,6 +22,7 @@ from fhir_pmp.letters.text.letter_content import (
     MeasureBlock,
     Paragraph,
     Section,
+    printable,
 )
 
 TIME_LIMIT = 20.0
@@ -179,11 +180,6 @@ def _block(block: Block) -> dict[str, Any]:
             chart = None if block.chart is None else asdict(block.chart)
             shown = {"title": block.title, "range": block.range_text, "lines": block.lines}
             return {"kind": "measure", **shown, "verdicts": block.verdicts, "chart": chart}
-
-
-def printable(text: str) -> str:
-    """Control characters have no shape on paper and would stop the whole letter: each becomes U+FFFD, in plain sight."""
-    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
 
 
 def _printable(value: Any) -> Any:

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from fhir_pmp.letters.rendering.typesetting import printable
-from fhir_pmp.letters.text.letter_content import Block, Bullets, Paragraph, ParagraphStyle, Section
+from fhir_pmp.letters.text.letter_content import Block, Bullets, Paragraph, ParagraphStyle, Section, printable
 from fhir_pmp.letters.text.letter_facts import LONGEST_FIELD, LetterFacts, LetterFields
 from fhir_pmp.letters.text.letter_wording import Wording, join_words, lower_first
 from fhir_pmp.letters.text.measure_section import (

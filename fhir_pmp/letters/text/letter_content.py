@@ -88,3 +88,8 @@ class LetterContent:
     def sections(self) -> tuple[Section, ...]:
         """Every section, in the order of reading."""
         return self.page_one + self.details
+
+
+def printable(text: str) -> str:
+    """Replaces each control character by U+FFFD; the typesetter cannot print one and would fail."""
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)

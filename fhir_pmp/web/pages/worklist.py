@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from fhir_pmp.identifiers import EpisodeId, PersonId
-from fhir_pmp.intake.response.response_recording import SAFETY_NOT_ANSWERED
+from fhir_pmp.intake.clinician_questions import SAFETY_NOT_ANSWERED
 from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Episode, EpisodeState, Flag, Person, Referral
 from fhir_pmp.pathway.plain_words import answer_words

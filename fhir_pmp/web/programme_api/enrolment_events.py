@@ -7,7 +7,7 @@ from flask import Response
 
 from fhir_pmp.identifiers import SourceId
 from fhir_pmp.intake.arrivals import RecordingResult, RecordingStatus
-from fhir_pmp.intake.enrolment.partial_updates import find_enrolment
+from fhir_pmp.intake.episode.enrolment_lookup import find_enrolment
 from fhir_pmp.store import UnitOfWork
 from fhir_pmp.web.access.audit_trail import note_persons
 from fhir_pmp.web.context import web_context

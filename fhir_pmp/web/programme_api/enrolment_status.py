@@ -4,7 +4,7 @@ from datetime import date
 
 from flask import Response
 
-from fhir_pmp.intake.enrolment.partial_updates import find_enrolment
+from fhir_pmp.intake.episode.enrolment_lookup import find_enrolment
 from fhir_pmp.web.access.audit_trail import note_persons
 from fhir_pmp.web.access.policy import CallerKind, allow
 from fhir_pmp.web.context import web_context

@@ -10,7 +10,7 @@ from fhir_pmp.intake.enrolment.enrolment_recording import record_enrolments
 from fhir_pmp.intake.response.response_withdrawal import withdraw_response
 from fhir_pmp.letters.lifecycle.drafting import start_replacement
 from fhir_pmp.letters.lifecycle.review import review_signed_letters
-from fhir_pmp.letters.lifecycle.signing import SIGNED_LETTER_OUTDATED
+from fhir_pmp.letters.lifecycle.work_kinds import SIGNED_LETTER_OUTDATED
 from tests.integration.letters.letter_harness import LetterHarness, build_enrolment, moment
 from tests.spec.letters.golden_cases import MEDICARE, clinic, read_yaml
 
