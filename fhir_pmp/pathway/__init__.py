@@ -1,1 +1,1 @@
-"""A person's way through the programme: episode, timepoints, outcomes and their verdicts; pure values."""
+"""Episodes, timepoints, scores, changes and outcome summaries of the programme, as pure values."""

@@ -25,7 +25,7 @@ from fhir_pmp.identifiers import (
 
 
 class IdKind(StrEnum):
-    """The things that bear an id of ours; the word is the id's prefix and the end of its identifier system."""
+    """The kinds of things with an id of ours; the value is the id's prefix and ends its identifier system."""
 
     PERSON = "patient"
     EPISODE = "episode"
@@ -64,7 +64,7 @@ class BusinessIds:
         return f"{self.canonical_base}/identifiers/{kind.value}"
 
     def own_systems(self, sources: Iterable[SourceId]) -> tuple[str, ...]:
-        """Every system of the identifiers that our resources bear: ours, and those of the sources' own responses."""
+        """Every identifier system on our resources: our own, and the sources' systems for responses."""
         ours = [self.identifier_system(kind) for kind in IdKind]
         return (*ours, *(self.source_system(source, "response") for source in sorted(sources)))
 
@@ -73,7 +73,7 @@ class BusinessIds:
         return Identifier(self.identifier_system(kind), value)
 
     def source_system(self, source: SourceId, of: str) -> str:
-        """The system of the identifiers that a source itself gives (`of`: "record", "enrolment", "response")."""
+        """The system of the identifiers that a source assigns (`of`: "record", "enrolment", "response")."""
         return f"{self.canonical_base}/sources/{source}/{of}"
 
     # people and episodes
@@ -87,7 +87,7 @@ class BusinessIds:
         return PersonId(self.keyed.compute(IdKind.PERSON, "referral", referral))
 
     def episode_id(self, source: SourceId, enrolment: str) -> EpisodeId:
-        """The id of an episode that began with an enrolment, no referral before it."""
+        """The id of an episode that began with an enrolment, without a referral."""
         return EpisodeId(self.keyed.compute(IdKind.EPISODE, "source", source, enrolment))
 
     def referred_episode_id(self, referral: ReferralId) -> EpisodeId:
@@ -110,17 +110,17 @@ class BusinessIds:
         return ResourceId(self.keyed.compute(IdKind.TASK, referral))
 
     def entry_id(self, referral: ReferralId, resource_type: str, key: str) -> ResourceId:
-        """The id of another entry of the referral Bundle; `key` is what tells it from others of its type."""
+        """The id of another entry of the referral Bundle; `key` is unique among the entries of its type."""
         return ResourceId(self.keyed.compute(IdKind.ENTRY, referral, resource_type, key))
 
     def entry_id_by_identifier(self, owner: str, resource_type: str, identifier: Identifier) -> ResourceId:
-        """The id of another entry that bears an identifier; `owner` is the person's id or the client's."""
+        """The id of another entry that has an identifier; `owner` is the person's id or the client's."""
         return ResourceId(
             self.keyed.compute(IdKind.ENTRY, owner, resource_type, identifier.system, identifier.value)
         )
 
     def referral_number(self, referral: ReferralId) -> str:
-        """The number that people and enrolments quote: "R-" and 12 digits that say nothing."""
+        """The number that people and enrolments quote: "R-" and 12 digits without meaning."""
         drawn = int(self.keyed.compute("number", referral).removeprefix("number-"), 16)
         return f"R-{drawn % 10**12:012d}"
 
@@ -134,13 +134,13 @@ class BusinessIds:
         instrument: InstrumentId,
         timepoint: TimepointId,
     ) -> ResponseId:
-        """The id of a response: by the source's own response id, else by whose it is, which and when."""
+        """The id of a response: by the source's response id, else by enrolment, instrument and timepoint."""
         if own_id is not None:
             return ResponseId(self.keyed.compute(IdKind.RESPONSE, source, own_id))
         return ResponseId(self.keyed.compute(IdKind.RESPONSE, source, enrolment, instrument, timepoint))
 
     def response_identifier(self, source: SourceId, own_id: str | None, response: ResponseId) -> Identifier:
-        """The response's identifier: the source's own, else our id under our system."""
+        """The response's identifier: the source's, else our id under our system."""
         if own_id is not None:
             return Identifier(self.source_system(source, "response"), own_id)
         return self.own_identifier(IdKind.RESPONSE, response)
@@ -168,7 +168,7 @@ class BusinessIds:
     def change_id(
         self, episode: EpisodeId, instrument: InstrumentId, scale: ScaleId, later: TimepointId
     ) -> ResourceId:
-        """The id of the change of one scale up to a later timepoint; another baseline amends it."""
+        """The id of the change of one scale at a later timepoint; a new baseline amends the same change."""
         return ResourceId(self.keyed.compute(IdKind.CHANGE, episode, instrument, scale, later))
 
     # letters
@@ -192,23 +192,23 @@ class BusinessIds:
     # organizations and practitioners
 
     def organization_id(self, identifier: Identifier) -> ResourceId:
-        """The id of an organization that bears a business identifier."""
+        """The id of an organization that has a business identifier."""
         return ResourceId(self.keyed.compute(IdKind.ORGANIZATION, identifier.system, identifier.value))
 
     def unnumbered_organization_id(self, named_by: str, name: str) -> ResourceId:
-        """The id of an organization without an identifier: who named it ("client:<id>") and its name."""
+        """The id of an organization without an identifier, from the namer ("client:<id>") and its name."""
         return ResourceId(self.keyed.compute(IdKind.ORGANIZATION, "named", named_by, name))
 
     def practitioner_id(self, identifier: Identifier) -> ResourceId:
-        """The id of a practitioner who bears a business identifier."""
+        """The id of a practitioner who has a business identifier."""
         return ResourceId(self.keyed.compute(IdKind.PRACTITIONER, identifier.system, identifier.value))
 
     def unnumbered_practitioner_id(self, named_by: str, name: str) -> ResourceId:
-        """The id of a practitioner without an identifier: who named them and their name."""
+        """The id of a practitioner without an identifier, from the namer and the practitioner's name."""
         return ResourceId(self.keyed.compute(IdKind.PRACTITIONER, "named", named_by, name))
 
     def signer_id(self, account: str) -> ResourceId:
-        """The id of the practitioner whom one of our accounts stands for."""
+        """The id of the practitioner that one of our accounts belongs to."""
         return ResourceId(self.keyed.compute(IdKind.PRACTITIONER, "account", account))
 
     def role_id(self, practitioner: ResourceId, organization: ResourceId) -> ResourceId:

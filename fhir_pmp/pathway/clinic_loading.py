@@ -15,9 +15,9 @@ def load_clinic(
 ) -> ClinicalContext:
     """Loads instruments and programme from the folder `mappings`.
 
-    `wording` is an operator's file of licensed item wording, `id_secret` the key of every id.
+    `wording` is the operator's file of licensed item wording; `id_secret` is the key of every computed id.
 
-    Raises MappingFaults that names every fault of the files it could read.
+    Raises MappingFaults with every fault of the files that could be read.
     """
     instruments = load_instruments(mappings / "instruments", wording)
     return ClinicalContext(

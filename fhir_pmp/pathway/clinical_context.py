@@ -1,4 +1,4 @@
-"""What the clinic is: its instruments, programme, time zone and business ids."""
+"""Holds the clinic's instruments, programme, time zone and business ids."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ class ClinicalContext:
         return self._scorers[instrument](answers)
 
     def compare(self, instrument: InstrumentId, position: int) -> CompareScores:
-        """What compares two exact scores of the instrument's scale at that position. Raises KeyError, IndexError."""
+        """The function that compares two exact scores of the scale at that position. Raises KeyError, IndexError."""
         return self._comparisons[instrument][position]
 
     def provider_id(self) -> ResourceId:

@@ -1,4 +1,4 @@
-"""The moves an episode can make, as one table, and what the Task and the EpisodeOfCare say in each state."""
+"""Lists the allowed moves of an episode, and the Task and EpisodeOfCare status of each state."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ class MoveNotListed(NotAllowed):
 
 
 class EpisodeEvent(StrEnum):
-    """What moves an episode."""
+    """An event that moves an episode to another state."""
 
     ACCEPT = "accept"
-    DECLINE = "decline"  # at the signing of the decline letter
+    DECLINE = "decline"  # when the decline letter is signed
     CANCEL = "cancel"
     ENROL = "enrol"
     COMMENCE = "commence"
@@ -26,7 +26,7 @@ class EpisodeEvent(StrEnum):
 
 
 class Actor(StrEnum):
-    """Who may cause a move."""
+    """The role that may cause a move."""
 
     CLINICIAN = "clinician"
     GP = "gp"
@@ -35,7 +35,7 @@ class Actor(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One line of the table. `before` None: the episode begins here."""
+    """One allowed move. `before` is None if the move begins an episode."""
 
     before: EpisodeState | None
     event: EpisodeEvent
@@ -49,7 +49,7 @@ _PLATFORM = frozenset({Actor.PLATFORM})
 _PLATFORM_OR_CLINICIAN = frozenset({Actor.PLATFORM, Actor.CLINICIAN})
 
 MOVES: tuple[Move, ...] = (
-    Move(None, EpisodeEvent.ENROL, EpisodeState.ENROLLED, _PLATFORM),  # came with an export, nobody referred
+    Move(None, EpisodeEvent.ENROL, EpisodeState.ENROLLED, _PLATFORM),  # from an export, without a referral
     Move(EpisodeState.REFERRED, EpisodeEvent.ACCEPT, EpisodeState.ACCEPTED, _CLINICIAN),
     Move(EpisodeState.REFERRED, EpisodeEvent.DECLINE, EpisodeState.DECLINED, _CLINICIAN),
     Move(EpisodeState.REFERRED, EpisodeEvent.CANCEL, EpisodeState.CANCELLED, _GP),
@@ -63,7 +63,7 @@ MOVES: tuple[Move, ...] = (
 )
 
 ENDINGS = frozenset({EpisodeEvent.FINISH, EpisodeEvent.STOP, EpisodeEvent.NEVER_START})
-"""The events that end an episode and queue a discharge letter."""
+"""Events that end an episode and queue its discharge letter."""
 
 
 class TaskStatus(StrEnum):
@@ -104,7 +104,7 @@ TASK_MOVES: Mapping[TaskStatus, frozenset[TaskStatus]] = {
     TaskStatus.COMPLETED: frozenset(),
     TaskStatus.FAILED: frozenset(),
 }
-"""AU eRequesting, without on-hold, which the programme does not know."""
+"""The transitions of AU eRequesting, without on-hold, which the programme does not use."""
 
 _TASK_STATUS = {
     EpisodeState.REFERRED: TaskStatus.RECEIVED,
@@ -133,12 +133,12 @@ _EPISODE_OF_CARE_STATUS = {
 
 
 def moves_from(state: EpisodeState | None, by: Actor | None = None) -> tuple[Move, ...]:
-    """The listed moves out of a state, in the table's order; with `by`, those that this actor may cause."""
+    """The allowed moves from a state, in the table's order; with `by`, only the moves of this actor."""
     return tuple(m for m in MOVES if m.before is state and (by is None or by in m.by))
 
 
 def move(state: EpisodeState | None, event: EpisodeEvent, by: Actor | None = None) -> EpisodeState:
-    """The state after the event. Raises MoveNotListed, naming the moves that are listed."""
+    """The state after the event. Raises MoveNotListed, which names the allowed moves."""
     listed = moves_from(state, by)
     for line in listed:
         if line.event is event:
@@ -149,23 +149,24 @@ def move(state: EpisodeState | None, event: EpisodeEvent, by: Actor | None = Non
 
 
 def task_status(episode: Episode, letter_signed: bool) -> TaskStatus:
-    """What the Task of a referred episode says; the discharge letter's signature is what ends it."""
+    """The Task status of a referred episode; it ends only when the discharge letter is signed."""
     status = _TASK_STATUS[episode.state]
     return TaskStatus.IN_PROGRESS if status in _AFTER_SIGNATURE and not letter_signed else status
 
 
 def episode_of_care_status(episode: Episode) -> EpisodeOfCareStatus:
-    """What the EpisodeOfCare says; no letter changes it."""
+    """The EpisodeOfCare status; it does not depend on letters."""
     return _EPISODE_OF_CARE_STATUS[episode.state]
 
 
 def task_steps(before: TaskStatus, after: TaskStatus) -> tuple[TaskStatus, ...]:
-    """The statuses to publish, in order, to come from one to the other by listed moves only; none if equal.
+    """The statuses to publish, in order, to get from `before` to `after`; empty if they are equal.
 
-    An accepted person who never starts fails through in-progress. Raises TaskMoveNotListed.
+    Only moves of TASK_MOVES are used: an accepted Task whose person never starts becomes in-progress, then failed.
+    Raises TaskMoveNotListed.
     """
     paths: list[tuple[TaskStatus, ...]] = [()]
-    for path in paths:  # grows while it is read: breadth first, and the table has no circle
+    for path in paths:  # grows during the loop: breadth-first search; the table has no cycle
         here = path[-1] if path else before
         if here is after:
             return path

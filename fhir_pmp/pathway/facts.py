@@ -1,4 +1,4 @@
-"""The facts that the rooms of the house hand to one another: people, episodes, referrals, responses."""
+"""Defines the facts that all folders share: people, episodes, referrals, responses and flags."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -24,7 +24,7 @@ from fhir_pmp.instruments.definition import Answers
 
 
 class Sex(StrEnum):
-    """Administrative gender, in FHIR's four words."""
+    """Administrative gender, with FHIR's four codes."""
 
     FEMALE = "female"
     MALE = "male"
@@ -42,7 +42,7 @@ class Moment(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody known to us. The door that registered a person owns name and birth date."""
+    """A registered person. Only the source or client that registered a person may change name and birth date."""
 
     id: PersonId  # also the Patient's resource id
     given: str
@@ -55,7 +55,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Practice:
-    """A GP practice and the practitioner a letter is addressed to, as a referral or a source names them."""
+    """A GP practice and the practitioner that letters go to, as a referral or a source names them."""
 
     organization_id: ResourceId
     organization_identifier: Identifier | None
@@ -66,7 +66,7 @@ class Practice:
 
 
 class EpisodeState(StrEnum):
-    """Where one run through the programme stands (design.md section 5, first table)."""
+    """The state of an episode (design.md section 5, first table)."""
 
     REFERRED = "referred"
     ACCEPTED = "accepted"
@@ -92,7 +92,7 @@ ENDED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """One lesson that was completed."""
+    """One completed lesson."""
 
     number: int
     completed_on: date
@@ -108,20 +108,20 @@ class Episode:
     referral: ReferralId | None
     source: SourceId | None
     enrolment: str | None  # the platform's own id of the enrolment
-    share_with_ehr: bool  # absent is no
-    doubtful: bool  # who this is has not been decided: recorded, scored and flagged, not published
+    share_with_ehr: bool  # consent; absent means no
+    doubtful: bool  # the person's identity is undecided: recorded, scored and flagged, but not published
     referred_on: date | None
     enrolled_on: date | None
     started_on: date | None
     ended_on: date | None
-    end_reason: str | None  # people read it; no code branches on it
+    end_reason: str | None  # for people to read; no code branches on it
     lessons: tuple[Lesson, ...]
     practice: Practice | None  # where letters go
 
 
 @dataclass(frozen=True, slots=True)
 class Referral:
-    """A GP's request, as its sender sees it."""
+    """A GP's referral to the programme, with the ids of its ServiceRequest and Task."""
 
     id: ReferralId
     number: str  # our referral number, quoted by people and by enrolments
@@ -146,10 +146,10 @@ class ResponseStatus(StrEnum):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """One person's filled instrument at one timepoint, in its newest version.
+    """One person's answers to one instrument at one timepoint, in the newest version.
 
-    A msgspec struct: an import makes one for each row and reads back all that a person answered before, and a frozen
-    dataclass of so many fields takes twenty times as long to make.
+    A msgspec struct: an import makes one for each row and reads back the person's earlier responses, and a frozen
+    dataclass with this many fields takes twenty times as long to make.
     """
 
     id: ResponseId  # also the QuestionnaireResponse's resource id
@@ -167,16 +167,16 @@ class Response(msgspec.Struct, frozen=True):
 
 
 class Sharing(StrEnum):
-    """Which side of the house a published resource stands on; who may read it follows from this."""
+    """Who may read a published resource: everybody, the referring practice, or by the person's consent."""
 
-    DEFINITION = "definition"  # nobody's data: definitions, our Organization, practitioners
+    DEFINITION = "definition"  # no person's data: definitions, our Organization, practitioners
     REFERRAL = "referral"  # readable by the practice that sent it, whatever the consent
     RECORD = "record"  # governed by the person's consent (share_with_ehr)
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """What a clinician did about a flag. Only this makes a flag inactive."""
+    """A clinician's action on a flag. Only an acknowledgement makes a flag inactive."""
 
     by: str  # the clinician's name
     at: datetime  # aware
@@ -185,7 +185,7 @@ class Acknowledgement:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A safety answer at or above its item's `flag_from`, raised with the response that gave it."""
+    """A flag for a safety answer at or above its item's `flag_from`; raised when the response is recorded."""
 
     id: FlagId  # also the Flag's resource id
     person: PersonId

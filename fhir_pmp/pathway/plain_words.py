@@ -1,4 +1,4 @@
-"""The plain words of an outcome, each made in one place: dates, answers, directions, the result line."""
+"""Words dates, answers, changes and result lines as letters and pages show them."""
 
 from datetime import date
 from fractions import Fraction
@@ -7,7 +7,7 @@ from fhir_pmp.instruments.definition import Item, Scale
 from fhir_pmp.instruments.scoring import published_text
 
 NOT_ANSWERED = "not answered"
-"""The wording for an item left blank in a response that was received: never a zero, never reassurance."""
+"""The wording for a blank item of a received response: a blank is neither a zero nor good news."""
 
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -16,7 +16,7 @@ _MONTHS = (
 
 
 def plain_date(day: date) -> str:
-    """A date as a letter writes it: "5 April 2026", whatever the machine's locale."""
+    """A date as letters write it: "5 April 2026", independent of the machine's locale."""
     return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
@@ -27,13 +27,13 @@ def label_words(item: Item, answer: int) -> str:
 
 
 def answer_words(item: Item, answer: int) -> str:
-    """The label and the value: "not at all (0)", distinct from "not answered"; the number alone where it is the label."""
+    """The label and value, "not at all (0)"; the number alone if the label is the number."""
     label = label_words(item, answer)
     return label if label == str(answer) else f"{label} ({answer})"
 
 
 def points_words(scale: Scale, points: Fraction) -> str:
-    """A change in plain direction words: "rose by 11 points", "fell by 2.14 points", "stayed the same"."""
+    """A change in words: "rose by 11 points", "fell by 2.14 points", "stayed the same"."""
     if points == 0:
         return "stayed the same"
     amount = published_text(scale, abs(points))
@@ -41,7 +41,7 @@ def points_words(scale: Scale, points: Fraction) -> str:
 
 
 def result_words(improved: int, unchanged: int, worsened: int, not_known: int) -> str:
-    """The result line of a letter."""
+    """The result line of a letter, from the number of measures with each outcome."""
     m = improved + unchanged + worsened + not_known
     measures = "measure" if m == 1 else "measures"
     return f"Of {m} {measures}: {improved} improved, {unchanged} unchanged, {worsened} worsened, {not_known} not known"

@@ -1,4 +1,4 @@
-"""Changes since baseline: which response is a scale's baseline, and what every later one says beside it."""
+"""Chooses each scale's baseline and computes the change at every later timepoint."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -28,12 +28,12 @@ class Baseline:
     response: Response
     score: Score
     score_id: ResourceId
-    words: str  # "Start", or which other timepoint it is and why
+    words: str  # "Start", or the other timepoint and the reason
 
 
 @dataclass(frozen=True, slots=True)
 class NoBaseline:
-    """No score to count from: every change of the scale is not known."""
+    """No usable baseline: the changes of this scale are not known."""
 
     words: str
 
@@ -56,11 +56,11 @@ class ScaleChange:
     after_score: Score
     after_score_id: ResourceId
     comparison: ScoreComparison
-    unconfirmed: tuple[str, ...]  # rule_ids of UNCONFIRMED rules that either score rests on
+    unconfirmed: tuple[str, ...]  # rule_ids of the UNCONFIRMED rules behind either score
 
     @property
     def is_publishable(self) -> bool:
-        """Whether it may leave the house: neither score rests on an UNCONFIRMED rule."""
+        """Whether it may be published: neither score rests on an UNCONFIRMED rule."""
         return not self.unconfirmed
 
 
@@ -71,9 +71,9 @@ ScoredByTimepoint = Mapping[TimepointId, ScoredResponse]
 def scale_changes(
     clinic: ClinicalContext, episode: Episode, scored: Iterable[ScoredResponse]
 ) -> list[ScaleChange]:
-    """Every change since baseline that these responses of one episode give, in instrument, timepoint, scale order.
+    """Computes every change since baseline of one episode, by instrument, timepoint and scale.
 
-    Withdrawn responses count as never given. A scale without a score at either end gives no change.
+    Withdrawn responses are ignored. A scale without a score at baseline or later gives no change.
     """
     by_instrument: dict[InstrumentId, dict[TimepointId, ScoredResponse]] = {}
     for one in not_withdrawn(scored):
@@ -95,7 +95,7 @@ def scale_changes(
 
 
 def not_withdrawn(scored: Iterable[ScoredResponse]) -> list[ScoredResponse]:
-    """The responses that are not withdrawn, the oldest first whatever their order, so that the newest wins."""
+    """The responses that are not withdrawn, oldest first, so that the newest overrides older ones."""
     kept = [one for one in scored if one.response.status is not ResponseStatus.ENTERED_IN_ERROR]
     return sorted(kept, key=_age_order) if len(kept) > 1 else kept
 
@@ -103,9 +103,9 @@ def not_withdrawn(scored: Iterable[ScoredResponse]) -> list[ScoredResponse]:
 def find_baseline(
     clinic: ClinicalContext, episode: Episode, by_timepoint: ScoredByTimepoint, position: int
 ) -> Baseline | NoBaseline:
-    """The baseline of the instrument's scale at that position: start, else a screening near enough before it.
+    """Chooses the baseline of one scale: the start score, else a screening score shortly before it.
 
-    A score in a response that turned out to lie outside its window is no baseline.
+    `position` is the scale's index in its instrument. A score outside its timepoint's window is no baseline.
     """
     if episode.started_on is None:
         return NoBaseline("no baseline: the start of the programme is not known")
@@ -131,7 +131,7 @@ def find_baseline(
 def change_since_baseline(
     clinic: ClinicalContext, baseline: Baseline | NoBaseline, after: ScoredResponse, position: int
 ) -> ScaleChange | None:
-    """The change of the scale at that position from its baseline; None where an end has no score."""
+    """The change of one scale from its baseline; None if either score is missing."""
     after_score = after.scores[position]
     if isinstance(baseline, NoBaseline) or baseline.score.value is None or after_score.value is None:
         return None

@@ -1,4 +1,4 @@
-"""What two exact scores of one scale say beside each other: the change, its direction and a verdict per named rule."""
+"""Compares two exact scores of one scale: points, percent, direction and one verdict per rule."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from fhir_pmp.instruments.scoring import decimal_text, published_text
 from fhir_pmp.pathway.plain_words import points_words
 
 MAX_CACHED_PAIRS = 20_000
-"""Judged pairs remembered for each scale: more than any whole scale has, and a bound for means."""
+"""Comparisons cached for each scale: more than any whole-number scale has, and a limit for means."""
 
 
 class ChangeDirection(StrEnum):
-    """Which way a change points for the person, by the scale's direction alone: no rule, no verdict."""
+    """Whether a change is better or worse by the scale's direction alone; it is not a verdict."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -25,22 +25,22 @@ class ChangeDirection(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ScoreComparison:
-    """A change between two exact scores of one scale. Signs are post - pre."""
+    """The change between two exact scores of one scale; signs are post - pre."""
 
     points: Fraction
     points_text: str  # as published: "11", "-1.14" (two decimals for means)
     percent: Fraction | None  # of the baseline; None at baseline 0
     percent_text: str | None  # as published: "57.9", "-30.0"
     words: str  # "rose by 11 points", "stayed the same"
-    percent_words: str | None  # "57.9%", without a sign: the words say which way
+    percent_words: str | None  # "57.9%", without a sign: `words` gives the direction
     direction: ChangeDirection
     verdicts: tuple[RuleVerdict, ...]  # one per named rule, in the scale's order
-    unconfirmed_rules: frozenset[str]  # rule_ids of the verdicts that bear the UNCONFIRMED mark
-    headline: RuleVerdict | None  # by the scale's headline rule
+    unconfirmed_rules: frozenset[str]  # rule_ids of the verdicts that rest on an UNCONFIRMED rule
+    headline: RuleVerdict | None  # the verdict of the scale's headline rule
 
     @property
     def confirmed(self) -> tuple[RuleVerdict, ...]:
-        """The verdicts that may leave the house."""
+        """The verdicts that may be published: none of them rests on an UNCONFIRMED rule."""
         return tuple(v for v in self.verdicts if v.rule.rule.rule_id not in self.unconfirmed_rules)
 
 
@@ -48,7 +48,7 @@ CompareScores = Callable[[Fraction, Fraction], ScoreComparison]
 
 
 def compile_comparison(scale: Scale) -> CompareScores:
-    """A function from the scores before and after to their Movement; equal pairs are judged once."""
+    """Compiles a function that compares two scores of the scale; results are cached per pair."""
     unconfirmed = frozenset(rule.rule.rule_id for rule in scale.changes if _is_unconfirmed(rule, scale))
 
     # Whole numbers are the key because hashing a Fraction costs more than the look-up it would save.
@@ -90,7 +90,7 @@ def _direction(scale: Scale, points: Fraction) -> ChangeDirection:
 def _is_unconfirmed(rule: ChangeRule, scale: Scale) -> bool:
     if rule.rule.status is RuleStatus.UNCONFIRMED:
         return True
-    # A rule that asks for another band rests on the bands as well.
+    # A rule that requires a change of band depends on the band rule as well.
     return rule.kind is ChangeKind.POINTS_AND_BAND and any(
         bands.id == rule.bands and bands.rule.status is RuleStatus.UNCONFIRMED for bands in scale.band_sets
     )

@@ -1,1 +1,1 @@
-"""The programme as data: definition, loading, timepoints and their windows."""
+"""The programme as data: its definition, loading, timepoints and their windows."""

@@ -1,4 +1,4 @@
-"""The programme as data: its provider, lessons, timepoints, and what commenced, completed and majority mean."""
+"""Defines the programme: provider, lessons, timepoints and the rules of commencing and completing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,17 +20,17 @@ class InstrumentNotOffered(NotUnderstood):
 
 
 class TimepointRole(StrEnum):
-    """What a timepoint is for."""
+    """The purpose of a timepoint."""
 
-    SCREENING = "screening"  # before the programme; the second choice of baseline
+    SCREENING = "screening"  # before the programme; the baseline if there is no usable start score
     START = "start"  # the baseline
-    POST = "post"  # the end of the programme: letters count by it
+    POST = "post"  # the end of the programme; letters report this timepoint
     FOLLOW_UP = "follow_up"
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A postal address, as FHIR parts it."""
+    """A postal address, with the parts of FHIR's Address."""
 
     lines: tuple[str, ...]
     city: str
@@ -41,7 +41,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class CrisisText:
-    """What a person in crisis is told to do in one region, and on whose word."""
+    """The advice for a person in crisis in one region, with its source."""
 
     region: str
     text: str
@@ -50,7 +50,7 @@ class CrisisText:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Who runs the programme, as letters and our Organization name it."""
+    """The organization that runs the programme, as letters and our Organization show it."""
 
     name: str
     identifier: Identifier
@@ -76,7 +76,7 @@ class LessonTitle:
 
 @dataclass(frozen=True, slots=True)
 class Timepoint:
-    """One point at which questionnaires are answered. Days are calendar days from the start of the programme."""
+    """A timepoint at which questionnaires are answered; days count from the start of the programme."""
 
     id: TimepointId
     title: str
@@ -88,7 +88,7 @@ class Timepoint:
     optional: tuple[InstrumentId, ...] = ()  # accepted, never due
 
     def offers(self, instrument: InstrumentId) -> bool:
-        """Whether a response to it is accepted at this timepoint."""
+        """Whether a response to this instrument is accepted at this timepoint."""
         return instrument in self.instruments or instrument in self.optional
 
 
@@ -98,19 +98,19 @@ def lessons_done(episode: Episode) -> int:
 
 
 class CommencedBy(StrEnum):
-    """The two ways to say that a person has commenced."""
+    """The two ways to decide that a person has commenced."""
 
     START_DATE = "start_date"  # the platform gave the day the programme was started
-    LESSONS = "lessons"  # so many lessons are completed
+    LESSONS = "lessons"  # a number of lessons is completed
 
 
 @dataclass(frozen=True, slots=True)
 class CommencementRule:
-    """What "commenced" means here."""
+    """The rule that decides whether a person has commenced."""
 
     rule: Rule
     by: CommencedBy
-    lessons: int = 1  # read with LESSONS only
+    lessons: int = 1  # used with LESSONS only
 
     def is_met_by(self, episode: Episode) -> bool:
         """Whether the episode has commenced."""
@@ -127,13 +127,13 @@ class CompletionRule:
     lessons: int
 
     def is_met_by(self, episode: Episode) -> bool:
-        """Whether the episode has that many lessons completed."""
+        """Whether the episode has at least that many completed lessons."""
         return lessons_done(episode) >= self.lessons
 
 
 @dataclass(frozen=True, slots=True)
 class BaselineRule:
-    """Start, else a screening at most so many days before the start."""
+    """The baseline is the start score, else a screening score at most `within_days` before the start."""
 
     rule: Rule
     within_days: int
@@ -141,14 +141,14 @@ class BaselineRule:
 
 @dataclass(frozen=True)
 class Programme:
-    """The whole of mappings/programme.yaml, checked."""
+    """The checked content of mappings/programme.yaml."""
 
     title: str
     version: str
     provider: Provider
     lessons: tuple[LessonTitle, ...]
     timepoints: tuple[Timepoint, ...]  # in the order of their windows
-    windows: Rule  # on whose word the windows and due days stand
+    windows: Rule  # the source of the windows and due days
     baseline: BaselineRule
     commenced: CommencementRule
     completed_all: CompletionRule
@@ -166,7 +166,7 @@ class Programme:
         return found
 
     def check_offered(self, timepoint: str, instrument: InstrumentId) -> Timepoint:
-        """The timepoint, if it offers that instrument. Raises UnknownTimepoint, NotOfferedThen."""
+        """The timepoint, if it offers that instrument. Raises UnknownTimepoint, InstrumentNotOffered."""
         found = self.timepoint(timepoint)
         if not found.offers(instrument):
             offered = ", ".join((*found.instruments, *found.optional))
@@ -175,7 +175,7 @@ class Programme:
 
     @cached_property
     def later(self) -> tuple[Timepoint, ...]:
-        """The timepoints whose change since baseline is judged, in order."""
+        """The timepoints at which change since baseline is judged, in order."""
         return tuple(t for t in self.timepoints if t.role in (TimepointRole.POST, TimepointRole.FOLLOW_UP))
 
     @cached_property
@@ -185,7 +185,7 @@ class Programme:
 
     @cached_property
     def screening(self) -> Timepoint:
-        """The timepoint that is the second choice of baseline."""
+        """The timepoint that gives the baseline if there is no usable start score."""
         return self._of(TimepointRole.SCREENING)
 
     @cached_property
@@ -195,7 +195,7 @@ class Programme:
 
     @cached_property
     def instruments(self) -> tuple[InstrumentId, ...]:
-        """Every instrument the programme knows: those that are due somewhere first, each once."""
+        """Every instrument of the programme, each once; instruments that are due come first."""
         due = [instrument for timepoint in self.timepoints for instrument in timepoint.instruments]
         optional = [instrument for timepoint in self.timepoints for instrument in timepoint.optional]
         return tuple(dict.fromkeys(due + optional))

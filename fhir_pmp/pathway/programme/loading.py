@@ -1,4 +1,4 @@
-"""mappings/programme.yaml becomes the programme: all of it, or every fault."""
+"""Loads mappings/programme.yaml, or reports every fault of the file."""
 
 import re
 from pathlib import Path
@@ -30,7 +30,7 @@ _ROLES_AFTER_START = (TimepointRole.POST, TimepointRole.FOLLOW_UP)
 
 
 def load_programme(path: Path, instruments: Instruments) -> Programme:
-    """The programme of the file, its instruments checked against those we know.
+    """Loads the programme and checks its instruments against the known ones.
 
     Raises MappingFaults with every fault of the file.
     """
@@ -42,7 +42,7 @@ def load_programme(path: Path, instruments: Instruments) -> Programme:
 
 
 def check_programme(path: Path, instruments: Instruments) -> list[Fault]:
-    """Everything that is wrong with the file; empty when `load_programme` would load it."""
+    """Every fault of the file; empty if `load_programme` would load it."""
     faults: list[Fault] = []
     _read_file(path, instruments, faults)
     return faults
@@ -103,7 +103,7 @@ def _timepoints(table: MappingTable, instruments: Instruments) -> tuple[Timepoin
     before = table.faults_so_far
     entries = table.tables("timepoints")
     timepoints = tuple(_timepoint(entry, instruments) for entry in entries)
-    # With stand-ins for faulty fields nothing fits together; those faults would hide the real ones.
+    # Faulty fields were replaced by placeholders; checks across fields would report those instead of the real faults.
     if table.faults_so_far == before:
         _check_together(table, entries, timepoints, instruments)
     return timepoints

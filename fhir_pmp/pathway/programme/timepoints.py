@@ -1,4 +1,4 @@
-"""When a timepoint is open and due in the clinic's zone, and the four ways in which a result can be absent."""
+"""Computes when timepoints are open and due, and why a result is absent."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -26,11 +26,11 @@ class BeforeEarliestDate(NotUnderstood):
 
 
 EARLIEST_DATE = date(1850, 1, 1)
-"""No day of a living person lies before it (policy). Near the calendar's first day no window or zone can be reckoned."""
+"""Earlier dates are refused (policy): no living person has one, and windows near year 1 cannot be computed."""
 
 
 class AbsenceKind(StrEnum):
-    """The four ways in which a result can be absent."""
+    """The four reasons for an absent result."""
 
     NOT_OFFERED = "not_offered"
     NOT_YET_DUE = "not_yet_due"
@@ -40,7 +40,7 @@ class AbsenceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """Why there is no score. Never a zero, never "no change"."""
+    """The reason why there is no score. An absent score is neither a zero nor "no change"."""
 
     kind: AbsenceKind
     due_on: date | None = None  # NOT_YET_DUE: None while the start is not known
@@ -49,7 +49,7 @@ class Absence:
 
     @property
     def text(self) -> str:
-        """The one wording of this absence."""
+        """The wording of this absence in letters and on pages."""
         if self.kind is AbsenceKind.NOT_YET_DUE:
             when = plain_date(self.due_on) if self.due_on else "dated once the programme starts"
             return f"not yet due ({when})"
@@ -81,7 +81,7 @@ def day_of(moment: Moment, zone: ZoneInfo) -> date:
 
 
 def window(timepoint: Timepoint, episode: Episode) -> Window | None:
-    """The timepoint's window; None while the start is not known. Calendar days, so no clock change moves it."""
+    """The timepoint's window in calendar days; None while the start is not known."""
     if episode.started_on is None:
         return None
     opens, closes = timedelta(days=timepoint.opens_day), timedelta(days=timepoint.closes_day)
@@ -104,10 +104,10 @@ def is_within_window(timepoint: Timepoint, episode: Episode, moment: Moment, zon
 def check_moment(
     programme: Programme, episode: Episode, timepoint: str, moment: Moment, now: datetime, zone: ZoneInfo
 ) -> None:
-    """Refuse a moment to come, or outside the timepoint's window.
+    """Refuses a moment in the future or outside the timepoint's window.
 
-    Before the start is known, what opens before the start is accepted, and judged once it is known (`fits`).
-    Raises BeforeAnybodyLiving, InTheFuture, OutsideWindow, UnknownTimepoint.
+    While the start is not known, a timepoint that opens before the start is accepted; `is_within_window` decides
+    once the start is known. Raises BeforeEarliestDate, InTheFuture, OutsideWindow, UnknownTimepoint.
     """
     point = programme.timepoint(timepoint)
     if moment.on < EARLIEST_DATE:
@@ -124,7 +124,7 @@ def check_moment(
 
 
 def has_closed(timepoint: Timepoint, episode: Episode, now: datetime, zone: ZoneInfo) -> bool:
-    """Whether the timepoint's window has passed; no while the start is not known."""
+    """Whether the timepoint's window has passed; False while the start is not known."""
     open_days = window(timepoint, episode)
     return open_days is not None and today(now, zone) > open_days.closes_on
 
@@ -132,12 +132,12 @@ def has_closed(timepoint: Timepoint, episode: Episode, now: datetime, zone: Zone
 def absence_of_response(
     timepoint: Timepoint, episode: Episode, instrument: InstrumentId, now: datetime, zone: ZoneInfo
 ) -> Absence:
-    """Why no response to the instrument is there at the timepoint (the first three absences)."""
+    """Why the timepoint has no response to the instrument (the first three absences)."""
     if instrument not in timepoint.instruments:
         return Absence(AbsenceKind.NOT_OFFERED)
     due = due_on(timepoint, episode)
     if due is None or (episode.started_on is None and timepoint.role is not TimepointRole.SCREENING):
-        # An episode that ended before it began leaves nothing to wait for.
+        # An episode that ended before its start will never have this response.
         ended = episode.state in ENDED
         return Absence(AbsenceKind.NOT_OFFERED if ended else AbsenceKind.NOT_YET_DUE)
     if today(now, zone) < due:
@@ -146,14 +146,14 @@ def absence_of_response(
 
 
 def absence_of_score(score: Score) -> Absence:
-    """Why a response that was received has no score (the fourth absence)."""
+    """Why a received response has no score (the fourth absence)."""
     return Absence(AbsenceKind.NOT_SCORABLE, answered=score.answered, items=score.answered + score.blanks)
 
 
 def next_due(
     programme: Programme, episode: Episode, now: datetime, zone: ZoneInfo
 ) -> tuple[Timepoint, date] | None:
-    """The next timepoint that is to come and its due day; None when none is."""
+    """The next timepoint that becomes due after today, with its due day; None if there is none."""
     for timepoint in programme.timepoints:
         due = due_on(timepoint, episode)
         if due is not None and due > today(now, zone):

@@ -1,1 +1,1 @@
-"""The outcome summary of one episode, line by line."""
+"""The outcome summary of one episode: scales, categories, safety answers and engagement."""

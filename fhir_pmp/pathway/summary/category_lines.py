@@ -1,4 +1,4 @@
-"""Answers that are told by their label and never summed: satisfaction, impression of change."""
+"""Lists answers that are shown by label and never summed, such as satisfaction."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def category_lines(
     instruments: Iterable[Instrument],
     current_responses: dict[tuple[InstrumentId, TimepointId], Response],
 ) -> tuple[CategoryLine, ...]:
-    """Every item of the instruments without a scale, where they are due or were received."""
+    """One line for each item of instruments without a scale, wherever due or received."""
     return tuple(
         _line(context, timepoint, instrument, item, current_responses.get((instrument.id, timepoint.id)))
         for instrument in instruments

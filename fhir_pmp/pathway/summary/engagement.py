@@ -1,4 +1,4 @@
-"""How far a person went: started or not, how many lessons, why they stopped."""
+"""Summarises a person's engagement: dates, lessons, and which programme criteria are met."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -10,20 +10,20 @@ from fhir_pmp.pathway.programme.definition import Programme, lessons_done
 
 @dataclass(frozen=True, slots=True)
 class CriterionResult:
-    """Whether a definition of the programme is met, and by which rule."""
+    """Whether a criterion of the programme is met, with the rule that defines it."""
 
     is_met: bool
     rule: Rule
 
     @property
     def unconfirmed(self) -> bool:
-        """Whether the definition itself is UNCONFIRMED: shown on the page with that mark, never in a letter."""
+        """Whether the rule is UNCONFIRMED: shown on pages with that mark, never in a letter."""
         return self.rule.status is RuleStatus.UNCONFIRMED
 
 
 @dataclass(frozen=True, slots=True)
 class Engagement:
-    """What a letter and a page say of a person's part in the programme."""
+    """A person's engagement as letters and pages show it."""
 
     state: EpisodeState
     enrolled_on: date | None

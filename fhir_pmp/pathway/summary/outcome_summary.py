@@ -1,4 +1,4 @@
-"""The only outcome summary: pages, API, command and letters all say what it says."""
+"""Builds the one outcome summary that pages, API, command line and letters show."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ from fhir_pmp.pathway.summary.summary_context import SummaryContext
 
 
 class Outcome(StrEnum):
-    """How a result line counts one measure."""
+    """The outcome of one measure in a result line."""
 
     IMPROVED = "improved"
     UNCHANGED = "unchanged"
@@ -42,16 +42,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """One measure at one later timepoint, by its headline rule."""
+    """The outcome of one measure at one later timepoint, by its headline rule."""
 
     outcome: Outcome
-    verdict: RuleVerdict | None  # None where there was nothing to judge
-    reason: str | None  # why it is not known
+    verdict: RuleVerdict | None  # None if a score was missing
+    reason: str | None  # why the outcome is not known
 
 
 @dataclass(frozen=True, slots=True)
 class TimepointCell:
-    """One scale at one timepoint. Either the score has a value or the absence says why not."""
+    """One scale at one timepoint: a score with a value, or the reason of its absence."""
 
     timepoint: TimepointId
     title: str
@@ -60,9 +60,9 @@ class TimepointCell:
     score: Score | None
     absence: Absence | None
     amended: bool
-    outside_window: bool  # became so when the start was learnt; such a score is no baseline
+    outside_window: bool  # known only once the start is known; such a score is no baseline
     change: ScaleChange | None  # since baseline, at later timepoints
-    headline: Headline | None  # for measures (scales with a headline rule) where they are due
+    headline: Headline | None  # for measures (scales with a headline rule) at timepoints where they are due
 
     @property
     def text(self) -> str:
@@ -73,7 +73,7 @@ class TimepointCell:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know beside the score: blanks, proration, amendment."""
+        """Remarks to show with the score: blanks, proration, amendment, window."""
         notes = []
         if self.score is not None and self.score.value is not None and self.score.blanks:
             items = self.score.answered + self.score.blanks
@@ -87,7 +87,7 @@ class TimepointCell:
 
 @dataclass(frozen=True, slots=True)
 class ScaleOutcome:
-    """One scale through the whole programme."""
+    """One scale at all timepoints of the programme."""
 
     instrument: Instrument
     scale: Scale
@@ -101,7 +101,7 @@ class ScaleOutcome:
 
 @dataclass(frozen=True, slots=True)
 class ResultLine:
-    """How many measures went which way between baseline and one later timepoint."""
+    """How many measures improved, stayed or worsened between baseline and one later timepoint."""
 
     timepoint: TimepointId
     improved: int
@@ -129,20 +129,20 @@ class Summary:
     flags: tuple[FlagLine, ...]
     results: tuple[ResultLine, ...]  # one for every later timepoint
     next_due: tuple[TimepointId, date] | None
-    made_from: tuple[tuple[ResponseId, int], ...]  # the responses that stand and their versions
+    made_from: tuple[tuple[ResponseId, int], ...]  # the responses used and their versions
 
     def result(self, timepoint: TimepointId) -> ResultLine:
-        """The result line of a later timepoint; a letter takes that of post. Raises KeyError."""
+        """The result line of a later timepoint; letters use post. Raises KeyError."""
         return {line.timepoint: line for line in self.results}[timepoint]
 
     def measures(self, timepoint: TimepointId, outcome: Outcome) -> tuple[ScaleOutcome, ...]:
-        """The measures that went that way at the timepoint (a letter's "Deterioration" names the worsened)."""
+        """The measures with that outcome at the timepoint; a letter's "Deterioration" lists the worsened."""
         found = ((one, one.at(timepoint).headline) for one in self.scales)
         return tuple(one for one, headline in found if headline is not None and headline.outcome is outcome)
 
     @property
     def unacknowledged(self) -> tuple[FlagLine, ...]:
-        """The flags nobody has acted on: a discharge letter cannot be signed while there is one."""
+        """The flags without an acknowledgement; they block the signature of a discharge letter."""
         return tuple(line for line in self.flags if line.flag.acknowledgement is None)
 
 
@@ -154,9 +154,9 @@ def summarise(
     flags: Sequence[Flag],
     now: datetime,
 ) -> Summary:
-    """The outcome summary of one episode, from its responses in their newest versions and its flags.
+    """Builds the summary of one episode from its newest responses and its flags.
 
-    Withdrawn responses leave it; their flags stay. The order of what is given does not matter. `now` is aware.
+    Withdrawn responses are left out, but their flags stay. Responses and flags may come in any order. `now` is aware.
     """
     context = SummaryContext(clinic, episode, now)
     scored = not_withdrawn(
@@ -191,7 +191,7 @@ def summarise(
 
 
 def _shown(clinic: ClinicalContext, at: Mapping[InstrumentId, ScoredByTimepoint]) -> list[Instrument]:
-    """What is due somewhere, and what is only accepted once it was received."""
+    """Instruments that are due at some timepoint, and optional ones with a response."""
     due = {name for timepoint in clinic.programme.timepoints for name in timepoint.instruments}
     return [clinic.instruments[name] for name in clinic.programme.instruments if name in due or at[name]]
 

@@ -1,4 +1,4 @@
-"""The safety answers, each on its own whatever the total, and the flags they raised."""
+"""Lists safety answers, each independent of any total score, and their flags."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from fhir_pmp.pathway.programme.timepoints import Absence
 from fhir_pmp.pathway.summary.summary_context import SummaryContext
 
 CurrentResponses = Mapping[tuple[InstrumentId, TimepointId], Response]
-"""The responses that stand, by instrument and timepoint."""
+"""The responses that are not withdrawn, by instrument and timepoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +36,18 @@ class SafetyLine:
 
     @property
     def unanswered(self) -> bool:
-        """A response is there and leaves the item blank."""
+        """Whether a received response leaves the item blank."""
         return self.response is not None and self.answer is None
 
     @property
     def acknowledged(self) -> bool:
-        """A flag was raised and a clinician has acted on it."""
+        """Whether a clinician has acknowledged the flag of this answer."""
         return self.flag is not None and self.flag.acknowledgement is not None
 
 
 @dataclass(frozen=True, slots=True)
 class FlagLine:
-    """One flag, and what became of the response that raised it. Neither fate makes a flag inactive."""
+    """One flag, with later changes of its response. No change of the response makes a flag inactive."""
 
     flag: Flag
     title: str
@@ -57,7 +57,7 @@ class FlagLine:
 
 
 def flagged_answers(instrument: Instrument, response: Response) -> list[tuple[SafetyItem, int]]:
-    """The safety items whose answer reaches their threshold, with the answer: each raises a flag."""
+    """The safety items whose answer reaches the threshold, with the answer; each raises a flag."""
     return [
         (safety, response.answers[safety.item])
         for safety in instrument.safety_items
@@ -66,14 +66,14 @@ def flagged_answers(instrument: Instrument, response: Response) -> list[tuple[Sa
 
 
 def is_alert(safety: SafetyItem, answer: int | None) -> bool:
-    """Whether the answer reaches the item's published threshold; without one, or unanswered, it never does."""
+    """Whether the answer reaches the item's published threshold; False without a threshold or answer."""
     return safety.flag_from is not None and answer is not None and answer >= safety.flag_from
 
 
 def safety_lines(
     context: SummaryContext, current_responses: CurrentResponses, flags: Iterable[Flag]
 ) -> tuple[SafetyLine, ...]:
-    """Every safety item at every timepoint where its instrument is due or was received."""
+    """One line for each safety item and timepoint where its instrument is due or received."""
     raised = {(flag.response, flag.item): flag for flag in flags}
     programme = context.clinic.programme
     return tuple(
@@ -128,7 +128,7 @@ def _line(
 def flag_lines(
     clinic: ClinicalContext, responses: Sequence[Response], flags: Iterable[Flag]
 ) -> tuple[FlagLine, ...]:
-    """The flags, the oldest first, those of one import in the programme's order; each with what became of its response."""
+    """One line for each flag, oldest first; flags of one import in the order of timepoints."""
     by_id = {response.id: response for response in responses}
     place = {timepoint.id: number for number, timepoint in enumerate(clinic.programme.timepoints)}
     lines = []

@@ -1,4 +1,4 @@
-"""One episode seen at one moment: what every line of its summary is judged against."""
+"""Holds the clinic, episode and time that every line of a summary is computed from."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,16 +12,16 @@ from fhir_pmp.pathway.programme.timepoints import Absence, absence_of_response, 
 
 @dataclass(frozen=True, slots=True)
 class SummaryContext:
-    """The clinic, the episode and the time at which it is looked at (aware)."""
+    """The clinic, the episode and the time of the summary (aware)."""
 
     clinic: ClinicalContext
     episode: Episode
     now: datetime
 
     def absence(self, timepoint: Timepoint, instrument: InstrumentId) -> Absence:
-        """Why no response to the instrument is there."""
+        """Why the timepoint has no response to the instrument."""
         return absence_of_response(timepoint, self.episode, instrument, self.now, self.clinic.zone)
 
     def is_outside_window(self, timepoint: Timepoint, response: Response) -> bool:
-        """Whether the response turned out to lie outside the timepoint's window."""
+        """Whether the response lies outside the timepoint's window; False while the start is not known."""
         return is_within_window(timepoint, self.episode, response.authored, self.clinic.zone) is False

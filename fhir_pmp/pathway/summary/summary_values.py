@@ -1,4 +1,4 @@
-"""The outcome summary as plain JSON values: the one form that the API and the command give out."""
+"""Converts the outcome summary to JSON values for the API and the command line."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from fhir_pmp.pathway.summary.safety_lines import FlagLine, SafetyLine
 
 
 def summary_values(summary: Summary) -> dict[str, Any]:
-    """The summary as dicts, lists, texts, whole numbers, booleans and nulls; scores are decimal texts."""
+    """The summary as JSON values; scores are decimal texts, so that no digit is lost."""
     return {
         "person": summary.person,
         "episode": summary.episode,
