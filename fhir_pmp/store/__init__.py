@@ -1,4 +1,4 @@
-"""The only SQL: what the house remembers, one repository per file, the same on SQLite and PostgreSQL."""
+"""Stores all data by SQL, one repository per module, the same on SQLite and PostgreSQL."""
 
 from fhir_pmp.store.database import Store
 from fhir_pmp.store.unit_of_work import UnitOfWork

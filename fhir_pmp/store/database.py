@@ -1,4 +1,4 @@
-"""The store: transactions in which the books are read and written, on SQLite or PostgreSQL."""
+"""Opens transactions on the database, SQLite or PostgreSQL, each with its unit of work."""
 
 import copy
 import sqlite3
@@ -31,12 +31,12 @@ _TRANSIENT_CODES = frozenset(
 
 
 class Store:
-    """One database. Each transaction is a `with` block: it commits at its end, or nothing of it was."""
+    """One database. Each transaction is a `with` block: it commits at the end, or rolls back on an error."""
 
     def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS) -> None:
         self._busy_seconds = busy_seconds
         self._writer, self._reader = open_engines(url, busy_seconds)
-        # SQLite lets waiting writers sleep and race; threads of one process take turns instead.
+        # In SQLite waiting writers sleep and race for the lock; the threads of one process take turns instead.
         is_sqlite = self._writer.dialect.name == "sqlite"
         self._write_lock = threading.Lock() if is_sqlite else None
         self._wal_checkpointer = WalCheckpointer(self._writer) if is_sqlite else None
@@ -47,7 +47,7 @@ class Store:
 
     @contextmanager
     def begin(self) -> Iterator[UnitOfWork]:
-        """A transaction that records facts and may publish; one at a time, on both databases.
+        """Begins a transaction that may publish; one at a time, on both databases.
 
         Raises StoreBusy when its turn does not come, the disk is full or the database is out of reach.
         """
@@ -62,21 +62,21 @@ class Store:
 
     @contextmanager
     def begin_without_publishing(self) -> Iterator[UnitOfWork]:
-        """A transaction for book-keeping that publishes nothing: deliveries, sessions, audit. Raises StoreBusy.
+        """Begins a transaction that publishes nothing: deliveries, sessions, audit. Raises StoreBusy.
 
-        On PostgreSQL it runs beside those that publish.
+        On PostgreSQL it runs in parallel with those that publish.
         """
         with self._writing() as connection:
             yield UnitOfWork(connection, may_publish=False)
 
     @contextmanager
     def read(self) -> Iterator[UnitOfWork]:
-        """Reads one state of everything; waits for nobody. Raises StoreBusy when the database is out of reach."""
+        """Reads one snapshot of the database, without waiting for writers. Raises StoreBusy if it cannot be reached."""
         with _translate_errors(), self._reader.connect() as connection, connection.begin():
             yield UnitOfWork(connection, may_publish=False)
 
     def fenced_by(self, lease: JobLease) -> "Store":
-        """The same database for whoever does a duty: each transaction that writes raises DutyLost once another has it.
+        """Returns the same database, writable only while the job lease is held; else writes raise JobLeaseLost.
 
         Checked inside the transaction and held to its end: a process that was paused past its lease writes nothing.
         """
@@ -85,7 +85,7 @@ class Store:
         return fenced
 
     def check(self) -> None:
-        """Refuses a database that could forget what it acknowledged, or is not migrated.
+        """Checks that the database is durable and migrated.
 
         Raises NotDurable, NotMigrated, StoreBusy.
         """

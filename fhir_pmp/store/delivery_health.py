@@ -1,4 +1,4 @@
-"""How delivery to each destination is doing, by what truly got through: counts and moments, nothing about anybody."""
+"""Reports the health of delivery to each destination: counts and times, without personal data."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -21,27 +21,27 @@ _CALLING_STATES = ("closed", "recovering")
 
 @dataclass(frozen=True, slots=True)
 class DestinationHealth:
-    """One destination as the database knows it. A moment is absent where there was none."""
+    """The health of one destination. A time is None where the event never happened."""
 
     destination: DestinationId
     counts: Mapping[DeliveryState, int]  # every state
-    last_sent_at: datetime | None  # when something last truly got through
-    oldest_unsent_at: datetime | None  # of what is pending or in flight: since when the oldest was queued
-    oldest_waiting_at: datetime | None  # of what waits for a person or for what it refers to
-    pulled_at: Mapping[str, datetime | None]  # by type: when a pull last came to its last page
-    reconciled_at: datetime | None  # when both sides were last compared to the end
+    last_sent_at: datetime | None  # when a delivery was last acknowledged
+    oldest_unsent_at: datetime | None  # of pending and in-flight deliveries: when the oldest was queued
+    oldest_waiting_at: datetime | None  # of deliveries that wait for a person or for another resource
+    pulled_at: Mapping[str, datetime | None]  # by type: when a pull last reached its last page
+    reconciled_at: datetime | None  # when a reconciliation last ended
     breaker: Breaker
-    work_items: Mapping[str, int]  # by kind: open ones about this destination or a delivery to it
+    work_items: Mapping[str, int]  # by kind: open work items about this destination or a delivery to it
 
     @property
     def last_pull_at(self) -> datetime | None:
-        """When all that is pulled was last complete; None where something never was, or nothing is pulled."""
+        """When all pulled types were last complete; None if a type never was, or nothing is pulled."""
         ends = list(self.pulled_at.values())
         return None if not ends or None in ends else min(end for end in ends if end is not None)
 
     @property
     def attention(self) -> tuple[str, ...]:
-        """Why a person should look, in our words; none where nobody need."""
+        """The reasons why a person should look at this destination, as sentences; empty if there are none."""
         reasons = [] if self.breaker.state in _CALLING_STATES else [f"the breaker is {self.breaker.state}"]
         reasons += [f"{count} open: {kind}" for kind, count in sorted(self.work_items.items())]
         return tuple(reasons)
@@ -49,12 +49,12 @@ class DestinationHealth:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How delivery is doing, whoever asks and of whichever process."""
+    """The health of delivery, the same from whichever process it is asked."""
 
     at: datetime
-    leader_until: datetime | None  # until when some sync process leads; absent: none does
+    leader_until: datetime | None  # until when a sync process leads; None: none does
     destinations: tuple[DestinationHealth, ...]
-    work_items: Mapping[tuple[str, str], int]  # all that are open, by kind and role
+    work_items: Mapping[tuple[str, str], int]  # all open work items, by kind and role
 
     @property
     def has_leader(self) -> bool:
@@ -63,7 +63,7 @@ class Health:
 
     @property
     def attention(self) -> tuple[str, ...]:
-        """Why a person should look; none where nobody need."""
+        """The reasons why a person should look; empty if there are none."""
         own = () if self.has_leader else ("no sync process is at work",)
         return own + tuple(
             f"{entry.destination}: {why}" for entry in self.destinations for why in entry.attention
@@ -71,13 +71,13 @@ class Health:
 
 
 class DeliveryHealth:
-    """Answers from the database alone, so that every process that is asked says the same."""
+    """Assesses health from the database alone, so that every process reports the same."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
     def assess(self, destinations: Collection[DestinationId], *, now: datetime) -> Health:
-        """How these destinations are doing."""
+        """Assesses the health of these destinations."""
         lease = Leases(self._connection).find(TIMERS)
         counts = DeliveryQueries(self._connection).counts()
         return Health(
@@ -140,7 +140,7 @@ class DeliveryHealth:
 
 
 def health_values(health: Health) -> dict[str, object]:
-    """Health as JSON tells it: ages in whole seconds, `null` where something never happened."""
+    """Health as JSON values: ages in whole seconds, `null` where the event never happened."""
     return {
         "status": "attention" if health.attention else "ok",
         "attention": list(health.attention),

@@ -1,26 +1,26 @@
-"""What the store says when it cannot do what it was asked."""
+"""The errors that the store raises."""
 
 from fhir_pmp.errors import NotAllowed, NotFound, TryLater
 
 
 class NotStored(NotFound):
-    """Nothing is kept under that id."""
+    """Nothing is stored under that id."""
 
 
 class StoreBusy(TryLater):
-    """The database was locked, full or out of reach; nothing of this transaction was kept."""
+    """The database was locked, full or out of reach; this transaction was rolled back."""
 
 
 class ChangedMeanwhile(NotAllowed):
-    """Somebody else changed it since it was read. Read it again and decide again."""
+    """It was changed since it was read. Read it again and decide again."""
 
 
 class AlreadyStored(NotAllowed):
-    """The key is taken already, or what it refers to is not kept."""
+    """The key is taken already, or what it refers to is not stored."""
 
 
 class NotDurable(NotAllowed):
-    """The database is set up so that it could lose what we said we had kept. The operator changes its settings."""
+    """The database could lose acknowledged data with its present settings. The operator changes them."""
 
 
 class NotMigrated(NotAllowed):

@@ -1,4 +1,4 @@
-"""What arrived, kept verbatim before it is understood, with the answer it first got."""
+"""Stores received bodies verbatim before they are parsed, each with its first reply."""
 
 import hashlib
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from fhir_pmp.store.tables.inbox import IS_RECEIVED, inbox
 
 
 class ArrivalState(StrEnum):
-    """How far an arrival got."""
+    """The processing state of an arrival."""
 
     RECEIVED = "received"
     DONE = "done"
@@ -22,7 +22,7 @@ class ArrivalState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One body as it came in."""
+    """One body as received."""
 
     id: int
     channel: str  # "referral", ...
@@ -37,13 +37,13 @@ class Arrival:
 
 
 class Inbox:
-    """Arrivals, each body of a sender once."""
+    """The inbox: each body of a sender is stored once."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
     def add(self, channel: str, sender: str, body: bytes, *, now: datetime) -> Arrival:
-        """The arrival as kept: a new one, or the earlier one of the same bytes with its first answer."""
+        """Stores the body; returns the new arrival, or the earlier one of the same bytes with its first reply."""
         digest = hashlib.sha256(body).hexdigest()
         query = sa.select(inbox).where(
             inbox.c.channel == channel, inbox.c.sender == sender, inbox.c.sha256 == digest
@@ -65,14 +65,14 @@ class Inbox:
         return _arrival(added.one())
 
     def get(self, arrival: int) -> Arrival:
-        """The arrival. Raises NotStored."""
+        """Returns the arrival. Raises NotStored."""
         row = self._connection.execute(sa.select(inbox).where(inbox.c.id == arrival)).one_or_none()
         if row is None:
             raise NotStored("no such arrival", field="inbox")
         return _arrival(row)
 
     def list_by_key(self, channel: str, sender: str, key: str) -> list[Arrival]:
-        """Everything this sender sent under one key of its own, oldest first."""
+        """Lists the arrivals that this sender sent under one key of its own, oldest first."""
         query = sa.select(inbox).where(
             inbox.c.channel == channel, inbox.c.sender == sender, inbox.c.key == key
         )
@@ -81,7 +81,7 @@ class Inbox:
     def record_reply(
         self, arrival: int, state: ArrivalState, *, key: str | None, status: int, body: bytes
     ) -> None:
-        """Keeps what was answered; the first answer stands."""
+        """Stores the reply; an earlier reply is kept."""
         self._connection.execute(
             sa.update(inbox)
             .where(inbox.c.id == arrival, inbox.c.reply_status.is_(None))
@@ -89,12 +89,12 @@ class Inbox:
         )
 
     def close(self, arrival: int, state: ArrivalState, *, key: str | None = None) -> None:
-        """It was understood, or never will be; what was answered stands."""
+        """Sets the final state of an arrival; its reply is kept."""
         values = {"state": state.value} | ({} if key is None else {"key": key})
         self._connection.execute(sa.update(inbox).where(inbox.c.id == arrival).values(**values))
 
     def reopen(self, arrival: int) -> None:
-        """The same bytes came again and may mean something new: it is to be looked at once more."""
+        """Marks an arrival to be processed again: the same bytes came again and may have another meaning now."""
         self._connection.execute(
             sa.update(inbox).where(inbox.c.id == arrival).values(state=ArrivalState.RECEIVED.value)
         )
@@ -102,7 +102,7 @@ class Inbox:
     def list_unprocessed(
         self, channel: str, *, sender: str | None = None, after: int = 0, limit: int = 200
     ) -> list[Arrival]:
-        """What came by this door and is not understood yet, oldest first, the next `limit` after a number."""
+        """Lists unprocessed arrivals of a channel, oldest first: the next `limit` after an id."""
         query = sa.select(inbox).where(inbox.c.channel == channel, sa.text(IS_RECEIVED), inbox.c.id > after)
         if sender is not None:
             query = query.where(inbox.c.sender == sender)
@@ -111,7 +111,7 @@ class Inbox:
     def list_by_channel(
         self, channel: str, *, sender: str | None = None, after: int = 0, limit: int = 10_000
     ) -> list[Arrival]:
-        """What came by this door, from this sender or from anybody, oldest first, the next `limit` after a number."""
+        """Lists the arrivals of a channel, of one or all senders, oldest first: the next `limit` after an id."""
         query = sa.select(inbox).where(inbox.c.channel == channel, inbox.c.id > after)
         if sender is not None:
             query = query.where(inbox.c.sender == sender)

@@ -1,4 +1,4 @@
-"""Who leads: one holder at a time for a named duty, until the lease ends, fenced by an epoch."""
+"""Job leases: one process at a time does a named job, until its lease ends, fenced by an epoch."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,22 +17,22 @@ _PUT = BulkInsert(
     "until",
     "epoch",
     on_conflict="ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until, "
-    # A renewal goes on under its epoch; whoever takes over begins the next, and the former one's work ends there.
+    # A renewal keeps the epoch. A new holder begins the next one, which fences off the former holder.
     "epoch = leases.epoch + CASE WHEN leases.holder = excluded.holder THEN 0 ELSE 1 END",
 )
 _NO_HOLDER = ""
 
 TIMERS = "timers"
-"""The duty of one sync process among several: letters, timekeeping, reviews, pull and reconcile."""
+"""The job that one of several sync processes does: letters, episode endings, reviews, pull and reconcile."""
 
 
 class JobLeaseLost(NotAllowed):
-    """Another process holds this duty now: what was begun under it is theirs to do, and changes nothing here."""
+    """Another process holds this job lease now; work begun under the earlier lease is not stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobLease:
-    """A named duty as one process holds it. It counts only while its epoch is the newest of that name."""
+    """The lease of a named job. It is valid only while its epoch is the newest of that name."""
 
     name: str
     holder: str
@@ -41,7 +41,7 @@ class JobLease:
 
 
 class Leases:
-    """Named duties that one process holds at a time."""
+    """The job leases, one holder at a time for each name."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
@@ -49,9 +49,9 @@ class Leases:
     def acquire(
         self, name: str, holder: str, *, now: datetime, duration: timedelta, force: bool = False
     ) -> JobLease | None:
-        """The duty, if this holder has it from now on; its own lease is renewed. By force: whoever else has it.
+        """Takes or renews the lease; None if another process holds it. `force` takes it in any case.
 
-        A lease that is to last more than twice as long as ours was taken by a clock that is wrong: it counts as ended.
+        A lease that would last more than twice `duration` was taken by a wrong clock and counts as ended.
         """
         query = sa.select(leases.c.holder, leases.c.until).where(leases.c.name == name).with_for_update()
         row = self._connection.execute(query).one_or_none()
@@ -66,7 +66,7 @@ class Leases:
         return self.find(name)
 
     def find(self, name: str) -> JobLease | None:
-        """Who has or last had the duty; None where nobody ever had it or it was given back."""
+        """The current or last lease of this name; None if there was none or it was released."""
         query = sa.select(leases.c.holder, leases.c.epoch, leases.c.until).where(leases.c.name == name)
         row = self._connection.execute(query).one_or_none()
         return (
@@ -76,14 +76,14 @@ class Leases:
         )
 
     def require_held(self, lease: JobLease) -> None:
-        """Keeps others from taking the duty over before this transaction ends. Raises DutyLost."""
+        """Keeps other processes from taking the lease before this transaction ends. Raises JobLeaseLost."""
         query = sa.select(leases.c.holder, leases.c.epoch).where(leases.c.name == lease.name)
         row = self._connection.execute(query.with_for_update(read=True)).one_or_none()
         if row is None or (row.holder, row.epoch) != (lease.holder, lease.epoch):
             raise JobLeaseLost(field=lease.name)
 
     def release_lease(self, name: str, holder: str) -> None:
-        """Ends this holder's lease. The epoch stays, so that it never counts backwards."""
+        """Ends this holder's lease. The epoch is kept, so that it never decreases."""
         self._connection.execute(
             sa.update(leases)
             .where(leases.c.name == name, leases.c.holder == holder)

@@ -24,7 +24,7 @@ _PUT = BulkInsert(
 
 @dataclass(frozen=True, slots=True)
 class ProgrammeReply:
-    """How a platform's request was first answered."""
+    """The first reply to a platform's request."""
 
     sha256: str  # of the request's content
     status: int
@@ -32,17 +32,17 @@ class ProgrammeReply:
 
 
 class ProgrammeReplies:
-    """First answers by the platform's own ids, so that a repeat is answered as the first time."""
+    """First replies by the platform's own ids, so that a repeated request gets the same reply."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
     def find(self, client: str, key: str) -> ProgrammeReply | None:
-        """The answer under this key of the client, if there was one."""
+        """Returns the reply under this key of the client, if there is one."""
         return self.find_many(client, [key]).get(key)
 
     def find_many(self, client: str, keys: Iterable[str]) -> dict[str, ProgrammeReply]:
-        """The answers under these keys of the client; keys without one are absent."""
+        """Returns the replies under these keys of the client; keys without one are absent."""
         columns = programme_replies.c
         found: dict[str, ProgrammeReply] = {}
         for chunk in chunked(list(dict.fromkeys(keys))):
@@ -53,11 +53,11 @@ class ProgrammeReplies:
         return found
 
     def add(self, client: str, key: str, reply: ProgrammeReply, *, now: datetime) -> None:
-        """Keeps a first answer. Raises AlreadyStored for a key that has one."""
+        """Stores a first reply. Raises AlreadyStored for a key that has one."""
         _ADD(self._connection, _reply_rows(client, {key: reply}, now))
 
     def put_many(self, client: str, replies: Mapping[str, ProgrammeReply], *, now: datetime) -> None:
-        """Keeps answers, each in the place of an earlier one under its key."""
+        """Stores replies, each replacing an earlier one under its key."""
         _PUT(self._connection, _reply_rows(client, replies, now))
 
 

@@ -1,4 +1,4 @@
-"""Everything the house remembers, in one transaction: one repository for each kind of memory."""
+"""The unit of work: all repositories of one transaction."""
 
 from functools import cached_property
 
@@ -35,7 +35,7 @@ from fhir_pmp.store.versions.version_writes import VersionWrites
 
 
 class UnitOfWork:
-    """The repositories of one transaction. They are made when first asked for."""
+    """The repositories of one transaction, each created at its first use."""
 
     def __init__(self, connection: sa.Connection, *, may_publish: bool) -> None:
         self._connection = connection
@@ -78,37 +78,37 @@ class UnitOfWork:
 
     @cached_property
     def outbox(self) -> Outbox:
-        """Queueing, claiming and settling deliveries."""
+        """Queueing and claiming deliveries, and recording their results."""
         return Outbox(self._connection)
 
     @cached_property
     def deliveries(self) -> DeliveryQueries:
-        """Deliveries, as people and commands see them."""
+        """Deliveries, as pages and commands list and change them."""
         return DeliveryQueries(self._connection)
 
     @cached_property
     def delivery_checks(self) -> DeliveryChecks:
-        """What a push asks before and after it sends."""
+        """The checks that a push makes before and after it sends."""
         return DeliveryChecks(self._connection)
 
     @cached_property
     def delivery_health(self) -> DeliveryHealth:
-        """How delivery to each destination is doing."""
+        """The health of delivery to each destination."""
         return DeliveryHealth(self._connection)
 
     @cached_property
     def remote_ids(self) -> RemoteIds:
-        """What destinations call our resources."""
+        """The ids by which destinations know our resources."""
         return RemoteIds(self._connection)
 
     @cached_property
     def remote_versions(self) -> RemoteVersions:
-        """What destinations hold of ours."""
+        """The versions of our resources that destinations hold."""
         return RemoteVersions(self._connection)
 
     @cached_property
     def pull_cursors(self) -> PullCursors:
-        """How far EHRs have been read."""
+        """How far each EHR was read."""
         return PullCursors(self._connection)
 
     @cached_property

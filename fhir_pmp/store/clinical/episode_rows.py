@@ -1,4 +1,4 @@
-"""How an episode lies in its row, its practice in columns of its own."""
+"""Converts episodes to and from rows of `episodes`."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -35,7 +35,7 @@ COLUMNS = (
 
 
 def row_of(episode: Episode) -> tuple[Any, ...]:
-    """The values of COLUMNS, as the database keeps them."""
+    """The values of COLUMNS, as stored."""
     return (
         episode.id,
         episode.person,
@@ -55,7 +55,7 @@ def row_of(episode: Episode) -> tuple[Any, ...]:
 
 
 def episode_of(row: sa.Row[Any], lessons: Sequence[Lesson]) -> Episode:
-    """The episode that lies in this row."""
+    """Converts a row to an episode."""
     return Episode(
         id=EpisodeId(row.id),
         person=PersonId(row.person),

@@ -1,4 +1,4 @@
-"""What every claim asks and changes of its lane, put together once: each time anew, it cost more than the asking."""
+"""The prepared statements of claims. Building them anew cost more than executing them."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from fhir_pmp.store.tables.delivery import OPEN_STATES, outbox, outbox_lanes
 from fhir_pmp.store.tables.published import published
 
 IS_OPEN = sa.text(OPEN_STATES)
-"""Said beside a state that is a parameter: only then does a database see that its index of open rows has them all."""
+"""Needed beside a state passed as a parameter, so that the database uses the partial index of open rows."""
 
 _TO: sa.BindParameter[str] = sa.bindparam("to", type_=sa.String())
 _LANE: sa.BindParameter[str] = sa.bindparam("of_lane", type_=sa.String())
@@ -36,8 +36,8 @@ LEASE_LANE = LEASE_LANE.values(
 EXTEND_LEASE = sa.update(outbox_lanes).where(*_THIS_LANE)
 EXTEND_LEASE = EXTEND_LEASE.values(lease_until=sa.bindparam("until", type_=UtcDateTime()))
 LOCK_LANE = sa.select(outbox_lanes.c.epoch).where(*_THIS_LANE).with_for_update()
-# Pending, or left in flight by a holder that was killed; a lane that is held is not given out, whatever stands here.
-# What makes a lane due must be what its claim reads, or something is left behind.
+# Pending, or left in flight by a killed worker; a leased lane is not claimed, whatever its deliveries.
+# The due time of a lane must follow from the rows that its claim reads, or a delivery is never sent.
 _CLAIMABLE = (*_OPEN_OF_LANE, outbox.c.state != DeliveryState.WAITING.value)
 CLAIMABLE = SELECT_DELIVERY.where(*_CLAIMABLE).order_by(outbox.c.seq)
 _FIRST_CLAIMABLE = (
@@ -60,7 +60,7 @@ def _may_have_arrived() -> sa.Select[Any]:
     )
     joined = sa.join(outbox, published, published.c.seq == outbox.c.published_seq)
     query = sa.select(published.c.type, published.c.id).select_from(joined)
-    # `unknown` as its index says it.
+    # Spelt as in its partial index.
     return query.where(
         outbox.c.destination == _TO,
         outbox.c.lane == _LANE,
@@ -70,4 +70,4 @@ def _may_have_arrived() -> sa.Select[Any]:
 
 
 MAY_HAVE_ARRIVED = _may_have_arrived()
-"""What of a lane may stand there in a version whose answer never came: given way since, dead or withheld."""
+"""Resources of a lane of which a superseded, dead or withheld version may have arrived."""

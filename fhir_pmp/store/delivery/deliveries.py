@@ -1,4 +1,4 @@
-"""One delivery: a published version on its way to a destination, as values."""
+"""Deliveries of published versions to destinations, their claims and results, as values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,33 +16,33 @@ from fhir_pmp.store.tables.delivery import outbox
 from fhir_pmp.store.tables.published import published
 
 DEFINITIONS_LANE = "definitions"
-"""What everybody's resources refer to travels in this lane, before the lanes of people."""
+"""The ordering lane of resources that many people's resources refer to; it is sent before the lanes of people."""
 
 
 SHARED_TYPES = frozenset(
     {"CodeSystem", "Organization", "Practitioner", "PractitionerRole", "Questionnaire", "ValueSet"}
 )
-"""Types that many people's resources refer to; two transactions that carry one of them would collide."""
+"""Types that many people's resources refer to; two transactions that write the same one would conflict."""
 
 
 def lane_of(type: str, person: str | None) -> str:
-    """The lane a resource travels in: its person's, or the one that goes first."""
+    """The ordering lane of a resource: its person's, or the definitions lane."""
     return DEFINITIONS_LANE if person is None or type in SHARED_TYPES else person
 
 
 class LeaseLost(NotAllowed):
-    """The lane was claimed anew since: whoever holds the newer lease decides, this answer changes nothing."""
+    """The lane was claimed again since; this result of the earlier claim is not stored."""
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery stands. `reason` says why, for people."""
+    """The state of a delivery; its `reason` explains it to people."""
 
     PENDING = "pending"
     IN_FLIGHT = "in_flight"
     SENT = "sent"
-    DEAD = "dead"  # a person has to look; a work item stands
-    SUPERSEDED = "superseded"  # a newer version goes instead
-    WAITING = "waiting"  # for a decision or a link; no attempts, no age
+    DEAD = "dead"  # a person has to look; a work item is open
+    SUPERSEDED = "superseded"  # a newer version is sent instead
+    WAITING = "waiting"  # for a decision or a link; no attempts, and it does not age
     NOT_WANTED = "not_wanted"  # the destination does not take it
     WITHHELD = "withheld"  # the person's consent does not cover it
 
@@ -57,7 +57,7 @@ class Delivery(msgspec.Struct, frozen=True):
     type: str
     id: ResourceId
     version: int
-    content: bytes  # as published, meta included
+    content: bytes  # as published, with meta
     content_hash: str
     reference: str  # "Type/id"
     refs: tuple[str, ...]  # "Type/id" of every local resource it refers to
@@ -78,7 +78,7 @@ class Delivery(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ClaimedLane:
-    """A lane that is ours until the lease ends: its due deliveries in order, newest versions only."""
+    """A lane claimed until the lease ends: its due deliveries in order, newest versions only."""
 
     destination: DestinationId
     lane: str
@@ -88,9 +88,9 @@ class ClaimedLane:
 
 
 class SentResult(msgspec.Struct, frozen=True):
-    """What a destination took: the hash of the bytes as rendered for it, and the version tag it answered with.
+    """An acknowledged delivery: the hash of the bytes sent, and the ETag of the response.
 
-    The bytes themselves are kept where they are not as published (`kept_apart`).
+    `sent_bytes` is set where they differ from the published ones (`bytes_to_store`).
     """
 
     seq: int
@@ -102,7 +102,7 @@ class SentResult(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class PutBackResult:
-    """A delivery that is tried again, the same bytes, not before `next_at`."""
+    """A delivery to be sent again with the same bytes, not before `next_attempt_at`."""
 
     seq: int
     next_attempt_at: datetime
@@ -113,7 +113,7 @@ class PutBackResult:
 
 @dataclass(frozen=True, slots=True)
 class EndedResult:
-    """A delivery that is not sent: dead, superseded, not wanted or withheld, and why."""
+    """A delivery that is not sent: dead, superseded, waiting, not wanted or withheld, with the reason."""
 
     seq: int
     state: DeliveryState
@@ -135,14 +135,14 @@ SELECT_DELIVERY = (
     .select_from(outbox)
     .join(published, published.c.seq == outbox.c.published_seq)
 )
-"""Deliveries with what they carry, the columns in the order of Delivery but for `reference`."""
+"""Selects deliveries with their published versions; columns in the order of Delivery, without `reference`."""
 
 _STATES = {state.value: state for state in DeliveryState}
 _SHARINGS = {sharing.value: sharing for sharing in Sharing}
 
 
 def read_delivery(row: Sequence[Any]) -> Delivery:
-    """The delivery that lies in this row of DELIVERY."""
+    """Converts a row of SELECT_DELIVERY."""
     seq, destination, lane, state, kind, id_, version, content, content_hash, refs, sharing, *rest = row
     return Delivery(
         *(seq, destination, lane, _STATES[state], kind, id_, version, content, content_hash),

@@ -1,4 +1,4 @@
-"""What a push asks of the books before and after it sends: consent, renderings, who waits, and what is in doubt."""
+"""Checks that a push makes before and after it sends: consent, renderings, waiting lanes."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ from fhir_pmp.store.tables.people import episodes
 from fhir_pmp.store.tables.published import published
 
 MAX_DELAY = timedelta(hours=7)
-"""No delivery is ever put off for longer: Retry-After is obeyed for six hours."""
+"""The longest delay of a delivery: Retry-After is obeyed for up to six hours."""
 MAX_LEASE = timedelta(hours=1)
 
 _JOINED = sa.join(outbox, published, published.c.seq == outbox.c.published_seq)
@@ -35,16 +35,16 @@ _SHARED_EPISODES = sa.select(episodes.c.person, episodes.c.id).where(
 
 
 class DeliveryChecks:
-    """Questions about deliveries that are asked by whoever holds or held their lane."""
+    """Checks about deliveries, for the worker that holds or held their lane."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
         self._states = StateWriter(connection)
 
     def find_no_longer_shared(self, deliveries: Iterable[Delivery]) -> set[int]:
-        """The seq of those of these deliveries that carry a record which the person's consent does not cover now.
+        """Returns the seq of the deliveries whose records the person's consent does not cover now.
 
-        As `readers.is_shared` has it: the consent of its episode; for a record of none, of any of the person's.
+        The rule is `read_scope.is_shared`: the consent of the record's episode, or of any episode if it has none.
         """
         records = [d for d in deliveries if d.sharing is Sharing.RECORD]
         shared: set[tuple[str | None, str | None]] = set()
@@ -56,7 +56,7 @@ class DeliveryChecks:
     def list_renderings(
         self, destination: DestinationId, reference: str
     ) -> list[tuple[int, bytes, bytes | None]]:
-        """Every version of a resource, newest first: its number, its published bytes, and those once sent there."""
+        """Lists the versions of a resource, newest first: number, published bytes, bytes sent to the destination."""
         kind, _, id_ = reference.partition("/")
         query = sa.select(published.c.version, published.c.content, outbox.c.sent_hash, outbox.c.sent_bytes)
         query = query.select_from(
@@ -76,7 +76,7 @@ class DeliveryChecks:
     def list_waiting_lanes(
         self, destination: DestinationId, referring_to: Collection[str] | None = None
     ) -> list[str]:
-        """Lanes in which something waits; with `referring_to`, for one of these `Type/id`."""
+        """Lists the lanes with a waiting delivery; with `referring_to`, one that refers to these `Type/id`."""
         query = sa.select(outbox.c.lane, published.c.refs).select_from(_JOINED)
         query = query.where(
             outbox.c.destination == destination,
@@ -88,7 +88,7 @@ class DeliveryChecks:
         return sorted({lane for lane, refs in rows if wanted is None or not wanted.isdisjoint(refs.split())})
 
     def had_waiting(self, claim: ClaimedLane, referring_to: Collection[str]) -> bool:
-        """Whether something waited in this lane when it was claimed that refers to one of these `Type/id`."""
+        """Whether a delivery that refers to one of these `Type/id` waited in the lane when it was claimed."""
         asked = {"to": claim.destination, "of_lane": claim.lane}
         claimed = {delivery.seq for delivery in claim.deliveries}
         rows = [
@@ -99,7 +99,7 @@ class DeliveryChecks:
         return any(not set(refs.split()).isdisjoint(referring_to) for refs in rows)
 
     def find_overtaken(self, seqs: Collection[int]) -> set[int]:
-        """Those of these deliveries of which a newer version was queued for the same destination."""
+        """Returns the deliveries of which a newer version was queued for the same destination."""
         newer, other = published.alias("newer"), outbox.alias("other")
         exists = (
             sa.exists()
@@ -114,7 +114,7 @@ class DeliveryChecks:
         return found
 
     def supersede_dead(self, destination: DestinationId, references: Iterable[str]) -> int:
-        """Dead deliveries of these `Type/id` whose newer version went instead are dead no more; how many."""
+        """Supersedes dead deliveries of these `Type/id` that have a newer version; returns how many."""
         ended = 0
         for reference in sorted(set(references)):
             kind, _, id_ = reference.partition("/")
@@ -128,16 +128,16 @@ class DeliveryChecks:
         return ended
 
     def has_due_lane(self, destination: DestinationId, *, now: datetime) -> bool:
-        """Whether a lane may be claimed now. It asks without taking the lock that a claim takes."""
+        """Whether a lane may be claimed now; asks without the lock that a claim takes."""
         c = outbox_lanes.c
         free = sa.or_(c.lease_until.is_(None), c.lease_until <= now)
         query = sa.select(sa.true()).where(c.destination == destination, c.due_at <= now, free).limit(1)
         return self._connection.execute(query).first() is not None
 
     def reset_times_ahead_of_clock(self, destination: DestinationId, *, now: datetime) -> int:
-        """Ends leases and delays that only a clock which was ahead can have given; how many lanes that freed.
+        """Ends leases and delays that only a clock running ahead can have set; returns how many lanes.
 
-        Whoever still works under such a lease is fenced by its epoch, as one whose lease ran out is.
+        A worker that still holds such a lease is fenced by its epoch, as after an expired lease.
         """
         at, c = sa.literal(now, UtcDateTime()), outbox_lanes.c
         wrong = sa.or_(c.due_at > now + MAX_DELAY, c.lease_until > now + MAX_LEASE)
@@ -158,9 +158,9 @@ class DeliveryChecks:
         return len(freed)
 
     def mark_unverified(self, destination: DestinationId, references: Iterable[str], *, now: datetime) -> int:
-        """Makes what was last sent of these `Type/id` pending again, as unknown; how many that were.
+        """Makes the last sent version of these `Type/id` pending, to be verified; returns how many.
 
-        For a worker that wrote after it had lost its lease: what it wrote may stand above what is newer.
+        For a worker that wrote after it had lost its lease: it may have overwritten a newer version.
         """
         reopened = 0
         for reference in sorted(set(references)):

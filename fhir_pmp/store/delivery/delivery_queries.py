@@ -1,4 +1,4 @@
-"""Deliveries as people and commands see them: listed, shown, replayed, served later, stopped by consent."""
+"""Lists, counts, replays, backfills and withholds deliveries, outside of claims."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -37,21 +37,21 @@ _MAKE_LANE_DUE = BulkInsert(
 
 
 class DeliveryQueries:
-    """What stands in the outbox, looked at from outside a claim."""
+    """Queries and commands on the outbox that need no claim."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
         self._states = StateWriter(connection)
 
     def get(self, seq: int) -> Delivery:
-        """One delivery. Raises NotStored."""
+        """Returns one delivery. Raises NotStored."""
         row = self._connection.execute(SELECT_DELIVERY.where(outbox.c.seq == seq)).one_or_none()
         if row is None:
             raise NotStored("no such delivery", field="delivery")
         return read_delivery(row)
 
     def sent_bytes(self, seq: int) -> bytes | None:
-        """The bytes that this delivery truly sent; None while it has sent none."""
+        """Returns the bytes that this delivery sent; None if it has sent none."""
         query = sa.select(outbox.c.sent_bytes, published.c.content)
         query = query.join_from(outbox, published, published.c.seq == outbox.c.published_seq)
         row = self._connection.execute(
@@ -71,7 +71,7 @@ class DeliveryQueries:
         after: int | None = None,
         limit: int = 200,
     ) -> Sequence[Delivery]:
-        """Deliveries in the order they were queued, the next `limit` after a seq."""
+        """Lists deliveries in the order they were queued: the next `limit` after a seq."""
         query = SELECT_DELIVERY.order_by(outbox.c.seq).limit(limit)
         if destination is not None:
             query = query.where(outbox.c.destination == destination)
@@ -93,7 +93,7 @@ class DeliveryQueries:
     def find_undelivered(
         self, destination: DestinationId, references: Iterable[str]
     ) -> dict[str, DeliveryState | None]:
-        """Those of these `Type/id` that were never sent there: where the newest delivery stands, None for none."""
+        """Returns the `Type/id` never sent there, with the state of the newest delivery, if any."""
         wanted = set(references)
         states: dict[str, set[DeliveryState]] = {reference: set() for reference in wanted}
         newest: dict[str, DeliveryState] = {}
@@ -112,9 +112,9 @@ class DeliveryQueries:
         return {ref: newest.get(ref) for ref in wanted if DeliveryState.SENT not in states[ref]}
 
     def replay(self, seqs: Iterable[int], *, now: datetime) -> int:
-        """Makes dead deliveries pending again, from the beginning; how many that were.
+        """Makes dead deliveries pending again, as if never tried; returns how many.
 
-        One whose newer version is on its way or there stays as it is: it would take the destination back.
+        A delivery with a newer version queued stays dead: it would set the destination back.
         """
         replayed = 0
         wanted = set(seqs)
@@ -133,9 +133,9 @@ class DeliveryQueries:
         return replayed
 
     def backfill(self, destination: DestinationId, *, now: datetime, most: int) -> int:
-        """Queues up to `most` current versions this destination was never told of and may see; how many that were.
+        """Queues up to `most` current versions that were never queued for this destination; returns how many.
 
-        Repeat it, each time in a transaction of its own, until it says 0.
+        Only versions that the consent covers. Repeat it, each time in a new transaction, until it returns 0.
         """
         already_queued = sa.exists().where(
             outbox.c.published_seq == published.c.seq, outbox.c.destination == destination
@@ -152,7 +152,7 @@ class DeliveryQueries:
         return len(new)
 
     def withhold(self, episode: EpisodeId, person: PersonId, *, reason: str) -> int:
-        """Stops every unsent delivery of records the consent no longer covers, at once; how many that were."""
+        """Withholds every unsent delivery of records the consent no longer covers; returns how many."""
         lanes = sa.select(outbox_lanes.c.lane).where(outbox_lanes.c.lane == person).with_for_update()
         self._connection.execute(lanes)
         no_longer = sa.select(published.c.seq).where(
@@ -166,7 +166,7 @@ class DeliveryQueries:
     def counts(
         self, destination: DestinationId | None = None
     ) -> dict[DestinationId, dict[DeliveryState, int]]:
-        """How many deliveries stand where, per destination."""
+        """Counts the deliveries of each destination by state."""
         query = sa.select(outbox.c.destination, outbox.c.state, sa.func.count())
         if destination is not None:
             query = query.where(outbox.c.destination == destination)
@@ -177,7 +177,7 @@ class DeliveryQueries:
         return found
 
     def sent_by_type(self, destination: DestinationId) -> dict[str, int]:
-        """How many different resources of each type this destination has acknowledged."""
+        """Counts the different resources of each type that this destination has acknowledged."""
         query = (
             sa.select(published.c.type, sa.func.count(sa.distinct(published.c.id)))
             .join(outbox, outbox.c.published_seq == published.c.seq)
@@ -188,9 +188,9 @@ class DeliveryQueries:
         return dict(self._connection.execute(query).tuples().all())
 
     def unacknowledged(self, destination: DestinationId, *, before: datetime) -> tuple[int, datetime] | None:
-        """How many deliveries have been on their way since before this moment, and since when the oldest; None: none.
+        """Counts deliveries pending or in flight since before a time, with the oldest time; None if none.
 
-        From the first attempt, or else from when it was due: what was replayed or has waited begins anew.
+        Time counts from the first attempt, else from the due time: a replayed or resumed delivery starts again.
         """
         since = sa.func.coalesce(outbox.c.first_attempt_at, outbox.c.next_attempt_at, type_=UtcDateTime())
         query = sa.select(sa.func.count(), sa.func.min(since, type_=UtcDateTime())).where(
@@ -203,7 +203,7 @@ class DeliveryQueries:
         return (count, oldest) if count else None
 
     def last_success_at(self, destination: DestinationId) -> datetime | None:
-        """When something last truly got through: health is the age of this."""
+        """When a delivery was last acknowledged; health is judged by its age."""
         return self._connection.execute(
             sa.select(outbox.c.sent_at)
             .where(outbox.c.destination == destination, sa.text(SENT))
@@ -212,7 +212,7 @@ class DeliveryQueries:
         ).scalar()
 
     def oldest_unsent_at(self, destination: DestinationId) -> datetime | None:
-        """Since when the longest standing delivery has been pending or in flight."""
+        """When the oldest pending or in-flight delivery was queued."""
         return self._connection.execute(
             sa.select(sa.func.min(outbox.c.created_at)).where(
                 outbox.c.destination == destination,

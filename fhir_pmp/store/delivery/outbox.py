@@ -1,4 +1,4 @@
-"""The outbox: lanes are claimed under a lease, in order, and what became of each delivery is kept, once."""
+"""The outbox: queues deliveries, leases their lanes in order, and records each result once."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -41,13 +41,13 @@ _MAKE_LANE_DUE = BulkInsert(
     "lane",
     "due_at",
     "epoch",
-    # A lane that backs off keeps its time: what comes later waits behind what is there.
+    # A lane that backs off keeps its due time: later deliveries wait behind the earlier ones.
     on_conflict="ON CONFLICT (destination, lane) DO UPDATE SET due_at = COALESCE(outbox_lanes.due_at, excluded.due_at)",
 )
 
 
 class Outbox:
-    """What is to be sent. A claim's answers count only while its epoch is the lane's newest."""
+    """The outbox. Results of a claim are stored only while its epoch is the newest of the lane."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
@@ -61,10 +61,10 @@ class Outbox:
         superseded: Sequence[int],
         now: datetime,
     ) -> None:
-        """Queues versions (lane, published.seq) for every destination; older unsent ones give way to them."""
+        """Queues versions (lane, published.seq) for every destination and supersedes older unsent ones."""
         at = to_milliseconds(now)
         lanes = sorted({lane for lane, _ in deliveries})
-        # Lanes first, here as in a claim: two who lock in one order never wait for each other in a ring.
+        # Lanes first, here as in a claim: transactions that lock in one order cannot deadlock.
         _MAKE_LANE_DUE(self._connection, [(to, lane, at, 0) for to in sorted(destinations) for lane in lanes])
         self._states.supersede(superseded)
         self._states.queue(deliveries, destinations, now=now)
@@ -79,10 +79,11 @@ class Outbox:
         per_lane: int,
         only_lane: str | None = None,
     ) -> list[ClaimedLane]:
-        """Takes up to `lanes` due lanes, until now + lease: of each the first `per_lane` due, and what those refer to.
+        """Claims up to `lanes` due lanes until now + lease: the first `per_lane` due deliveries of each.
 
-        While the definitions lane has something due, or is claimed, it is the only one given out. What an earlier
-        claim left in flight when its lease ended comes again as unknown. Older versions give way to newer ones.
+        A claim also holds the deliveries that those refer to. While the definitions lane is due or claimed, no other lane
+        is claimed. A delivery left in flight by an expired claim comes again with `may_have_arrived`. Older versions are
+        superseded by newer ones.
         """
         claimed = []
         until = now + lease
@@ -98,9 +99,9 @@ class Outbox:
     def acknowledge(
         self, claim: ClaimedLane, sent: Sequence[SentResult], *, now: datetime, last: bool = False
     ) -> None:
-        """Keeps that these were taken. Raises LeaseLost.
+        """Records that these were acknowledged. Raises LeaseLost.
 
-        `last`: nothing else of the claim is left to be answered for, and the lane is given back with it.
+        `last`: the claim holds no other unrecorded delivery, and the lane is released too.
         """
         self._require_current_epoch(claim)
         self._states.acknowledge(sent, claim.epoch, now=now)
@@ -108,40 +109,40 @@ class Outbox:
             self._release_lane(claim.destination, claim.lane)
 
     def put_back(self, claim: ClaimedLane, results: Sequence[PutBackResult], *, now: datetime) -> None:
-        """Keeps that these are tried again, the same bytes, later. Raises LeaseLost."""
+        """Records that these are sent again later with the same bytes. Raises LeaseLost."""
         self._require_current_epoch(claim)
         self._states.put_back(results, claim.epoch, now=now)
 
     def end(self, claim: ClaimedLane, ended: Sequence[EndedResult]) -> None:
-        """Keeps that these are not sent: dead, superseded, not wanted, withheld. Raises LeaseLost.
+        """Records that these are not sent, each with its state. Raises LeaseLost, TransitionNotListed.
 
-        A dead one needs a work item in the same transaction.
+        A dead delivery needs a work item in the same transaction.
         """
         self._require_current_epoch(claim)
         self._states.end(ended, claim.epoch)
 
     def hold(self, claim: ClaimedLane, reason: str) -> None:
-        """Lets the whole lane wait, what was claimed and what stands behind it: no attempts, no age. Raises LeaseLost."""
+        """Makes the whole lane wait, claimed and later deliveries; they do not age. Raises LeaseLost."""
         self._require_current_epoch(claim)
         self._states.hold(claim, reason)
 
     def release(self, claim: ClaimedLane) -> None:
-        """Gives the lane back; what was not answered for is pending as before. Raises LeaseLost."""
+        """Releases the lane; deliveries without a result are pending again. Raises LeaseLost."""
         self._require_current_epoch(claim)
         self._states.release(claim)
         self._release_lane(claim.destination, claim.lane)
 
     def extend(self, claim: ClaimedLane, lease_until: datetime) -> None:
-        """Keeps the lane longer. Raises LeaseLost."""
+        """Extends the lease of the lane. Raises LeaseLost."""
         self._require_current_epoch(claim)
         parameters = {"to": claim.destination, "of_lane": claim.lane, "until": lease_until}
         self._connection.execute(EXTEND_LEASE, parameters)
 
     def resume(self, destination: DestinationId, lane: str, *, now: datetime) -> int:
-        """Lets a waiting lane go on, in its order; how many deliveries that are."""
+        """Makes the waiting deliveries of a lane pending, in their order; returns how many."""
         self._lock_lane(destination, lane)
         resumed = self._states.resume(destination, lane, now=now)
-        if resumed:  # whoever holds the lane goes on holding it
+        if resumed:  # a lease on the lane stays as it is
             self._connection.execute(SET_LANE_DUE, {"to": destination, "of_lane": lane})
         return resumed
 
@@ -165,7 +166,7 @@ class Outbox:
         return self._connection.execute(LANE_IS_BUSY, parameters).first() is not None
 
     def _due_deliveries(self, destination: DestinationId, lane: str, now: datetime) -> list[Delivery]:
-        """The lane's deliveries in order, up to the first that is not due; what a newer version overtook is ended."""
+        """Returns the due deliveries of a lane in order and supersedes those with a newer version."""
         parameters = {"to": destination, "of_lane": lane}
         rows = [read_delivery(row) for row in self._connection.execute(CLAIMABLE, parameters).all()]
         newest = {row.reference: row.seq for row in rows}
@@ -185,7 +186,7 @@ class Outbox:
                     state=DeliveryState.IN_FLIGHT,
                     may_have_arrived=row.reference in unverified,
                     attempts=row.attempts + left_in_flight,
-                    # What an earlier claim left in flight may have been sent since its reason was written down.
+                    # A delivery left in flight may have been sent after its reason was recorded.
                     reason=None if left_in_flight else row.reason,
                 )
             )
@@ -200,12 +201,12 @@ class Outbox:
         return found
 
     def _release_lane(self, destination: DestinationId, lane: str) -> None:
-        """Ends the lease; the lane is due when the first of its deliveries that are not waiting is."""
+        """Ends the lease; the lane is due when its first delivery that does not wait is due."""
         self._connection.execute(RELEASE_LANE, {"to": destination, "of_lane": lane})
 
 
 def _with_referenced(due: Sequence[Delivery], most: int) -> list[Delivery]:
-    """The first `most`, and what they refer to further down: they would wait for it, and hold up the lane for good."""
+    """Returns the first `most` deliveries and those they refer to, without which they would wait forever."""
     by_reference = {delivery.reference: delivery for delivery in due}
     claimed_lanes: set[str] = set()
     more = [delivery.reference for delivery in due[:most]]

@@ -49,14 +49,14 @@ _QUEUE = BulkInsert(
 
 
 def _update(event: DeliveryEvent, by: Cause) -> sa.Update:
-    """The statement of an event; what else it needs and sets is added to it."""
+    """The statement of an event; further conditions and values are added to it."""
     before = [state.value for state in states_before(event, by)]
     applies = outbox.c.state == before[0] if len(before) == 1 else outbox.c.state.in_(before)
     return sa.update(outbox).where(applies).values(state=state_after(event).value)
 
 
 def _bulk_update(events: Sequence[DeliveryEvent], also_set: str, where: str) -> BulkUpdate:
-    """The same for many rows of an answered or renewed claim, each by values of its own."""
+    """The statement of an event for many rows of a claim, each with its own values."""
     (after,) = {state_after(event).value for event in events}
     before = [f"'{state.value}'" for event in events for state in states_before(event, Cause.WORKER)]
     return BulkUpdate(
@@ -67,7 +67,7 @@ def _bulk_update(events: Sequence[DeliveryEvent], also_set: str, where: str) -> 
 _SUPERSEDE = _update(DeliveryEvent.SUPERSEDE, Cause.PUBLISHING)
 _OVERTAKE = _update(DeliveryEvent.OVERTAKE, Cause.WORKER).values(
     lease_until=None,
-    # What was left in flight may have arrived: whoever claims the newer version, now or later, has to know.
+    # A delivery left in flight may have arrived: the claim of the newer version has to know.
     may_have_arrived=sa.or_(outbox.c.may_have_arrived, outbox.c.state == DeliveryState.IN_FLIGHT.value),
 )
 _CLAIM = (
@@ -141,7 +141,7 @@ _REVERIFY = _update(DeliveryEvent.REVERIFY, Cause.WORKER).values(may_have_arrive
 
 
 class StateWriter:
-    """Applies transitions to deliveries. Locks, epochs and due times of lanes are the caller's part."""
+    """Applies transitions to deliveries. The caller locks the lane, checks its epoch and sets its due time."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
@@ -162,13 +162,13 @@ class StateWriter:
             self._connection.execute(_SUPERSEDE.where(in_array(outbox.c.published_seq, chunk)))
 
     def overtake(self, seqs: Sequence[int]) -> None:
-        """Ends deliveries of which the lane holds a newer version."""
+        """Supersedes deliveries of which the lane holds a newer version."""
         for chunk in chunked(seqs):
             self._connection.execute(_OVERTAKE.where(in_array(outbox.c.seq, chunk)))
 
     def claim(self, deliveries: Sequence[Delivery], epoch: int, until: datetime) -> None:
         """Leases these deliveries under the epoch; those left in flight are leased anew."""
-        # Where nothing is in doubt nothing else changes, and one statement does for all.
+        # Deliveries that cannot have arrived need no values of their own: one statement leases all.
         for chunk in chunked([d.seq for d in deliveries if not d.may_have_arrived]):
             self._connection.execute(_CLAIM, {"seqs": chunk, "epoch": epoch, "until": until})
         at = to_milliseconds(until)
@@ -196,7 +196,7 @@ class StateWriter:
     def end(self, ended: Sequence[EndedResult], epoch: int) -> None:
         """Ends deliveries of the claim that are not sent. Raises TransitionNotListed.
 
-        One that was never asked for has no status and was no attempt.
+        A delivery that was never sent has no status and counts as no attempt.
         """
         for state in dict.fromkeys(result.state for result in ended):
             if state not in _END:

@@ -17,7 +17,7 @@ class DeliveryEvent(StrEnum):
 
     QUEUE = "queue"
     SUPERSEDE = "supersede"  # a newer version of the resource was published or sent
-    OVERTAKE = "overtake"  # at a claim: a newer version stands further back in the same lane
+    OVERTAKE = "overtake"  # at a claim: the lane holds a newer version
     CLAIM = "claim"
     RECLAIM = "reclaim"  # the lease ended without an answer
     ACKNOWLEDGE = "acknowledge"

@@ -1,7 +1,7 @@
-"""Whether a column's value is one of many, as one parameter: the statement is the same however many they are.
+"""Conditions that a column is one of many values, passed as one parameter.
 
-An IN list spells each value, and is then a new statement to put together, to parse and to plan for each number of
-values: measured, a third of the time that an import spent in the database's Python.
+An IN list has a placeholder for each value, so that each number of values makes another statement to compile, parse and
+plan. Measured: a third of the time that an import spent in the Python code of the store.
 """
 
 from collections.abc import Iterable
@@ -15,19 +15,19 @@ from sqlalchemy.sql.functions import GenericFunction
 
 
 def in_array(column: sa.ColumnElement[Any], values: Iterable[str] | Iterable[int]) -> sa.ColumnElement[bool]:
-    """The condition that the column's value is one of these; none hold it for no values."""
+    """The condition that the column is one of these values; false for no values."""
     return _InArray(column, sa.bindparam(None, list(values), type_=_ListParameter(column.type), unique=True))
 
 
 def in_array_param(column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
-    """The same of a statement put together beforehand: the values come with each execution, a list by this name."""
+    """The same condition in a prepared statement: each execution passes the values as a list by this name."""
     return _InArray(column, sa.bindparam(name, type_=_ListParameter(column.type)))
 
 
 def in_pairs_param(
     first: sa.ColumnElement[Any], second: sa.ColumnElement[Any], name: str
 ) -> sa.ColumnElement[bool]:
-    """The condition that two columns together are one of the pairs of texts that come by this name."""
+    """The condition that two columns equal one of the pairs of texts passed by this name."""
     return _InPairs(first, second, sa.bindparam(name, type_=_PairListParameter()))
 
 

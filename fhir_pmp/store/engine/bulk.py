@@ -1,4 +1,4 @@
-"""Many rows at once: plain tuples to the driver, and look-ups in handfuls that every database takes."""
+"""Inserts and updates many rows at once, and splits long look-ups into chunks."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ MAX_CHUNK_SIZE = 1000
 
 
 class BulkInsert:
-    """INSERT of many rows, spelt once per driver. The rows hold what the database keeps (milliseconds, ISO days).
+    """Inserts many rows by one statement per driver. Rows hold stored values (milliseconds, ISO days).
 
     Measured on SQLite: three times as fast as the same rows as dictionaries through compiled parameters.
     """
@@ -24,20 +24,20 @@ class BulkInsert:
     def __init__(self, table: sa.Table, *columns: str, on_conflict: str = "") -> None:
         self.columns = columns
         self._table = table
-        self._on_conflict = on_conflict  # ON CONFLICT …, the same words in both databases
+        self._on_conflict = on_conflict  # ON CONFLICT …, the same text in both databases
         self._sql_by_style: dict[str, str] = {}
 
     def __call__(self, connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Inserts the rows; none is fine. Raises AlreadyStored where a key is taken or points to nothing.
+        """Inserts the rows, if any. Raises AlreadyStored if a key is taken or refers to nothing.
 
-        PostgreSQL refuses everything that follows in that transaction: let it end.
+        PostgreSQL then refuses every further statement of the transaction: end it.
         """
         if not rows:
             return
         try:
             connection.exec_driver_sql(self._sql(connection.dialect), list(rows))
         except sa.exc.IntegrityError:
-            # The driver's words quote the values.
+            # The driver's message quotes the values.
             raise AlreadyStored(field=self._table.name) from None
 
     def _sql(self, dialect: sa.Dialect) -> str:
@@ -53,7 +53,7 @@ class BulkInsert:
 
 
 class BulkUpdate:
-    """UPDATE of many rows, each by values of its own; `:name` stands for a value.
+    """Updates many rows, each with its own values; `:name` is the placeholder of a value.
 
     Measured on SQLite: half the time of the same statement through compiled parameters.
     """
@@ -62,15 +62,13 @@ class BulkUpdate:
         self._sql_by_style = {mark: _NAME.sub(mark, statement) for mark in ("?", "%s")}
 
     def __call__(self, connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Updates the rows; none is fine. The values are what the database keeps (milliseconds), in the order of
-        the names, one for each time that a name stands there.
-        """
+        """Updates the rows, if any. Values are as stored (milliseconds), one for each placeholder, in their order."""
         if rows:
             mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
             connection.exec_driver_sql(self._sql_by_style[mark], list(rows))
 
 
 def chunked(items: Sequence[T], size: int = MAX_CHUNK_SIZE) -> Iterator[Sequence[T]]:
-    """The items in runs of at most `size`."""
+    """Splits the items into chunks of at most `size`."""
     for start in range(0, len(items), size):
         yield items[start : start + size]

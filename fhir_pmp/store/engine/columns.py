@@ -1,4 +1,4 @@
-"""How moments, days and lists are kept: as plain numbers and text that mean the same in SQLite and PostgreSQL."""
+"""Column types for times and days, stored alike in SQLite and PostgreSQL."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -8,23 +8,23 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 RowId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-"""A row number. SQLite gives its rowid only to a column that is spelt INTEGER."""
+"""A row number. SQLite uses its rowid only for a column declared INTEGER."""
 
 
 def to_milliseconds(moment: datetime) -> int:
-    """Milliseconds since 1970 UTC, rounded down. Raises ValueError for a moment without a zone."""
+    """Milliseconds since 1970 UTC, rounded down. Raises ValueError for a datetime without a zone."""
     if moment.tzinfo is None:
         raise ValueError("a moment without a zone")
     return (moment - EPOCH) // _MILLISECOND
 
 
 def from_milliseconds(since_epoch: int) -> datetime:
-    """The aware UTC moment of a number of milliseconds since 1970."""
+    """The aware UTC datetime of milliseconds since 1970."""
     return EPOCH + timedelta(milliseconds=since_epoch)
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
-    """An aware datetime, kept as milliseconds since 1970 UTC: SQLite drops offsets, a number has none to drop."""
+    """An aware datetime, stored as milliseconds since 1970 UTC, because SQLite drops offsets."""
 
     impl = sa.BigInteger
     cache_ok = True
@@ -39,7 +39,7 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
 
 
 class Day(sa.types.TypeDecorator[date]):
-    """A calendar day, kept as the ten characters YYYY-MM-DD, which sort as days do."""
+    """A calendar day, stored as text YYYY-MM-DD, which sorts by date."""
 
     impl = sa.String(10)
     cache_ok = True

@@ -1,4 +1,4 @@
-"""How a database is opened so that what we said we kept is kept, and a reader never waits for a writer."""
+"""Opens a database durably, so that readers never wait for a writer."""
 
 import sqlite3
 import time
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from fhir_pmp.store.engine.wal_checkpointer import WAL_PRAGMAS
 
 BUSY_SECONDS = 10.0
-"""How long a writer waits for its turn before it says TryLater."""
+"""Seconds that a writer waits for the lock before it raises an error."""
 
 RETRY_SECONDS = 0.002
 
@@ -25,7 +25,7 @@ _SQLITE_READER = ("PRAGMA query_only = ON",)
 
 
 def open_engines(url: str, busy_seconds: float = BUSY_SECONDS) -> tuple[sa.Engine, sa.Engine]:
-    """One engine that writes and one that only reads."""
+    """Returns one engine that writes and one that only reads."""
     if url.startswith("sqlite"):
         busy_timeout = f"PRAGMA busy_timeout = {round(busy_seconds * 1000)}"
         writer = _sqlite(url, (busy_timeout, *_SQLITE_WRITER), _begin_writing(busy_seconds, busy_timeout))
@@ -38,7 +38,7 @@ def open_engines(url: str, busy_seconds: float = BUSY_SECONDS) -> tuple[sa.Engin
         hide_parameters=True,
         connect_args={"options": f"-c lock_timeout={round(busy_seconds * 1000)}ms -c synchronous_commit=on"},
     )
-    # One snapshot for the whole of a read, as SQLite gives it: a page and its clock belong together.
+    # One snapshot for a whole read transaction, as in SQLite: a search page and its clock belong together.
     reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     return engine, reader
 
@@ -48,8 +48,10 @@ def _begin_reading(connection: sa.Connection) -> None:
 
 
 def _begin_writing(busy_seconds: float, busy_timeout: str) -> Callable[[sa.Connection], None]:
-    """Begins as the one writer. SQLite's own waiting looks ever more seldom, at last ten times a second, and misses
-    the gaps that an import in another process leaves; ours looks again at once.
+    """Returns a function that begins a transaction as the only writer, polling for the lock.
+
+    SQLite's own waiting polls ever more rarely, at last ten times a second, and misses the short gaps that an import in
+    another process leaves.
     """
 
     def begin(connection: sa.Connection) -> None:
@@ -77,11 +79,11 @@ def _try_begin(cursor: Any, *, is_last_attempt: bool) -> bool:
 
 
 def _sqlite(url: str, pragmas: tuple[str, ...], begin: Callable[[sa.Connection], None]) -> sa.Engine:
-    # Last in, first out: the connection that wrote last has the pages that are wanted next.
+    # Last in, first out: the connection used last has the pages needed next in its cache.
     engine = sa.create_engine(url, pool_size=8, max_overflow=64, pool_use_lifo=True, hide_parameters=True)
 
     def prepare(connection: Any, _record: object) -> None:
-        # The driver's own transactions begin late and deferred: ours begin when we say so.
+        # The driver would begin transactions late and deferred; `begin` does it explicitly.
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in pragmas:

@@ -1,4 +1,4 @@
-"""Whether a database keeps what it acknowledged when the power goes."""
+"""Checks that a database keeps committed data through a power failure."""
 
 import sqlalchemy as sa
 
@@ -7,7 +7,7 @@ from fhir_pmp.store.errors import NotDurable
 
 
 def check_durable(connection: sa.Connection) -> None:
-    """Raises NotDurable that names each setting of the database that must change."""
+    """Raises NotDurable, which names each database setting that must change."""
     faults = (
         _sqlite_faults(connection) if connection.dialect.name == "sqlite" else _postgresql_faults(connection)
     )

@@ -1,4 +1,4 @@
-"""Bringing a database to the tables of this version, along one line of migrations."""
+"""Migrates a database to the schema of this version of the program."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
 def migrate(url: str) -> str:
-    """Brings the database to the newest revision, which is returned. Safe to repeat and to interrupt."""
+    """Migrates to the newest revision and returns it. Safe to repeat and to interrupt."""
     engine, _ = open_engines(url)
     try:
         with engine.connect() as connection, connection.begin():
@@ -26,7 +26,7 @@ def migrate(url: str) -> str:
 
 
 def check_migrated(connection: sa.Connection) -> None:
-    """Raises NotMigrated for a database of another version."""
+    """Raises NotMigrated for a database at another revision."""
     found = MigrationContext.configure(connection).get_current_revision()
     if found != newest_revision():
         raise NotMigrated(f"the database is at {found or 'nothing'}, this version needs {newest_revision()}")

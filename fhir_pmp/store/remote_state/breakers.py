@@ -33,7 +33,7 @@ _ADD_CLOSED_BREAKER = BulkInsert(
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """Whether we call a destination. Kept here so that every process obeys it and a restart forgets nothing."""
+    """Whether a destination is called. Stored, so that every process obeys it, also after a restart."""
 
     state: str = "closed"  # closed | open | half_open | paused | recovering
     failures: int = 0
@@ -43,22 +43,22 @@ class Breaker:
 
 
 class Breakers:
-    """The breaker of each destination. What opens and closes it is decided in ehr."""
+    """The breaker of each destination; the rules that open and close it are in `ehr`."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
     def get(self, destination: DestinationId) -> Breaker:
-        """The breaker as it stands; a closed one where nothing was ever kept."""
+        """Returns the breaker; a closed one if none is stored."""
         return _breaker(self._connection.execute(_SELECT_BREAKER, {"to": destination}).one_or_none())
 
     def get_for_update(self, destination: DestinationId) -> Breaker:
-        """The breaker, which nobody else changes before this transaction ends: failures are counted one by one."""
+        """Returns the breaker and locks it until the transaction ends, so that failures are counted one by one."""
         _ADD_CLOSED_BREAKER(self._connection, [(destination, "closed", 0)])
         return _breaker(self._connection.execute(_SELECT_BREAKER_FOR_UPDATE, {"to": destination}).one())
 
     def put(self, destination: DestinationId, breaker: Breaker) -> None:
-        """Keeps the breaker."""
+        """Stores the breaker."""
         opened, probe = (
             None if at is None else to_milliseconds(at) for at in (breaker.opened_at, breaker.probe_at)
         )

@@ -1,4 +1,4 @@
-"""How far each EHR has been read, and which of its versions we have taken up already."""
+"""Pull cursors: how far each EHR was read, and which of its versions were ingested."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ _MARK_SEEN = BulkInsert(
     "version_id",
     "last_updated",
     "at",
-    # An EHR that went back in time counts its versions anew: the same number then bears another moment.
+    # An EHR restored from a backup reuses version numbers; only `lastUpdated` then differs.
     on_conflict="ON CONFLICT (destination, type, id, version_id) DO UPDATE SET "
     "last_updated = excluded.last_updated, at = excluded.at",
 )
@@ -45,12 +45,12 @@ _MARK_SEEN = BulkInsert(
 
 @dataclass(frozen=True, slots=True)
 class PullCursor:
-    """How far one type of one EHR has been read. All moments but `completed_at` are of the EHR's clock."""
+    """How far one type of one EHR was read. All times but `completed_at` are by the EHR's clock."""
 
     type: str
-    watermark: datetime | None = None  # nothing before it is missing; None: never read to the end
-    page_url: str | None = None  # the page at which a run under way goes on
-    window_from: datetime | None = None  # where that run began
+    watermark: datetime | None = None  # everything before it was read; None: never read to the end
+    page_url: str | None = None  # the next page of a run under way
+    window_from: datetime | None = None  # the lower bound of that run
     newest_seen: datetime | None = None
     server_date: datetime | None = None  # at that run's first page
     completed_at: datetime | None = None  # our clock
@@ -58,7 +58,7 @@ class PullCursor:
 
 @dataclass(frozen=True, slots=True)
 class SeenVersion:
-    """One version as an EHR names it."""
+    """One resource version of an EHR."""
 
     id: str
     version_id: str
@@ -66,23 +66,23 @@ class SeenVersion:
 
 
 class PullCursors:
-    """Cursors, and the versions that were taken up."""
+    """The cursors, and the versions that were ingested."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
     def cursor(self, destination: DestinationId, type: str) -> PullCursor:
-        """The cursor as it stands; a new one where nothing was ever read."""
+        """Returns the cursor; a new one if nothing was ever read."""
         found = [one for one in self.cursors(destination) if one.type == type]
         return found[0] if found else PullCursor(type)
 
     def cursors(self, destination: DestinationId) -> list[PullCursor]:
-        """Every cursor of a destination."""
+        """Lists the cursors of a destination."""
         query = sa.select(pull_cursors).where(pull_cursors.c.destination == destination)
         return [_cursor(row) for row in self._connection.execute(query.order_by(pull_cursors.c.type))]
 
     def put_cursor(self, destination: DestinationId, cursor: PullCursor) -> None:
-        """Keeps how far it was read."""
+        """Stores how far it was read."""
         moments = [
             None if at is None else to_milliseconds(at)
             for at in (cursor.window_from, cursor.newest_seen, cursor.server_date, cursor.completed_at)
@@ -93,7 +93,7 @@ class PullCursors:
     def select_unseen(
         self, destination: DestinationId, type: str, versions: Sequence[SeenVersion]
     ) -> list[SeenVersion]:
-        """Those of these versions that were not taken up yet, each once, in the order given."""
+        """Returns the versions not ingested yet, each once, in the order given."""
         known: set[SeenVersion] = set()
         for chunk in chunked(sorted({one.id for one in versions})):
             query = sa.select(
@@ -109,7 +109,7 @@ class PullCursors:
     def mark_seen(
         self, destination: DestinationId, type: str, versions: Iterable[SeenVersion], *, now: datetime
     ) -> None:
-        """Remembers that these were taken up."""
+        """Records that these were ingested."""
         at = to_milliseconds(now)
         _MARK_SEEN(
             self._connection,
@@ -117,18 +117,18 @@ class PullCursors:
         )
 
     def delete_seen_before(self, moment: datetime) -> int:
-        """Forgets what was taken up before a moment: no window reaches back so far; how many that were."""
+        """Deletes versions ingested before a time that no pull window reaches; returns how many."""
         return self._connection.execute(sa.delete(seen_versions).where(seen_versions.c.at < moment)).rowcount
 
     def count_seen(self, destination: DestinationId, type: str) -> int:
-        """How many versions of a type were taken up there."""
+        """Counts the ingested versions of a type."""
         query = sa.select(sa.func.count()).where(
             seen_versions.c.destination == destination, seen_versions.c.type == type
         )
         return int(self._connection.execute(query).scalar_one())
 
     def last_complete_at(self, destination: DestinationId) -> datetime | None:
-        """When every type that is pulled had last been read to its end; None while one never was."""
+        """When all pulled types were last read to the end; None if one never was."""
         found = [one.completed_at for one in self.cursors(destination)]
         complete = [at for at in found if at is not None]
         return min(complete) if complete and len(complete) == len(found) else None

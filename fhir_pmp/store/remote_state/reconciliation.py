@@ -1,4 +1,4 @@
-"""What should stand at a destination by our books: what was last sent of each resource, where, and who is linked."""
+"""What each destination should hold: the last sent version of each resource, and its remote id."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,18 +36,18 @@ _PUT_STARTED = BulkInsert(
 
 @dataclass(frozen=True, slots=True)
 class ExpectedResource:
-    """A resource of ours that a destination has acknowledged: the newest version sent, and where it stands there."""
+    """A resource that a destination acknowledged: the newest version sent, and its reference there."""
 
     type: str
     id: str
     version: int  # ours
     sent_bytes: bytes
     person: PersonId | None
-    etag: str | None  # theirs, as last known; None also where nothing is remembered of what it holds
-    held_version: int | None  # ours, as last known to stand there
+    etag: str | None  # theirs, as last known; None if unknown
+    held_version: int | None  # ours, the version last known to be there
     remote_reference: str  # `Type/id` there
     is_server_assigned: bool
-    is_being_sent: bool  # a delivery of it is under way: what stands there is about to change
+    is_being_sent: bool  # a delivery of it is under way: the remote copy is about to change
 
     @property
     def reference(self) -> str:
@@ -57,7 +57,7 @@ class ExpectedResource:
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """When both sides were last compared, and what came of it."""
+    """The last reconciliation: when it began and ended, and its counts."""
 
     started_at: datetime
     completed_at: datetime | None
@@ -65,14 +65,14 @@ class Reconciliation:
 
 
 class ReconciliationRepository:
-    """What should stand at each destination."""
+    """What each destination should hold, and the record of reconciliations."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
         self._states = StateWriter(connection)
 
     def types(self, destination: DestinationId) -> list[str]:
-        """The types of which anything was ever queued for this destination and sent."""
+        """Lists the types of which a version was sent to this destination."""
         query = (
             sa.select(published.c.type)
             .join(outbox, outbox.c.published_seq == published.c.seq)
@@ -81,7 +81,7 @@ class ReconciliationRepository:
         return sorted(self._connection.execute(query.distinct()).scalars())
 
     def types_held(self, destination: DestinationId) -> list[str]:
-        """The types of which the destination is known to hold something of ours."""
+        """Lists the types of which the destination is known to hold a resource of ours."""
         acknowledged = (
             sa.select(published.c.type)
             .join(outbox, outbox.c.published_seq == published.c.seq)
@@ -93,7 +93,7 @@ class ReconciliationRepository:
         return sorted(self._connection.execute(acknowledged.union(found)).scalars())
 
     def types_queued(self, destination: DestinationId) -> list[str]:
-        """The types of which something is still to be sent there."""
+        """Lists the types of unfinished deliveries to the destination."""
         query = (
             sa.select(published.c.type)
             .join(outbox, outbox.c.published_seq == published.c.seq)
@@ -102,7 +102,7 @@ class ReconciliationRepository:
         return sorted(self._connection.execute(query.distinct()).scalars())
 
     def ids(self, destination: DestinationId, type: str) -> list[str]:
-        """The ids (ours) of everything of a type that this destination has acknowledged."""
+        """Lists our ids of the resources of a type that this destination has acknowledged."""
         query = (
             sa.select(published.c.id)
             .join(outbox, outbox.c.published_seq == published.c.seq)
@@ -117,7 +117,7 @@ class ReconciliationRepository:
     def expected(
         self, destination: DestinationId, type: str, ids: Iterable[str]
     ) -> dict[str, ExpectedResource]:
-        """What should stand there of these ids (ours), by id. What was never sent there is absent."""
+        """Returns what the destination should hold of these ids (ours), by id; never sent ones are absent."""
         found: dict[str, ExpectedResource] = {}
         for chunk in chunked(sorted(set(ids)), 200):
             rows = self._connection.execute(_SENT, {"to": destination, "type": type, "ids": chunk}).all()
@@ -125,9 +125,9 @@ class ReconciliationRepository:
             is_being_sent = self._find_being_sent(destination, type, chunk)
             for row in {row.id: row for row in rows}.values():  # older versions come first
                 if row.state != DeliveryState.SENT.value:
-                    continue  # it is being sent again, or a person has to look: what was sent before is no measure
+                    continue  # it is being sent again, or a person has to look: the version sent before proves nothing
                 link = places.get(row.id)
-                # What was found there since counts more than what was acknowledged.
+                # A version found there since takes precedence over the acknowledged one.
                 etag, held = (
                     (row.etag, row.version)
                     if row.found_version is None
@@ -148,7 +148,7 @@ class ReconciliationRepository:
         return found
 
     def find_local_references(self, destination: DestinationId, places: Iterable[str]) -> dict[str, str]:
-        """For each of these `Type/id` of the destination that is one of ours: our `Type/id`."""
+        """Maps `Type/id` of the destination to our `Type/id`; those that are not ours are absent."""
         wanted = set(places)
         found = {
             link.remote_reference: link.local_reference
@@ -167,9 +167,9 @@ class ReconciliationRepository:
     def requeue(
         self, destination: DestinationId, references: Iterable[str], *, why: str, now: datetime
     ) -> list[str]:
-        """Makes what was last sent of these `Type/id` pending again; those of them that it was true of.
+        """Makes the last sent version of these `Type/id` pending again; returns the versions requeued.
 
-        It is read and compared before it is written, as what may have arrived is, and begins to age anew.
+        The remote copy is read and compared before it is written; the age of the delivery starts again.
         """
         again = []
         for reference in sorted(set(references)):
@@ -190,7 +190,7 @@ class ReconciliationRepository:
         return again
 
     def find_by_identifier(self, type: str, system: str, value: str) -> str | None:
-        """The `Type/id` of what we published under a business identifier; None where it is nobody's, or several are."""
+        """Returns the one published `Type/id` with a business identifier; None if there is none or several."""
         token = TokenFilter("identifier", (TokenChoice(system, value),))
         query = (
             sa.select(published.c.id)
@@ -206,7 +206,7 @@ class ReconciliationRepository:
         return f"{type}/{found[0]}" if len(found) == 1 else None
 
     def sent_references(self, destination: DestinationId, person: PersonId) -> list[str]:
-        """Every `Type/id` about a person that this destination has acknowledged."""
+        """Lists the `Type/id` about a person that this destination has acknowledged."""
         query = (
             sa.select(published.c.type, published.c.id)
             .join(outbox, outbox.c.published_seq == published.c.seq)
@@ -219,13 +219,13 @@ class ReconciliationRepository:
         return sorted({f"{type}/{id}" for type, id in self._connection.execute(query)})
 
     def begin_reconciliation(self, destination: DestinationId, *, now: datetime) -> None:
-        """A comparison of both sides has begun."""
+        """Records that a reconciliation has begun."""
         _PUT_STARTED(self._connection, [(destination, to_milliseconds(now), None, "{}")])
 
     def end_reconciliation(
         self, destination: DestinationId, counts: Mapping[str, int], *, now: datetime
     ) -> None:
-        """It has come to its end, with these findings."""
+        """Records that it has ended, with these counts."""
         self._connection.execute(
             sa.update(reconciliations)
             .where(reconciliations.c.destination == destination)
@@ -233,7 +233,7 @@ class ReconciliationRepository:
         )
 
     def last_reconciliation(self, destination: DestinationId) -> Reconciliation | None:
-        """The last comparison that was begun."""
+        """Returns the reconciliation begun last."""
         query = sa.select(reconciliations).where(reconciliations.c.destination == destination)
         row = self._connection.execute(query).one_or_none()
         return (

@@ -1,4 +1,4 @@
-"""Remote ids: what each destination calls our resources, and what it called them before."""
+"""Remote ids: the ids that each destination uses for our resources, now and before."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -42,12 +42,12 @@ _SELECT_IDS = sa.select(remote_ids).where(
 )
 
 ASSIGNED_BY_SERVER = "named by the server"
-"""How a link came about that is no finding of ours: the destination gave the resource its id."""
+"""The `how` of a link that we did not find: the destination assigned the id."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteId:
-    """What a destination calls one of our resources, and who or what found that out."""
+    """The id that a destination uses for one of our resources, and how the link was found."""
 
     local_reference: str  # "Patient/…"
     remote_reference: str  # "Patient/…", there
@@ -57,17 +57,17 @@ class RemoteId:
 
 
 class RemoteIds:
-    """What destinations call our resources."""
+    """The ids that destinations use for our resources."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
     def find(self, destination: DestinationId, local_reference: str) -> RemoteId | None:
-        """The link of one resource, if it is known."""
+        """Returns the link of one resource, if known."""
         return self.find_many(destination, [local_reference]).get(local_reference)
 
     def find_many(self, destination: DestinationId, local_reference: Iterable[str]) -> dict[str, RemoteId]:
-        """The known links of these resources."""
+        """Returns the known links of these resources."""
         found: dict[str, RemoteId] = {}
         for chunk in chunked(list(dict.fromkeys(local_reference))):
             for row in self._connection.execute(_SELECT_IDS, {"to": destination, "local_reference": chunk}):
@@ -86,20 +86,20 @@ class RemoteIds:
         by: str,
         now: datetime,
     ) -> None:
-        """Remembers what the destination calls it; a new answer replaces the old one."""
+        """Stores a remote id; it replaces an earlier one."""
         _PUT_ID(
             self._connection,
             [(destination, local_reference, remote_reference, how, by, to_milliseconds(now))],
         )
 
     def forget_matches(self, local_reference: str) -> list[DestinationId]:
-        """Forgets where it was found to be what another record there is; the destinations, which are asked again."""
+        """Deletes the links found by matching; returns their destinations, which are asked again."""
         found = (remote_ids.c.local_reference == local_reference, remote_ids.c.how != ASSIGNED_BY_SERVER)
         forgotten = sa.delete(remote_ids).where(*found).returning(remote_ids.c.destination)
         return sorted(DestinationId(one) for one in self._connection.execute(forgotten).scalars())
 
     def find_by_remote(self, destination: DestinationId, remote_references: Iterable[str]) -> list[RemoteId]:
-        """The links of ours that lead to these `Type/id` of the destination."""
+        """Lists the links to these `Type/id` of the destination."""
         found: list[RemoteId] = []
         for chunk in chunked(sorted(set(remote_references))):
             query = sa.select(remote_ids).where(
@@ -112,7 +112,7 @@ class RemoteIds:
         return found
 
     def list_patients(self, destination: DestinationId) -> list[RemoteId]:
-        """The people who were found, or decided, to be a Patient of the destination."""
+        """Lists the links of people to Patients of the destination, found or decided."""
         query = sa.select(remote_ids).where(
             remote_ids.c.destination == destination,
             remote_ids.c.how != ASSIGNED_BY_SERVER,
@@ -122,7 +122,7 @@ class RemoteIds:
         return [RemoteId(row.local_reference, row.remote_reference, row.how, row.by, row.at) for row in rows]
 
     def retire(self, destination: DestinationId, link: RemoteId, *, why: str, now: datetime) -> None:
-        """What it was called there is kept as what it was called until now; it is called nothing from now on."""
+        """Moves a link to the former ones; the resource has no remote id from now on."""
         _ADD_FORMER(
             self._connection,
             [
@@ -145,7 +145,7 @@ class RemoteIds:
         )
 
     def list_former(self, destination: DestinationId, local_reference: str) -> list[tuple[str, str]]:
-        """What one of ours was called before and why it is not any more, oldest first."""
+        """Lists the former remote ids of a resource with the reason they were retired, oldest first."""
         c = former_remote_ids.c
         query = sa.select(c.remote_reference, c.retired_reason).where(
             c.destination == destination, c.local_reference == local_reference
@@ -156,7 +156,7 @@ class RemoteIds:
         ]
 
     def unlink(self, destination: DestinationId, local_reference: str) -> None:
-        """Forgets what the destination calls it."""
+        """Deletes the remote id of a resource."""
         self._connection.execute(
             sa.delete(remote_ids).where(
                 remote_ids.c.destination == destination, remote_ids.c.local_reference == local_reference

@@ -1,7 +1,7 @@
-"""What destinations hold of ours: the newest version that each has acknowledged, unless something else was found there.
+"""The version of each resource that a destination holds: acknowledged last, or found there since.
 
-What was acknowledged stands in the outbox already. A row of its own for every resource, found by an id that is as good as
-random, cost a lane of eighty resources as many pages again (docs/decisions/0032).
+Acknowledged versions are in the outbox already. A second row for every resource, under an id that is as good as random,
+doubled the pages written for a lane of eighty resources (docs/decisions/0032).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ from fhir_pmp.store.tables.delivery import outbox, remote_versions
 from fhir_pmp.store.tables.published import published
 
 NO_LONGER_THERE = -1
-"""In place of our version number: it was acknowledged, and is there no more."""
+"""Instead of our version number: acknowledged, but no longer there."""
 
 _PUT = BulkInsert(
     remote_versions,
@@ -54,7 +54,7 @@ _DELETE_FOUND = sa.delete(remote_versions).where(*_IS_ONE_OF)
 
 
 class RemoteVersion(Struct, frozen=True):
-    """What of ours a destination holds, by its own last answer."""
+    """The version of a resource that a destination holds, by its last response."""
 
     type: str
     id: str
@@ -69,13 +69,13 @@ class RemoteVersion(Struct, frozen=True):
 
 
 class RemoteVersions:
-    """What destinations hold of ours."""
+    """The versions of our resources that destinations hold."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
     def find_many(self, destination: DestinationId, references: Iterable[str]) -> dict[str, RemoteVersion]:
-        """What the destination holds of these `Type/id`."""
+        """Returns the versions that the destination holds of these `Type/id`."""
         wanted = sorted(set(references))
         found: dict[str, RemoteVersion] = {}
         for chunk in _pairs((id_, kind) for kind, id_ in _parts(wanted)):
@@ -89,12 +89,12 @@ class RemoteVersions:
         return {reference: held for reference, held in found.items() if held.version != NO_LONGER_THERE}
 
     def clear_found(self, destination: DestinationId, references: Iterable[str]) -> None:
-        """The outbox says what stands there: what was found before counts no more."""
+        """Deletes what was found there before: the outbox holds a newer acknowledgement."""
         for chunk in _pairs(_parts(references)):
             self._connection.execute(_DELETE_FOUND, {"to": destination, "these": chunk})
 
     def put_many(self, destination: DestinationId, held: Sequence[RemoteVersion], *, now: datetime) -> None:
-        """Remembers what was found there, whatever was acknowledged before."""
+        """Stores the versions found there, whatever was acknowledged before."""
         at = to_milliseconds(now)
         _PUT(
             self._connection,
@@ -102,7 +102,7 @@ class RemoteVersions:
         )
 
     def forget(self, destination: DestinationId, reference: str, *, now: datetime) -> None:
-        """Remembers of one that it is there no more."""
+        """Records that a resource is no longer there."""
         ((kind, id_),) = _parts([reference])
         self.put_many(destination, [RemoteVersion(kind, id_, NO_LONGER_THERE, None, "")], now=now)
 

@@ -1,4 +1,4 @@
-"""What each destination was last seen to honour, so that every process goes by the same proof."""
+"""Stores the last capability verification of each destination, shared by all processes."""
 
 from datetime import datetime
 
@@ -19,13 +19,13 @@ _PUT = BulkInsert(
 
 
 class CapabilityVerifications:
-    """The last proof of each destination. What it says is ehr's to know."""
+    """The last verification of each destination; `ehr` defines its content."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
     def find(self, destination: DestinationId) -> tuple[datetime, str] | None:
-        """When it was proven and what was found, as JSON."""
+        """Returns when it was verified, and the result as JSON."""
         query = sa.select(verifications.c.at, verifications.c.result).where(
             verifications.c.destination == destination
         )
@@ -33,5 +33,5 @@ class CapabilityVerifications:
         return None if row is None else (row.at, row.result)
 
     def put(self, destination: DestinationId, at: datetime, result: str) -> None:
-        """Keeps a proof in the place of the last one."""
+        """Stores a verification, replacing the last one."""
         _PUT(self._connection, [(destination, to_milliseconds(at), result)])

@@ -91,7 +91,7 @@ def _reconcile_to_the_end(simulation: Simulation, most: int = 5) -> None:
 def _seq(uow: UnitOfWork, delivery: int) -> int:
     from fhir_pmp.store.tables.delivery import outbox  # noqa: PLC0415
 
-    return int(uow._connection.execute(outbox.select().where(outbox.c.seq == delivery)).one().published)
+    return int(uow._connection.execute(outbox.select().where(outbox.c.seq == delivery)).one().published_seq)
 
 
 def _enrol(simulation: Simulation, step: Step) -> None:
