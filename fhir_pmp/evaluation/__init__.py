@@ -1,1 +1,1 @@
-"""Many people at once: effect sizes, rates and the study's table; never for an individual's letter."""
+"""Evaluates groups of people: effect sizes and rates; never used in an individual's letter."""

@@ -1,4 +1,4 @@
-"""Effect sizes, percentages and denominators of a group, each under its own name (clinical.md 1.2, 4.7, 4.8, 7)."""
+"""Computes effect sizes, percentages and denominators of groups (clinical.md 1.2, 4.7, 4.8, 7)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ Z95 = 1.96
 
 @dataclass(frozen=True, slots=True)
 class PairedEffect:
-    """Effect sizes of people measured twice, with the raw sign (post - pre); None where one is not defined.
+    """Effect sizes of people measured twice, with raw signs (post - pre); None if not defined.
 
-    d is the difference of means over: `z` the SD of the differences, `av` the pooled SD of both times, `rm` the same
-    as z, corrected for the correlation, `baseline` the SD before. g is d times the exact J with n_pairs - 1.
+    d is the difference of means divided by one of: the SD of the differences (`z`); the pooled SD of both times (`av`);
+    as `z`, corrected for the correlation (`rm`); the SD before (`baseline`). g is d times the exact J, n_pairs - 1.
     """
 
     n_pairs: int
@@ -44,7 +44,7 @@ class PairedEffect:
 
 @dataclass(frozen=True, slots=True)
 class IndependentEffect:
-    """The difference of two groups of different people, second - first; None where it is not defined."""
+    """The difference between two groups of different people, second - first; None if not defined."""
 
     df: int
     sd_pooled: float | None
@@ -55,7 +55,7 @@ class IndependentEffect:
 
 @dataclass(frozen=True, slots=True)
 class Proportion:
-    """So many of so many, and of whom: a percentage never goes without the name and size of its denominator."""
+    """A proportion with the name and size of its denominator."""
 
     count: int
     denominator: str  # enrolled, commenced, completed_all, completed_majority, responded_<timepoint>, assessable_<rule>
@@ -63,13 +63,13 @@ class Proportion:
 
     @property
     def percent(self) -> float | None:
-        """The percentage; None of nobody."""
+        """The percentage; None if the denominator is 0."""
         return 100 * self.count / self.n if self.n else None
 
 
 @dataclass(frozen=True, slots=True)
 class StudyFigures:
-    """What the reference study prints for one domain, in the two signs that we use."""
+    """The reference study's figures for one domain, with raw and improvement signs."""
 
     raw_percent: float  # post - pre
     improvement_percent: float
@@ -83,7 +83,7 @@ class StudyFigures:
 
 @dataclass(frozen=True, slots=True)
 class ImpliedBaseline:
-    """What a percentage and an effect size imply of the baseline. For synthetic people only, never quoted as published."""
+    """The baseline implied by a percentage and an effect size; for synthetic people only, never quoted."""
 
     ratio: float  # mean / SD
     lowest_ratio: float  # as far as the rounding of the printed figures allows
@@ -103,9 +103,9 @@ def hedges_j_approximate(df: int) -> float:
 
 
 def paired_effect(pre: Sequence[float | None], post: Sequence[float | None]) -> PairedEffect:
-    """Effect sizes over the complete pairs; a missing value is not "no change" (POLICY, clinical.md 4.8).
+    """Effect sizes of the complete pairs; a missing value is not "no change" (POLICY, clinical.md 4.8).
 
-    Raises ValueError where the two lists are not of the same people.
+    Raises ValueError if the lists differ in length: both must list the same people.
     """
     pairs = [(a, b) for a, b in zip(pre, post, strict=True) if a is not None and b is not None]
     before, after = [a for a, _ in pairs], [b for _, b in pairs]
@@ -148,9 +148,11 @@ def paired_effect(pre: Sequence[float | None], post: Sequence[float | None]) -> 
 def standardised_mean_change(
     mean_pre: float, mean_post: float, sd_pre: float, n: int, r: float
 ) -> tuple[float, float] | None:
-    """(g, its variance) from a study's printed figures: J * difference / sd_pre, and 2(1-r)/n + g^2/(2n).
+    """Computes g and its variance from a study's printed figures.
 
-    None where n is less than 2 or the SD is 0: undefined, never 0 or infinity.
+    g is J * difference / sd_pre; its variance is 2(1-r)/n + g^2/(2n).
+
+    None if n is less than 2 or the SD is 0: then g is undefined, not 0 or infinity.
     """
     j, d = _j(n - 1), _over(mean_post - mean_pre, sd_pre)
     g = _times(d, j)
@@ -159,7 +161,7 @@ def standardised_mean_change(
 
 
 def independent_effect(first: Sequence[float], second: Sequence[float]) -> IndependentEffect:
-    """The difference of two groups over their pooled SD, with df = n1 + n2 - 2."""
+    """The difference of two groups divided by their pooled SD, with df = n1 + n2 - 2."""
     df = len(first) + len(second) - 2
     pooled = _pooled_sd(first, second)
     j = _j(df)
@@ -168,32 +170,40 @@ def independent_effect(first: Sequence[float], second: Sequence[float]) -> Indep
 
 
 def percent_change_of_means(pre: Sequence[float], post: Sequence[float]) -> float | None:
-    """100 * (mean after - mean before) / mean before: what the reference study reports. None from a mean of 0."""
+    """Computes 100 * (mean after - mean before) / mean before; None if the mean before is 0.
+
+    The reference study reports this figure."""
     if not pre or not post or mean(pre) == 0:
         return None
     return 100 * (mean(post) - mean(pre)) / mean(pre)
 
 
 def mean_of_individual_percents(pre: Sequence[float], post: Sequence[float]) -> float | None:
-    """The mean of each person's own percentage, over those whose baseline is not 0: another number than the above."""
+    """The mean of each person's percentage change; people with a baseline of 0 are left out.
+
+    It differs from `percent_change_of_means`."""
     own = [100 * (b - a) / a for a, b in zip(pre, post, strict=True) if a != 0]
     return mean(own) if own else None
 
 
 def improvement_sign(effect: float | None, better: Better) -> float | None:
-    """A raw change or effect with the sign that is positive when people are better."""
+    """The effect with a sign that is positive if people got better."""
     return effect if effect is None or better is Better.HIGHER else -effect
 
 
 def read_study_figures(printed_percent: float, printed_g: float, better: Better) -> StudyFigures:
-    """The reference study prints reductions as positive; its minus on self-efficacy is a rise, an improvement."""
+    """Converts the reference study's printed signs.
+
+    The study prints reductions as positive; its minus on self-efficacy is a rise, and so an improvement."""
     raw = -printed_percent
     sign = 1 if better is Better.HIGHER else -1
     return StudyFigures(raw, sign * raw, sign * -printed_g)
 
 
 def implied_baseline(proportion: float, g: float, baseline_mean: float, better: Better) -> ImpliedBaseline:
-    """mean/SD = g / proportion, as both are the same change over the mean and over the SD (DERIVED, clinical.md 7).
+    """Derives the baseline from a percentage and an effect size (DERIVED, clinical.md 7).
+
+    mean/SD = g / proportion, because both divide the same change, by the SD and by the mean.
 
     `proportion` is printed to three decimals and `g` to two.
     """

@@ -1,1 +1,1 @@
-"""What a published questionnaire is and how its answers become scores: pure values, no clock, no database."""
+"""Published questionnaires as data, and the scoring of their answers; without clock or database."""

@@ -1,4 +1,4 @@
-"""How severity bands lie on a scale's range: which one holds a score, and where they leave a gap or overlap."""
+"""Finds the severity band of a score, and the faults of a set of bands."""
 
 from fractions import Fraction
 
@@ -16,16 +16,19 @@ def get_band_set(scale: Scale, band_set: str) -> BandSet:
 
 
 def published_band(scale: Scale, value: Fraction) -> Band | None:
-    """The band of the exact score in the set that is published, the first; None where no bands are published."""
+    """The score's band in the scale's first (published) band set; None if the scale has none."""
     return scale.band_sets[0].band_of(value) if scale.band_sets else None
 
 
 def faults_of_bands(
     bands: tuple[Band, ...], lowest: Fraction, highest: Fraction, *, whole: bool
 ) -> list[tuple[int, str]]:
-    """What is wrong with bands that must cover lowest..highest in rising order: (index of the band, what).
+    """The faults of bands that must cover `lowest` to `highest` in rising order.
 
-    On a scale of whole numbers 0-4 then 5-9 leaves no gap; on any other the next band starts where the last ends.
+    Each fault is the index of the band and a text.
+
+    On a scale of whole numbers, 0-4 followed by 5-9 leaves no gap. On any other scale, a band must start where the
+    one before it ends.
     """
     if not bands:
         return [(0, "must have at least one band")]
@@ -64,7 +67,7 @@ def _overlap(before: Band, after: Band) -> bool:
 def _gap(before: Band, after: Band, *, whole: bool) -> bool:
     if whole:
         return _first_whole_after(before) < _first_whole_of(after)
-    # Between "below 5" and "above 5" the 5 itself has no band.
+    # Between the bands "below 5" and "above 5", the score 5 itself has no band.
     lost_edge = not (before.highest_included or after.lowest_included)
     return before.highest < after.lowest or (before.highest == after.lowest and lost_edge)
 

@@ -1,4 +1,4 @@
-"""What became of a score: the change in points and percent, and one verdict for each named rule."""
+"""Judges the change of a score: points, percent, and one verdict for each named rule."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,10 @@ Z95 = Fraction(196, 100)
 
 
 class Verdict(StrEnum):
-    """What one rule says of a change. `unchanged` is not `not assessable`: nobody answered is not "no change"."""
+    """The verdict of one rule on a change.
+
+    A missing score gives `not_assessable`, never `unchanged`.
+    """
 
     IMPROVED = "improved"
     UNCHANGED = "unchanged"
@@ -28,17 +31,17 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RuleVerdict:
-    """One rule's verdict under its own name; no rule overrides another (clinical.md 4.1)."""
+    """The verdict of one rule; no rule overrides another (clinical.md 4.1)."""
 
     rule: ChangeRule
     verdict: Verdict
     grade: str | None = None  # the highest grade reached, for graded rules
-    reason: str | None = None  # people read it; no code branches on it
+    reason: str | None = None  # for people to read; no code branches on it
 
 
 @dataclass(frozen=True, slots=True)
 class PercentChange:
-    """A change in percent of the baseline: raw (post - pre) and as improvement; None with the reason."""
+    """A change in percent of the baseline, raw (post - pre) and as improvement; None with a reason."""
 
     raw: Fraction | None
     improvement: Fraction | None
@@ -46,12 +49,12 @@ class PercentChange:
 
 
 def improvement(change: Fraction, better: Better) -> Fraction:
-    """The raw change (post - pre) with the sign that is positive when the person is better."""
+    """The change with a sign that is positive if the person got better; `change` is post - pre."""
     return change if better is Better.HIGHER else -change
 
 
 def percent_change(before: Fraction | None, after: Fraction | None, better: Better) -> PercentChange:
-    """100 * (after - before) / before. From a baseline of 0 there is no percentage: neither 0 nor 100."""
+    """Computes 100 * (after - before) / before. A baseline of 0 has no percentage: neither 0 nor 100."""
     reason = _not_assessable(before, after) or (BASELINE_ZERO if before == 0 else None)
     if reason is not None or before is None or after is None:
         return PercentChange(None, None, reason)
@@ -60,10 +63,10 @@ def percent_change(before: Fraction | None, after: Fraction | None, better: Bett
 
 
 def judge(rule: ChangeRule, scale: Scale, before: Fraction | None, after: Fraction | None) -> RuleVerdict:
-    """The rule's verdict on two exact scores of the scale; None stands for a score that is not there.
+    """The rule's verdict on two exact scores of the scale; None is a missing score.
 
-    Deterioration is the same test mirrored (POLICY, clinical.md 4.2). Everything is compared exactly: in binary
-    floating point 12/7 - 5/7 is less than 1.
+    Deterioration uses the same test with the opposite sign (POLICY, clinical.md 4.2). Scores are fractions: in binary
+    floating point, 12/7 - 5/7 is less than 1.
     """
     reason = _not_assessable(before, after)
     if reason is not None or before is None or after is None:
@@ -77,7 +80,7 @@ def judge_all(scale: Scale, before: Fraction | None, after: Fraction | None) -> 
 
 
 def headline(scale: Scale) -> ChangeRule | None:
-    """The rule a letter's result line counts this scale by; None: the scale is not counted."""
+    """The rule by which result lines count this scale; None if the scale is not counted."""
     return next((rule for rule in scale.changes if rule.rule.rule_id == scale.headline_rule), None)
 
 
@@ -121,7 +124,7 @@ def _judge_percent(rule: ChangeRule, scale: Scale, before: Fraction, after: Frac
 
 def _judge_reliable(rule: ChangeRule, scale: Scale, before: Fraction, after: Fraction) -> RuleVerdict:
     improvement_points = improvement(after - before, scale.better)
-    # |change| / (sqrt(2) * SEM) > 1.96, squared on both sides so that it is compared exactly.
+    # |change| / (sqrt(2) * SEM) > 1.96, squared on both sides so that the comparison is exact.
     enough = rule.sem is not None and improvement_points**2 > 2 * (Z95 * rule.sem) ** 2
     return RuleVerdict(rule, _verdict(improvement_points, enough=enough))
 

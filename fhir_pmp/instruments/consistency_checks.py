@@ -1,4 +1,4 @@
-"""What must fit together inside one instrument: scales and their items, bands and ranges, rules and their marks."""
+"""Checks that the parts of one instrument agree: items, scales, bands, ranges and rules."""
 
 import re
 from collections import Counter
@@ -14,7 +14,7 @@ _ID = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def check_instrument(table: MappingTable, instrument: Instrument) -> None:
-    """Note in the table whatever does not fit together. The instrument was read from it without a fault."""
+    """Notes every inconsistency in the table; the instrument was read from it without a fault."""
     if not _ID.fullmatch(instrument.id):
         table.fault("must be small letters, digits and underscores, a letter first", "id")
     _check_items(table, instrument)
@@ -30,7 +30,7 @@ def check_instrument(table: MappingTable, instrument: Instrument) -> None:
 
 
 def rules_of(instrument: Instrument) -> Iterator[Rule]:
-    """Every rule that the instrument names."""
+    """Every rule of the instrument: scoring, blanks, bands, changes and safety items."""
     for scale in instrument.scales:
         yield scale.rule
         yield scale.blanks.rule

@@ -1,4 +1,4 @@
-"""One questionnaire as data: items, scales, blanks, bands, change rules and codes, all of one shape."""
+"""Defines a questionnaire as data: items, scales, blanks rules, bands, change rules and codes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from fhir_pmp.identifiers import InstrumentId, LinkId, ScaleId
 
 
 class RuleStatus(StrEnum):
-    """How well a rule is founded (clinical.md section 0)."""
+    """How well a rule's source is established (clinical.md section 0)."""
 
     VERIFIED = "verified"
     UNCONFIRMED = "unconfirmed"
@@ -18,34 +18,34 @@ class RuleStatus(StrEnum):
 
 
 class Better(StrEnum):
-    """Which way a scale improves; `improved` is only ever computed from this."""
+    """The direction in which a scale improves; every improvement is computed from it."""
 
     LOWER = "lower"
     HIGHER = "higher"
 
 
 class Method(StrEnum):
-    """How answered items become one number."""
+    """How the answered items are combined into one number."""
 
     SUM = "sum"
     MEAN = "mean"
 
 
 class ChangeKind(StrEnum):
-    """The shapes a change rule can have (clinical.md 4.2-4.6)."""
+    """The kinds of change rule (clinical.md 4.2-4.6)."""
 
     POINTS = "points"  # at least `points` either way
     POINTS_AND_BAND = "points_and_band"  # at least `points` and a different band of band set `bands`
     PERCENT = "percent"  # at least `percent` of the baseline
     PERCENT_GRADED = (
-        "percent_graded"  # `grades`: label -> least percent; the lowest grade is the least change
+        "percent_graded"  # `grades`: label -> smallest percent; the lowest grade is the smallest change
     )
     RELIABLE_SEM = "reliable_sem"  # |change| / (sqrt(2) * sem) > 1.96, strict
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Where a number comes from. Every computed result carries the id and version of the rule that made it."""
+    """A rule with its source. Every computed result names the id and version of its rule."""
 
     rule_id: str
     version: int
@@ -55,7 +55,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """A code of a terminology, as FHIR knows it."""
+    """A code of a terminology, as FHIR's Coding."""
 
     system: str
     code: str
@@ -64,11 +64,11 @@ class Coding:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One offered answer of a verbal item: its weight, its label, and every code that is accepted for it."""
+    """One offered answer of a verbal item: its weight, label and accepted codes."""
 
     value: int
     label: str
-    codings: tuple[Coding, ...] = ()  # the first is what we write; all are accepted inbound
+    codings: tuple[Coding, ...] = ()  # the first is written; all are accepted in incoming data
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +76,27 @@ class Item:
     """One question. Verbal items offer `options`; 0-10 items take whole numbers from `lowest` to `highest`."""
 
     link_id: LinkId
-    label: str  # our neutral short label, never licensed wording
+    label: str  # our short label, never licensed wording
     text: str | None  # the published wording, only where rights allow or the operator supplied it
     options: tuple[Option, ...]  # empty: an integer item
     lowest: int
     highest: int
     codings: tuple[Coding, ...] = ()
     offered: frozenset[int] = field(init=False, repr=False, compare=False)
-    """The whole numbers that are answers; worked out once."""
+    """The whole numbers that are valid answers; computed once."""
 
     def __post_init__(self) -> None:
         values = [option.value for option in self.options] or range(self.lowest, self.highest + 1)
         object.__setattr__(self, "offered", frozenset(values))
 
     def offers(self, value: object) -> bool:
-        """Whether this is an answer to the item: a true whole number (no bool, no float) that is offered."""
+        """Whether the value is a valid answer: an int (no bool, no float) that the item offers."""
         return type(value) is int and value in self.offered
 
 
 @dataclass(frozen=True, slots=True)
 class BlanksRule:
-    """How many of a scale's items may be blank, and on what authority."""
+    """How many items of a scale may be blank, with the source of the rule."""
 
     rule: Rule
     allowed: int  # with more blanks the scale has no score
@@ -113,7 +113,7 @@ class Band:
     highest_included: bool
 
     def holds(self, value: Fraction) -> bool:
-        """Whether the exact score lies in this band."""
+        """Whether the exact score is in this band."""
         above = value >= self.lowest if self.lowest_included else value > self.lowest
         below = value <= self.highest if self.highest_included else value < self.highest
         return above and below
@@ -137,10 +137,10 @@ class BandSet:
 
 @dataclass(frozen=True, slots=True)
 class ChangeRule:
-    """One named way to judge a change; several may stand beside each other and disagree."""
+    """One named rule that judges a change; a scale may have several rules that disagree."""
 
     rule: Rule
-    title: str  # as a clinician reads it: "ePPOC: 7 points and another band"
+    title: str  # as shown to clinicians: "ePPOC: 7 points and another band"
     kind: ChangeKind
     points: Fraction | None = None
     percent: Fraction | None = None
@@ -151,7 +151,7 @@ class ChangeRule:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """One score of an instrument: which items, how they combine, which way is better, how it is read."""
+    """One scale of an instrument: its items, scoring, direction, bands and change rules."""
 
     id: ScaleId
     title: str
@@ -165,25 +165,27 @@ class Scale:
     better: Better
     blanks: BlanksRule
     rule: Rule  # the scoring rule itself
-    band_sets: tuple[BandSet, ...]  # the first is the one that is published and shown
+    band_sets: tuple[BandSet, ...]  # the first is published and shown
     changes: tuple[ChangeRule, ...]
-    headline_rule: str | None  # rule_id of the change rule a letter's result line counts by
-    codings: tuple[Coding, ...]  # LOINC / SNOMED CT where VERIFIED; our own code is added by fhir
+    headline_rule: str | None  # rule_id of the change rule that result lines count
+    codings: tuple[
+        Coding, ...
+    ]  # LOINC and SNOMED CT codes that are VERIFIED; the folder fhir adds our own code
     part_of: ScaleId | None = None  # the scale this is a sub-scale of
 
 
 @dataclass(frozen=True, slots=True)
 class SafetyItem:
-    """An item whose answer is shown on its own, whatever the total (clinical.md section 5)."""
+    """An item whose answer is shown separately from any total (clinical.md section 5)."""
 
     item: LinkId
-    flag_from: int | None  # from this answer on a Flag is raised; None: no published threshold, never a Flag
+    flag_from: int | None  # the smallest answer that raises a Flag; None: no published threshold, so no Flag
     rule: Rule
 
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """Whether the wording may stand in the repository, and on what evidence."""
+    """Whether the repository may contain the wording, with the evidence."""
 
     ship_wording: bool
     statement: str
@@ -192,7 +194,7 @@ class Rights:
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """A published questionnaire, whole."""
+    """A published questionnaire with its items, scales, rules and rights."""
 
     id: InstrumentId
     version: str
@@ -205,9 +207,9 @@ class Instrument:
     safety_items: tuple[SafetyItem, ...]
     codings: tuple[Coding, ...]  # the panel's codes
     notices: tuple[str, ...] = ()  # copyright notices that travel with the content
-    introduction: str | None = None  # the published words above the items, only where rights allow
+    introduction: str | None = None  # the published text above the items, only where rights allow
     items_by_id: Mapping[LinkId, Item] = field(init=False, repr=False, compare=False)
-    """The items by linkId; worked out once."""
+    """The items by linkId; computed once."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "items_by_id", {item.link_id: item for item in self.items})
@@ -222,7 +224,7 @@ class Instrument:
 
 
 Instruments = Mapping[InstrumentId, Instrument]
-"""Every instrument we know, by id."""
+"""The known instruments by id."""
 
 Answers = Mapping[LinkId, int]
 """One person's answers: linkId -> value. A blank item is absent; 0 is an answer."""
@@ -230,7 +232,7 @@ Answers = Mapping[LinkId, int]
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One scale of one response. `value` is exact; `published` is what leaves the house; None: not scorable."""
+    """The score of one scale for one response; `value` and `published` are None if not scorable."""
 
     scale: ScaleId
     value: Fraction | None  # exact and unrounded for means; whole scales hold the rounded whole number
@@ -239,4 +241,4 @@ class Score:
     answered: int
     blanks: int
     prorated: bool
-    unconfirmed: tuple[str, ...] = ()  # rule_ids of UNCONFIRMED rules this result rests on; applied ones only
+    unconfirmed: tuple[str, ...] = ()  # rule_ids of the UNCONFIRMED rules that were applied

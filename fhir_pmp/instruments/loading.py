@@ -1,4 +1,4 @@
-"""The folder of instrument mappings, and the operator's wording, into instruments: all of it, or every fault."""
+"""Loads all instruments and the operator's item wording, or reports every fault."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,9 +16,9 @@ Wording = Mapping[InstrumentId, Mapping[LinkId, str]]
 
 
 def load_instruments(folder: Path, wording: Path | None = None) -> Instruments:
-    """Every instrument of the folder (`<id>.yaml` each), in the order of their ids, the operator's texts merged in.
+    """Loads every `<id>.yaml` of the folder, sorted by id, with the operator's texts merged in.
 
-    `wording` is a YAML file: instrument -> linkId -> text. The form works without it, on our short labels.
+    `wording` is a YAML file: instrument -> linkId -> text. Without it, items show our short labels.
     Raises MappingFaults with every fault of every file.
     """
     instruments, faults = _read(folder, wording)
@@ -28,7 +28,7 @@ def load_instruments(folder: Path, wording: Path | None = None) -> Instruments:
 
 
 def check_mappings(folder: Path, wording: Path | None = None) -> list[Fault]:
-    """Everything that is wrong with the instruments of the folder; empty when `load_instruments` would load them."""
+    """Every fault of the instruments in the folder; empty if `load_instruments` would load them."""
     return _read(folder, wording)[1]
 
 
@@ -50,7 +50,7 @@ def _read(folder: Path, wording: Path | None) -> tuple[Instruments, list[Fault]]
 def _read_one(table: MappingTable) -> Instrument:
     before = table.faults_so_far
     instrument = read_instrument(table)
-    # With stand-ins for faulty fields nothing fits together; those faults would hide the real ones.
+    # Faulty fields were replaced by placeholders; checks across fields would report those instead of the real faults.
     if table.faults_so_far == before:
         check_instrument(table, instrument)
     return instrument

@@ -1,4 +1,4 @@
-"""One instrument's mapping file, section by section, into the frozen types; what is written wrong is noted."""
+"""Reads one instrument's mapping file, section by section, and notes every fault."""
 
 import re
 from fractions import Fraction
@@ -31,7 +31,7 @@ _RECALL = Form(re.compile(r"[1-9][0-9]*[hdw]"), "a number and h, d or w")
 
 
 def read_instrument(table: MappingTable) -> Instrument:
-    """The instrument as its file states it. What does not fit together is for `consistency` to find."""
+    """Reads the instrument as its file states it; `consistency_checks` checks that its parts agree."""
     recall = table.text_or_none("recall", _RECALL)
     return Instrument(
         id=InstrumentId(table.file_name("id")),
@@ -50,7 +50,7 @@ def read_instrument(table: MappingTable) -> Instrument:
 
 
 def read_rule(table: MappingTable) -> Rule:
-    """The four marks that every rule carries: rule_id, version, status, source."""
+    """Reads the four fields of every rule: rule_id, version, status, source."""
     version = table.whole("version", lowest=1)
     return Rule(table.text("rule_id"), version, table.one_of("status", RuleStatus), table.text("source"))
 
@@ -89,7 +89,7 @@ def _item(table: MappingTable, lists: dict[str, tuple[Option, ...]], recall: str
 def _answers(
     table: MappingTable, lists: dict[str, tuple[Option, ...]]
 ) -> tuple[tuple[Option, ...], int, int]:
-    """A verbal item names its list of answers; an integer item states lowest and highest."""
+    """A verbal item names a list of answers; an integer item states its lowest and highest answer."""
     if not table.has("answers"):
         lowest, highest = table.whole("lowest"), table.whole("highest")
         if table.has("lowest") and table.has("highest") and not 0 <= lowest < highest:
@@ -144,7 +144,7 @@ def _band_set(table: MappingTable) -> BandSet:
 
 
 def _band(table: MappingTable) -> Band:
-    """`from` and `to` belong to the band; `above` and `below` do not."""
+    """`from` and `to` are included bounds; `above` and `below` are excluded bounds."""
     lowest, lowest_included = _edge(table, "from", "above")
     highest, highest_included = _edge(table, "to", "below")
     return Band(table.text("label"), lowest, lowest_included, highest, highest_included)
@@ -172,7 +172,7 @@ def _change_rule(table: MappingTable) -> ChangeRule:
     )
 
 
-# What a rule of each kind states; any other of these keys in it is one that nobody asks for, and so a fault.
+# The keys of each kind of rule. Another of these keys in a rule is never read, and so reported as unknown.
 _KEYS_OF_KIND = {
     ChangeKind.POINTS: ("points",),
     ChangeKind.POINTS_AND_BAND: ("points", "bands"),
@@ -197,7 +197,7 @@ def _safety_item(table: MappingTable) -> SafetyItem:
 
 
 def _codings(table: MappingTable, recall: str | None) -> tuple[Coding, ...]:
-    """The codes of this entry; one that states a recall period of its own only where the instrument has that one."""
+    """Reads the codes of an entry; a code with a recall period only if the instrument has the same one."""
     found = ((coding, coding.text_or_none("only_for_recall")) for coding in table.tables_or_none("codings"))
     read = [(_coding(coding), only) for coding, only in found]
     return tuple(coding for coding, only in read if coding is not None and only in (None, recall))

@@ -1,4 +1,4 @@
-"""Reliable change after Jacobson and Truax 1991: is a change larger than the error of measurement (clinical.md 4.4)."""
+"""Computes reliable change after Jacobson and Truax 1991 (clinical.md 4.4)."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -38,7 +38,8 @@ class Cutoffs:
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """One person's class. Not `in_range`: already on the healthy side at baseline, so left out of recovery rates."""
+    """One person's class. `in_range` is False if the baseline was already healthy: recovery rates leave
+    such a person out."""
 
     category: ReliableChangeClass
     in_range: bool
@@ -71,7 +72,7 @@ def standard_error_from_mdc95(mdc95: float) -> float:
 
 
 def reliable_verdict(before: float, after: float, sem: float, better: Better) -> Verdict:
-    """Improved or worsened where |RCI| > 1.96 (strict), read with the scale's direction; else unchanged."""
+    """Improved or worsened if |RCI| > 1.96, by the scale's direction; else unchanged."""
     improvement_index = _improvement(reliable_change_index(before, after, sem), better)
     if abs(improvement_index) <= Z95:
         return Verdict.UNCHANGED
@@ -79,7 +80,7 @@ def reliable_verdict(before: float, after: float, sem: float, better: Better) ->
 
 
 def cutoffs(clinical: Distribution, normal: Distribution, better: Better) -> Cutoffs:
-    """Where a score counts as the normal group's rather than the clinical one's."""
+    """The cut-offs from which a score counts as the normal group's."""
     towards_health = 1 if better is Better.HIGHER else -1
     weighted = clinical.sd * normal.mean + normal.sd * clinical.mean
     return Cutoffs(
@@ -90,7 +91,9 @@ def cutoffs(clinical: Distribution, normal: Distribution, better: Better) -> Cut
 
 
 def classify(before: float, after: float, sem: float, cutoff: float, better: Better) -> Classification:
-    """Recovered, improved, unchanged or deteriorated. Where lower is better a score below the cut-off is healthy."""
+    """Classifies a change as recovered, improved, unchanged or deteriorated.
+
+    Where lower is better, a score below the cut-off is healthy."""
     in_range = not _is_healthy(before, cutoff, better)
     verdict = reliable_verdict(before, after, sem, better)
     category = _CLASSES[verdict]

@@ -1,4 +1,4 @@
-"""Answers become scores: exact arithmetic, compiled once per instrument, the same answers always the same score."""
+"""Checks answers and computes scores, exactly, with tables compiled once per instrument."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ Checker = Callable[[Mapping[str, object]], Answers]
 
 _WHOLE_NUMBERS = {int}
 _LINK_ID = re.compile("[a-z0-9_]{1,32}-[a-z0-9_]{1,32}")
-"""What a linkId of ours looks like. Another name is not repeated: it may be somebody's words."""
+"""The form of our linkIds. A message does not repeat another name, because it may contain personal data."""
 
 
 class AnswersNotUnderstood(NotUnderstood):
@@ -31,7 +31,7 @@ class UnknownItem(AnswersNotUnderstood):
 
 
 def check_answers(instrument: Instrument, answers: Mapping[str, object]) -> Answers:
-    """The answers, each one an item's offered whole number. A blank item is absent from them.
+    """Checks that each answer is offered by its item; a blank item is absent.
 
     Raises UnknownItem or AnswerNotOffered with every fault of the answers, each named by its linkId.
     """
@@ -39,12 +39,12 @@ def check_answers(instrument: Instrument, answers: Mapping[str, object]) -> Answ
 
 
 def compile_checker(instrument: Instrument) -> Checker:
-    """`check_answers` for one instrument, its tables worked out once."""
+    """Compiles `check_answers` for one instrument; its tables are computed once."""
     offered = {(str(item.link_id), value) for item in instrument.items for value in item.offered}
     pairs = frozenset(offered)
 
     def check(answers: Mapping[str, object]) -> Answers:
-        # The types first: True and 1.0 are equal to 1, and neither is an answer.
+        # The types first: True and 1.0 are equal to 1, but neither is a valid answer.
         if _WHOLE_NUMBERS.issuperset(map(type, answers.values())) and pairs.issuperset(answers.items()):
             return dict(answers)  # type: ignore[arg-type]
         raise _answers_error(instrument, answers)
@@ -53,10 +53,9 @@ def compile_checker(instrument: Instrument) -> Checker:
 
 
 def compile_scorer(instrument: Instrument) -> Scorer:
-    """Makes of checked answers one score for each scale of the instrument, in their order.
+    """Compiles a function that computes one score for each scale, in the instrument's order.
 
-    A finished score is kept and found again by (sum, number answered): they are small whole numbers, and a score
-    depends on nothing else.
+    Scores are cached by (sum, number answered), because a score depends on nothing else.
     """
     scorers = tuple(_compile_scale(instrument, scale) for scale in instrument.scales)
     if len(scorers) == 1:
@@ -66,9 +65,9 @@ def compile_scorer(instrument: Instrument) -> Scorer:
 
 
 def exact_value(scale: Scale, total: int, answered: int) -> Fraction:
-    """The scale's exact value, before rounding and multiplier, from the sum of its answered items.
+    """The exact value, before rounding and multiplier, from the sum of the answered items.
 
-    The person's own mean stands in for each blank, which leaves a complete scale as it was (clinical.md 2.2).
+    The person's mean replaces each blank; a complete scale is unaffected (clinical.md 2.2).
     """
     if scale.method is Method.MEAN:
         return Fraction(total, answered)
@@ -76,7 +75,7 @@ def exact_value(scale: Scale, total: int, answered: int) -> Fraction:
 
 
 def zero_based_score(scale: Scale, value: Fraction) -> Fraction:
-    """The score in a coding that starts at 0: the United States write the K10 as 0-40, ten less than Australia."""
+    """The score counted from 0: the United States report the K10 as 0-40, ten less than Australia."""
     return value - scale.lowest
 
 
@@ -89,7 +88,7 @@ def round_half_up(value: Fraction) -> int:
 
 
 def decimal_text(value: Fraction, places: int = 2) -> str:
-    """The number as decimal text with so many places, halves away from zero, so that a rise and a fall look alike."""
+    """The number as decimal text with `places` decimals; halves are rounded away from zero."""
     scaled = round_half_up(abs(value) * 10**places)
     whole, part = divmod(scaled, 10**places)
     sign = "-" if value < 0 and scaled else ""
@@ -97,12 +96,12 @@ def decimal_text(value: Fraction, places: int = 2) -> str:
 
 
 def published_text(scale: Scale, value: Fraction) -> str:
-    """How a score of this scale, or a change of one, leaves the house: whole scales "13", means "4.71"."""
+    """A score or change as published: "13" on whole-number scales, "4.71" on means."""
     return decimal_text(value, 0 if scale.whole else 2)
 
 
 class _ScoreCache(dict[int, Score]):
-    """The scores of one scale with so many items answered, by the sum of the answers; each made when first asked."""
+    """Caches the scores of one scale, for one number of answered items, by the sum of the answers."""
 
     __slots__ = ("_answered", "_scale")
 
@@ -143,7 +142,7 @@ def _compile_scale(instrument: Instrument, scale: Scale) -> Callable[[Answers], 
 def _with_reversed_items(
     instrument: Instrument, scale: Scale, score: Callable[[Answers], Score]
 ) -> Callable[[Answers], Score]:
-    """Scores the answers with the reversed items' answers turned round: the highest becomes the lowest."""
+    """Scores the answers with reversed items inverted: the highest answer counts as the lowest."""
     reversal_sums = {link_id: item.lowest + item.highest for link_id, item in instrument.items_by_id.items()}
 
     def score_reversed(answers: Answers) -> Score:
@@ -163,7 +162,7 @@ def _build_score(scale: Scale, total: int, answered: int) -> Score:
     if not answered or blanks > scale.blanks.allowed:
         return Score(scale.id, None, None, None, answered, blanks, False, _unconfirmed(rules))
     exact = exact_value(scale, total, answered)
-    # Rounded before it is doubled: a DASS-21 score is twice a whole number, and its bands know no others.
+    # Rounded before it is doubled: a DASS-21 score is twice a whole number, and its bands cover only such scores.
     value = (Fraction(round_half_up(exact)) if scale.whole else exact) * scale.multiplier
     band = published_band(scale, value)
     if band is not None:

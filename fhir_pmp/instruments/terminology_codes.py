@@ -1,4 +1,4 @@
-"""Codes of terminologies: are they well formed, and which answer or item does one stand for."""
+"""Checks LOINC and SNOMED CT codes, and finds the item or answer of a code."""
 
 import re
 
@@ -36,7 +36,7 @@ _PERMUTATION = (
 
 
 def is_valid_loinc_code(code: str) -> bool:
-    """Whether a LOINC, LA or LL code is well formed and its check digit is right (Luhn, clinical.md 3.3)."""
+    """Whether a LOINC, LA or LL code has a valid form and check digit (Luhn, clinical.md 3.3)."""
     if not _LOINC_FORM.fullmatch(code):
         return False
     body, check = code.split("-")
@@ -48,7 +48,7 @@ def is_valid_loinc_code(code: str) -> bool:
 
 
 def is_valid_snomed_code(code: str) -> bool:
-    """Whether a SNOMED CT identifier is well formed and its check digit is right (Verhoeff, clinical.md 3.3)."""
+    """Whether a SNOMED CT identifier has a valid form and check digit (Verhoeff, clinical.md 3.3)."""
     if not _SNOMED_FORM.fullmatch(code):
         return False
     check = 0
@@ -58,12 +58,12 @@ def is_valid_snomed_code(code: str) -> bool:
 
 
 def find_item(instrument: Instrument, system: str, code: str) -> Item | None:
-    """The item that carries this code, or None."""
+    """The item with this code, or None."""
     return next((item for item in instrument.items if _has_code(item.codings, system, code)), None)
 
 
 def find_option(item: Item, system: str, code: str) -> Option | None:
-    """The offered answer that this code stands for, or None. The same code may not be offered by another item."""
+    """The answer of this item with this code, or None."""
     return next((option for option in item.options if _has_code(option.codings, system, code)), None)
 
 
