@@ -18,6 +18,7 @@ from fhir_pmp.pathway.clinic_loading import load_clinic
 from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.programme.loading import load_programme
 from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.publishing.startup import prepare_publishing
 from fhir_pmp.settings import Settings, SettingsWrong
 from fhir_pmp.store import Store
@@ -34,6 +35,11 @@ class Runtime:
     destinations: Mapping[DestinationId, Destination]
     mappings: Path
     signing_keys: Mapping[DestinationId, tuple[SigningKey, ...]]
+
+    @property
+    def publishing(self) -> PublishingContext:
+        """The clinic and the publisher, for functions that record and publish."""
+        return PublishingContext(self.clinic, self.publisher)
 
 
 def build_runtime(settings: Settings, now: datetime) -> Runtime:

@@ -14,6 +14,7 @@ from fhir_pmp.intake.enrolment.enrolment_recording import record_enrolments
 from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Episode, Moment, Response, ResponseStatus, Sex
 from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.publishing.startup import prepare_publishing
 from fhir_pmp.store import Store
 from fhir_pmp.store.engine.migrating import migrate
@@ -40,7 +41,9 @@ def queue_responses(url: str, people: int, each: int, name: str = "bench") -> No
         numbers = range(first, min(first + AT_ONCE, people))
         now = clock()
         with store.begin() as uow:
-            results = record_enrolments(uow, clinic, publisher, [_enrolment(one) for one in numbers], now)
+            results = record_enrolments(
+                uow, PublishingContext(clinic, publisher), [_enrolment(one) for one in numbers], now
+            )
             assert all(result.status is RecordingStatus.ACCEPTED for result in results)
             found = uow.episodes.find_by_enrolments(SOURCE, [str(one) for one in numbers])
             rendered: list[RenderedResource] = []

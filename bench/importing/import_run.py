@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from bench.importing.transaction_rows import last_rows
 from bench.service import MAPPINGS, clock, load_bench_clinic, open_store
+from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.identifiers import SourceId
 from fhir_pmp.intake.arrivals import RecordingStatus
 from fhir_pmp.intake.csv_import.file_import import FileImport, ImportReport, RowRefusal
@@ -26,7 +27,7 @@ def run_import(
     after_each()
     source = load_sources(MAPPINGS / "sources", clinic.programme)[SourceId("redcap-wide")]
     running = FileImport(
-        store, clinic, publisher, source, clock, _raise_on_refusal_row, lambda _: after_each()
+        store, PublishingContext(clinic, publisher), source, clock, _raise_on_refusal_row, lambda _: after_each()
     )
     with export.open("rb") as opened:
         began, cpu_seconds = time.perf_counter(), time.process_time()

@@ -39,12 +39,11 @@ def import_file(file: Path, source: str, refused: Path | None) -> None:
         task = progress.add_task("importing", total=file.stat().st_size)
         file_import = FileImport(
             store=runtime.store,
-            clinic=runtime.clinic,
-            publisher=runtime.publisher,
+            context=runtime.publishing,
             source=runtime.sources[SourceId(source)],
             clock=now,
             on_refusal=_print_refusal,
-            progress=lambda position: progress.update(task, completed=position),
+            on_progress=lambda position: progress.update(task, completed=position),
         )
         report = file_import.run(opened, refused_path)
     with runtime.store.begin_without_publishing() as uow:
@@ -77,7 +76,7 @@ def withdraw(response: str, reason: str) -> None:
     by = "command:responses withdraw"
     with runtime.store.begin() as uow:
         result = withdraw_response(
-            uow, runtime.clinic, runtime.publisher, ResponseId(response), reason=reason, by=by, now=now()
+            uow, runtime.publishing, ResponseId(response), reason=reason, by=by, now=now()
         )
         uow.audit.append([_audit_row("responses withdraw", "update", result.status.value)])
     click.echo("withdrawn" if result.status is RecordingStatus.AMENDED else "it was withdrawn before")

@@ -7,6 +7,7 @@ from fhir_pmp.letters.rendering.typesetting import Typesetter
 from fhir_pmp.letters.text.letter_wording import Wording, load_wording
 from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.publishing.publishing_context import PublishingContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,11 @@ class LetterContext:
         """The press of the wording and layout in that folder (mappings/letters). Raises MappingFaults."""
         wording = load_wording(folder / "wording.yaml", clinic.instruments)
         return cls(clinic, wording, publisher, Typesetter(folder))
+
+    @property
+    def publishing(self) -> PublishingContext:
+        """The clinic and the publisher, for functions that record and publish."""
+        return PublishingContext(self.clinic, self.publisher)
 
     def close(self) -> None:
         """Ends the child process."""

@@ -14,7 +14,7 @@ from fhir_pmp.identifiers import EpisodeId, ResourceId
 from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import TaskStatus, task_status, task_steps
 from fhir_pmp.pathway.facts import Episode, EpisodeState, Person, Referral, Sharing
-from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.store import UnitOfWork
 from fhir_pmp.store.clinical.letters import LetterKind
 from fhir_pmp.store.versions.read_scope import Reader
@@ -23,11 +23,7 @@ _NEEDS_REASON = frozenset({TaskStatus.REJECTED, TaskStatus.FAILED})
 
 
 def publish_episodes(
-    uow: UnitOfWork,
-    clinic: ClinicalContext,
-    publisher: Publisher,
-    episodes: Sequence[EpisodeId],
-    now: datetime,
+    uow: UnitOfWork, context: PublishingContext, episodes: Sequence[EpisodeId], now: datetime
 ) -> None:
     """Publishes what these episodes say now; what is unchanged stays as it is.
 
@@ -42,11 +38,13 @@ def publish_episodes(
         if not episode.doubtful:
             person = people[episode.person]
             sharing = Sharing.REFERRAL if person.id in referred else Sharing.RECORD
-            resources += _record_resources(clinic, episode, person, sharing)
-    publisher.publish(uow, [*_practice_resources(uow, clinic, found.values()), *resources], now=now)
+            resources += _record_resources(context.clinic, episode, person, sharing)
+    context.publisher.publish(
+        uow, [*_practice_resources(uow, context.clinic, found.values()), *resources], now=now
+    )
     for episode in found.values():
         if (referral := referrals.get(episode.id)) is not None:
-            _publish_task(uow, clinic, publisher, episode, referral, now)
+            _publish_task(uow, context, episode, referral, now)
 
 
 def find_published_resources(
@@ -95,12 +93,7 @@ def _practice_resources(
 
 
 def _publish_task(
-    uow: UnitOfWork,
-    clinic: ClinicalContext,
-    publisher: Publisher,
-    episode: Episode,
-    referral: Referral,
-    now: datetime,
+    uow: UnitOfWork, context: PublishingContext, episode: Episode, referral: Referral, now: datetime
 ) -> None:
     current = find_published_resources(uow, "Task", [referral.task_id]).get(referral.task_id)
     if current is None:
@@ -110,15 +103,15 @@ def _publish_task(
     # Each listed step is a version of its own: an EHR that follows the Task sees no move that is not listed.
     for status in task_steps(before, after) or (after,):
         task = build_task(
-            clinic,
+            context.clinic,
             referral,
             current,
             status=status,
             reason=_reason(episode, status),
             outputs=outputs,
-            modified=_modified(current, status, outputs, clinic, now),
+            modified=_modified(current, status, outputs, context.clinic, now),
         )
-        publisher.publish(uow, [task], now=now)
+        context.publisher.publish(uow, [task], now=now)
 
 
 def _signed_letters(uow: UnitOfWork, episode: Episode) -> tuple[bool, list[ResourceId]]:

@@ -101,7 +101,6 @@ def _timers(
     ehr_connections: Sequence[EhrConnection],
     stop: threading.Event,
 ) -> list[Timer]:
-    clinic, publisher = runtime.clinic, runtime.publisher
 
     def draft(store: Store) -> None:
         while not stop.is_set() and draft_due_letters(store, letter_context, utc_now()):
@@ -111,12 +110,12 @@ def _timers(
         Timer(
             "referrals to resume",
             SLOW_INTERVAL_SECONDS,
-            lambda store: resume_referrals(store, clinic, publisher, utc_now()),
+            lambda store: resume_referrals(store, runtime.publishing, utc_now()),
         ),
         Timer(
             "timekeeping",
             SLOW_INTERVAL_SECONDS,
-            lambda store: finish_closed_episodes(store, clinic, publisher, utc_now()),
+            lambda store: finish_closed_episodes(store, runtime.publishing, utc_now()),
         ),
         Timer(
             "signed letters",

@@ -11,6 +11,7 @@ from fhir_pmp.intake.csv_import.sources import Source
 from fhir_pmp.letters.context import LetterContext
 from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.store.audit_writer import AuditWriter
 from fhir_pmp.store.database import Store
 
@@ -35,6 +36,11 @@ class WebContext:
     jwks: bytes = b'{"keys":[]}'  # the public halves of the keys we sign in at EHRs with
     destinations: tuple[DestinationId, ...] = ()  # whose health is told
     hook_secrets: Mapping[DestinationId, bytes] = field(default_factory=dict)  # of EHRs that ring
+
+    @property
+    def publishing(self) -> PublishingContext:
+        """The clinic and the publisher, for functions that record and publish."""
+        return PublishingContext(self.clinic, self.publisher)
 
     def __repr__(self) -> str:
         return "WebContext(hidden)"

@@ -19,7 +19,7 @@ from fhir_pmp.intake.csv_import.wide_csv import WideReader
 from fhir_pmp.intake.enrolment.enrolment_recording import record_enrolments
 from fhir_pmp.intake.response.response_recording import record_responses
 from fhir_pmp.pathway.clinical_context import ClinicalContext
-from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.store import Store
 
 BATCH_SIZE = 200
@@ -64,12 +64,11 @@ class FileImport:
     """One import: what it works with, and who is told of each refusal and of the progress in bytes."""
 
     store: Store
-    clinic: ClinicalContext
-    publisher: Publisher
+    context: PublishingContext
     source: Source
     clock: Callable[[], datetime]
     on_refusal: Callable[[RowRefusal], None]
-    progress: Callable[[int], None]
+    on_progress: Callable[[int], None]
 
     def run(self, file: BinaryIO, refused_path: Path) -> ImportReport:
         """Takes the file in. The refused rows stand in `refused_path` afterwards, or it is not there.
@@ -78,13 +77,13 @@ class FileImport:
         taken), FileBroken (what stood before the line was taken), StoreBusy.
         """
         rows = CsvRows(file)
-        units, column_of = _open_reader(rows, self.source, self.clinic)
+        units, column_of = _open_reader(rows, self.source, self.context.clinic)
         report = ImportReport()
-        compile_renderers(self.clinic)
+        compile_renderers(self.context.clinic)
         with _RefusedRowsFile(refused_path, rows.header) as refused:
             for batch in _batches(units):
                 self._record_batch(batch, column_of, refused, report)
-                self.progress(file.tell())
+                self.on_progress(file.tell())
         rows.detach()
         return report
 
@@ -99,8 +98,8 @@ class FileImport:
         responses = [response for unit in batch for response in unit.responses]
         now = self.clock()
         with self.store.begin() as uow:
-            enrolment_results = iter(record_enrolments(uow, self.clinic, self.publisher, enrolments, now))
-            response_results = iter(record_responses(uow, self.clinic, self.publisher, responses, now))
+            enrolment_results = iter(record_enrolments(uow, self.context, enrolments, now))
+            response_results = iter(record_responses(uow, self.context, responses, now))
         for unit in batch:
             results = [next(enrolment_results)] if unit.enrolment is not None else []
             response_pairs = [(response, next(response_results)) for response in unit.responses]

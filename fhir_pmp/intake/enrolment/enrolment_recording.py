@@ -19,22 +19,18 @@ from fhir_pmp.intake.clinician_questions import (
 from fhir_pmp.intake.enrolment.enrolment_plans import EnrolmentPlan, plan_enrolment
 from fhir_pmp.intake.episode.changes_since_baseline import ChangeInputs, build_change_observations
 from fhir_pmp.intake.matching.person_match import EnrolmentBatch, ReferralNotAccepted
-from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import ENDINGS, EpisodeEvent
 from fhir_pmp.pathway.facts import Episode, Person
 from fhir_pmp.pathway.scale_changes import ScoredResponse
 from fhir_pmp.publishing.episode_resources import publish_episodes
 from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.store import UnitOfWork
 from fhir_pmp.store.clinical.letters import LetterKind
 
 
 def record_enrolments(
-    uow: UnitOfWork,
-    clinic: ClinicalContext,
-    publisher: Publisher,
-    arrivals: Sequence[ArrivedEnrolment],
-    now: datetime,
+    uow: UnitOfWork, context: PublishingContext, arrivals: Sequence[ArrivedEnrolment], now: datetime
 ) -> list[RecordingResult]:
     """Records what one platform says of its enrolments, each for itself, in order. Never raises for one arrival.
 
@@ -48,7 +44,7 @@ def record_enrolments(
     plans: list[EnrolmentPlan] = []
     for arrival in arrivals:
         try:
-            plan = plan_enrolment(batch, clinic, arrival, now)
+            plan = plan_enrolment(batch, context.clinic, arrival, now)
         except FhirPmpError as refusal:
             results.append(RecordingResult(RecordingStatus.REFUSED, refusal=refusal))
             if isinstance(refusal, ReferralNotAccepted):
@@ -56,16 +52,12 @@ def record_enrolments(
             continue
         results.append(RecordingResult(plan.status, id=plan.after.id))
         plans.append(plan)
-    _store_plans(uow, clinic, publisher, plans, now)
+    _store_plans(uow, context, plans, now)
     return results
 
 
 def _store_plans(
-    uow: UnitOfWork,
-    clinic: ClinicalContext,
-    publisher: Publisher,
-    plans: Sequence[EnrolmentPlan],
-    now: datetime,
+    uow: UnitOfWork, context: PublishingContext, plans: Sequence[EnrolmentPlan], now: datetime
 ) -> None:
     new = [plan for plan in plans if plan.before is None]
     if new:
@@ -77,25 +69,21 @@ def _store_plans(
         )
     for plan in plans:
         if plan.before is not None and plan.has_changes:
-            _apply_plan(uow, publisher, plan, plan.before, now)
+            _apply_plan(uow, context.publisher, plan, plan.before, now)
         _open_questions(uow, plan, now)
     uow.letters_due.add_many(
         (plan.after.id for plan in plans if plan.ends_episode), LetterKind.DISCHARGE, now=now
     )
     changed = dict.fromkeys(plan.after.id for plan in plans if plan.before is None or plan.has_changes)
-    publish_episodes(uow, clinic, publisher, list(changed), now)
+    publish_episodes(uow, context, list(changed), now)
     uow.letters.request_review(
         plan.after.id for plan in plans if plan.before is not None and plan.has_changes
     )
-    _republish_changes(uow, clinic, publisher, plans, now)
+    _republish_changes(uow, context, plans, now)
 
 
 def _republish_changes(
-    uow: UnitOfWork,
-    clinic: ClinicalContext,
-    publisher: Publisher,
-    plans: Sequence[EnrolmentPlan],
-    now: datetime,
+    uow: UnitOfWork, context: PublishingContext, plans: Sequence[EnrolmentPlan], now: datetime
 ) -> None:
     """Another day of starting moves the windows, and with them what changes are counted from."""
     moved = {
@@ -115,7 +103,7 @@ def _republish_changes(
         )
         for episode, found in recorded.items()
     ]
-    publisher.publish(uow, build_change_observations(uow, clinic, all_inputs), now=now)
+    context.publisher.publish(uow, build_change_observations(uow, context.clinic, all_inputs), now=now)
 
 
 def _apply_plan(

@@ -9,10 +9,9 @@ from fhir_pmp.intake.arrivals import ArrivedEnrolment, ArrivedPractice, Ending, 
 from fhir_pmp.intake.enrolment.enrolment_plans import ENDING_EVENTS
 from fhir_pmp.intake.enrolment.enrolment_recording import record_enrolments
 from fhir_pmp.intake.episode.enrolment_lookup import find_enrolment
-from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import Actor, move
 from fhir_pmp.pathway.facts import ENDED, Episode, EpisodeState, Lesson, Person, Practice
-from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.store import UnitOfWork
 
 
@@ -26,8 +25,7 @@ class EndingDiffers(NotAllowed):
 
 def record_lesson(
     uow: UnitOfWork,
-    clinic: ClinicalContext,
-    publisher: Publisher,
+    context: PublishingContext,
     source: SourceId,
     enrolment: str,
     lesson: Lesson,
@@ -42,13 +40,12 @@ def record_lesson(
         raise LessonDiffers(field="completed_on")
     lessons = {**done, lesson.number: lesson.completed_on}
     stated = replace(restate_enrolment(uow, source, episode), lessons=tuple(sorted(lessons.items())))
-    return record_enrolments(uow, clinic, publisher, [stated], now)[0]
+    return record_enrolments(uow, context, [stated], now)[0]
 
 
 def record_ending(
     uow: UnitOfWork,
-    clinic: ClinicalContext,
-    publisher: Publisher,
+    context: PublishingContext,
     source: SourceId,
     enrolment: str,
     how: Ending,
@@ -67,7 +64,7 @@ def record_ending(
         if not amends and (on or episode.ended_on, reason or episode.end_reason) != recorded:
             raise EndingDiffers(field="on" if on not in (None, episode.ended_on) else "reason")
     stated = replace(restate_enrolment(uow, source, episode), ended_how=how, ended_on=on, end_reason=reason)
-    return record_enrolments(uow, clinic, publisher, [stated], now)[0]
+    return record_enrolments(uow, context, [stated], now)[0]
 
 
 def restate_enrolment(uow: UnitOfWork, source: SourceId, episode: Episode) -> ArrivedEnrolment:

@@ -6,11 +6,10 @@ from fhir_pmp.errors import NotUnderstood
 from fhir_pmp.fhir.measurement.flag import build_flag
 from fhir_pmp.identifiers import EpisodeId, FlagId
 from fhir_pmp.intake.episode.episode_ending import end_episode
-from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import ENDINGS, Actor, EpisodeEvent, move
 from fhir_pmp.pathway.facts import Episode, Flag
 from fhir_pmp.publishing.episode_resources import publish_episodes
-from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.store import UnitOfWork
 from fhir_pmp.store.clinical.letters import LetterKind
 
@@ -25,8 +24,7 @@ class NotAnEnding(NotUnderstood):
 
 def accept_referral(
     uow: UnitOfWork,
-    clinic: ClinicalContext,
-    publisher: Publisher,
+    context: PublishingContext,
     episode: EpisodeId,
     *,
     by: str,
@@ -41,14 +39,13 @@ def accept_referral(
     accepted = uow.episodes.move(referred, after, event=EpisodeEvent.ACCEPT, by=by, now=now)
     for letter in uow.letters.of_episode(episode, LetterKind.DECLINE):
         uow.letters.discard(letter.id)  # nothing but a draft: a signed one would have declined the referral
-    publish_episodes(uow, clinic, publisher, [episode], now)
+    publish_episodes(uow, context, [episode], now)
     return accepted
 
 
 def end_episode_by_clinician(
     uow: UnitOfWork,
-    clinic: ClinicalContext,
-    publisher: Publisher,
+    context: PublishingContext,
     episode: EpisodeId,
     event: EpisodeEvent,
     *,
@@ -61,16 +58,22 @@ def end_episode_by_clinician(
         raise NotAnEnding(field="event")
     ending = uow.episodes.get(episode)
     ended = end_episode(
-        uow, ending, event, Actor.CLINICIAN, by, now, on=now.astimezone(clinic.zone).date(), reason=reason
+        uow,
+        ending,
+        event,
+        Actor.CLINICIAN,
+        by,
+        now,
+        on=now.astimezone(context.clinic.zone).date(),
+        reason=reason,
     )
-    publish_episodes(uow, clinic, publisher, [episode], now)
+    publish_episodes(uow, context, [episode], now)
     return ended
 
 
 def acknowledge_flag(
     uow: UnitOfWork,
-    clinic: ClinicalContext,
-    publisher: Publisher,
+    context: PublishingContext,
     flag: FlagId,
     *,
     by: str,
@@ -82,5 +85,5 @@ def acknowledge_flag(
         raise ActionMissing(field="action")
     acknowledged = uow.flags.acknowledge(flag, by=by, action=action, now=now)
     if not uow.episodes.get(acknowledged.episode).doubtful:
-        publisher.publish(uow, [build_flag(clinic, acknowledged)], now=now)
+        context.publisher.publish(uow, [build_flag(context.clinic, acknowledged)], now=now)
     return acknowledged

@@ -9,26 +9,26 @@ from fhir_pmp.pathway.episode_states import Actor, EpisodeEvent
 from fhir_pmp.pathway.facts import Episode, EpisodeState
 from fhir_pmp.pathway.programme.timepoints import has_closed, window
 from fhir_pmp.publishing.episode_resources import publish_episodes
-from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.store import Store
 
 _PAGE = 500
 ACTOR = "system: the window of the last questionnaires has closed"
 
 
-def finish_closed_episodes(store: Store, clinic: ClinicalContext, publisher: Publisher, now: datetime) -> int:
+def finish_closed_episodes(store: Store, context: PublishingContext, now: datetime) -> int:
     """Finishes every commenced episode whose post window has closed; returns how many. Safe to repeat."""
     finished = 0
-    for episode in _list_closed(store, clinic, now):
+    for episode in _list_closed(store, context.clinic, now):
         with store.begin() as uow:
             current = uow.episodes.get(episode.id)
             # Read again under the lock: the platform may have ended it meanwhile.
             if current.state is EpisodeState.COMMENCED and has_closed(
-                clinic.programme.post, current, now, clinic.zone
+                context.clinic.programme.post, current, now, context.clinic.zone
             ):
-                on = _closing_day(clinic, current)
+                on = _closing_day(context.clinic, current)
                 end_episode(uow, current, EpisodeEvent.FINISH, Actor.PLATFORM, ACTOR, now, on=on)
-                publish_episodes(uow, clinic, publisher, [episode.id], now)
+                publish_episodes(uow, context, [episode.id], now)
                 finished += 1
     return finished
 

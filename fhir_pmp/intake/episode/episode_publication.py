@@ -6,22 +6,21 @@ from fhir_pmp.fhir.compiled.renderer_cache import get_response_renderers
 from fhir_pmp.fhir.measurement.flag import build_flag
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
 from fhir_pmp.intake.episode.changes_since_baseline import ChangeInputs, build_change_observations
-from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Episode, ResponseStatus
 from fhir_pmp.pathway.scale_changes import ScoredResponse
 from fhir_pmp.publishing.episode_resources import publish_episodes
-from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.store import UnitOfWork
 
 
 def publish_episode_record(
-    uow: UnitOfWork, clinic: ClinicalContext, publisher: Publisher, episode: Episode, now: datetime
+    uow: UnitOfWork, context: PublishingContext, episode: Episode, now: datetime
 ) -> None:
     """Publishes the episode's care, responses, scores, flags and changes; what is unchanged stays as it is.
 
     A response that was withdrawn comes along, as entered in error, only where its flag points to it.
     """
-    publish_episodes(uow, clinic, publisher, [episode.id], now)
+    publish_episodes(uow, context, [episode.id], now)
     flags = uow.flags.of_episodes([episode.id]).get(episode.id, [])
     flagged = {flag.response for flag in flags}
     recorded = [
@@ -29,16 +28,16 @@ def publish_episode_record(
         for one in uow.responses.of_episode(episode.id, withdrawn=True)
         if one.response.status is not ResponseStatus.ENTERED_IN_ERROR or one.response.id in flagged
     ]
-    renderers = get_response_renderers(clinic)
+    renderers = get_response_renderers(context.clinic)
     resources: list[RenderedResource] = []
     for one in recorded:
         resources += renderers[one.response.instrument](one.response, one.scores)
-    resources += [build_flag(clinic, flag) for flag in flags]
+    resources += [build_flag(context.clinic, flag) for flag in flags]
     inputs = ChangeInputs(
         episode=episode,
         scored=tuple(ScoredResponse(one.response, one.scores) for one in recorded),
         instruments=frozenset(one.response.instrument for one in recorded),
         new=frozenset(),
     )
-    resources += build_change_observations(uow, clinic, [inputs])
-    publisher.publish(uow, resources, now=now)
+    resources += build_change_observations(uow, context.clinic, [inputs])
+    context.publisher.publish(uow, resources, now=now)

@@ -13,11 +13,11 @@ from fhir_pmp.identifiers import PersonId, ReferralId
 from fhir_pmp.intake.clinician_questions import WHO_IS_THIS
 from fhir_pmp.intake.episode.episode_publication import publish_episode_record
 from fhir_pmp.intake.matching.person_match import find_accepted_referral_episode
-from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import EpisodeEvent, move
 from fhir_pmp.pathway.facts import ENDED, Episode, EpisodeState
 from fhir_pmp.publishing.episode_resources import read_published
 from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.store import UnitOfWork
 from fhir_pmp.store.clinical.work_items import WorkItem
 from fhir_pmp.store.errors import ChangedMeanwhile
@@ -46,8 +46,7 @@ class PersonNotChosen(NotUnderstood):
 
 def resolve_identity(
     uow: UnitOfWork,
-    clinic: ClinicalContext,
-    publisher: Publisher,
+    context: PublishingContext,
     work_item: int,
     decision: IdentityDecision,
     *,
@@ -74,13 +73,13 @@ def resolve_identity(
     if decision is IdentityDecision.SAME_PERSON:
         survivor = _surviving_person(uow, item, same_as)
         episode_to_continue = _find_episode_to_continue(uow, item, episode, survivor)
-        episode = _merge_records(uow, publisher, episode, survivor, by, now)
+        episode = _merge_records(uow, context.publisher, episode, survivor, by, now)
         if episode_to_continue is not None:
             episode = _continue_episode(uow, episode, episode_to_continue, by, now)
     if episode.doubtful:
         episode = uow.episodes.set_doubtful(episode, False, by=by, now=now, reason=decision.value)
     uow.work_items.close(item.id, by=by, how=decision.value, now=now)
-    publish_episode_record(uow, clinic, publisher, episode, now)
+    publish_episode_record(uow, context, episode, now)
     return episode
 
 

@@ -7,10 +7,9 @@ from typing import Any
 from fhir_pmp.errors import NotAllowed
 from fhir_pmp.fhir.referral.task import only_status_differs
 from fhir_pmp.identifiers import ResourceId
-from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import Actor, EpisodeEvent, TaskStatus, move
 from fhir_pmp.publishing.episode_resources import publish_episodes, read_published
-from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.store import UnitOfWork
 from fhir_pmp.store.access.clients import Client
 from fhir_pmp.store.errors import ChangedMeanwhile, NotStored
@@ -24,8 +23,7 @@ class OnlyCancellationAllowed(NotAllowed):
 
 def cancel_referral(
     uow: UnitOfWork,
-    clinic: ClinicalContext,
-    publisher: Publisher,
+    context: PublishingContext,
     client: Client,
     task: ResourceId,
     sent: Mapping[str, Any],
@@ -52,7 +50,7 @@ def cancel_referral(
     episode = uow.episodes.get(referral.episode)
     after = move(episode.state, EpisodeEvent.CANCEL, Actor.GP)
     uow.episodes.move(episode, after, event=EpisodeEvent.CANCEL, by=f"client:{client.id}", now=now)
-    publish_episodes(uow, clinic, publisher, [episode.id], now)
+    publish_episodes(uow, context, [episode.id], now)
     cancelled = uow.published.find(reader, "Task", task)
     assert cancelled is not None  # it was published just now
     return cancelled

@@ -12,7 +12,7 @@ from fhir_pmp.identifiers import PersonId, ReferralId
 from fhir_pmp.intake.clinician_questions import REFERRAL_DIFFERS, REFERRAL_NOT_UNDERSTOOD
 from fhir_pmp.intake.referral.referral_recording import entry_ids, record_referral
 from fhir_pmp.pathway.clinical_context import ClinicalContext
-from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.store import Store, UnitOfWork
 from fhir_pmp.store.access.clients import Client
 from fhir_pmp.store.inbox import ArrivalState
@@ -42,7 +42,7 @@ class ReferralAnswer:
 
 
 def receive_referral(
-    store: Store, clinic: ClinicalContext, publisher: Publisher, client: Client, raw: bytes, now: datetime
+    store: Store, context: PublishingContext, client: Client, raw: bytes, now: datetime
 ) -> ReferralAnswer:
     """Keeps what arrived, understands it, records it. The same clinical content again gives the same Task.
 
@@ -54,7 +54,7 @@ def receive_referral(
     try:
         request = read_referral_bundle(
             read_fhir_json(raw, max_bytes=LARGEST_BUNDLE),
-            own_references=[f"Organization/{clinic.provider_id()}"],
+            own_references=[f"Organization/{context.clinic.provider_id()}"],
         )
     except NotUnderstood as error:
         _refuse_not_understood(store, arrival.id, client, error, now)
@@ -66,8 +66,8 @@ def receive_referral(
         else:
             differing_referral = None
             if known is None:
-                record_referral(uow, clinic, publisher, client, request, arrival.id, now)
-            answer = _build_answer(uow, clinic, client, request, repeated=known is not None)
+                record_referral(uow, context, client, request, arrival.id, now)
+            answer = _build_answer(uow, context.clinic, client, request, repeated=known is not None)
             key = _inbox_key(request)
             uow.inbox.record_reply(arrival.id, ArrivalState.DONE, key=key, status=200, body=answer.body)
     if differing_referral is not None:

@@ -18,7 +18,7 @@ from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import task_status
 from fhir_pmp.pathway.facts import Episode, EpisodeState, Person, Practice, Referral, Sex, Sharing
 from fhir_pmp.publishing.episode_resources import publish_episodes
-from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.store import UnitOfWork
 from fhir_pmp.store.access.clients import Client
 from fhir_pmp.store.clinical.letters import LetterKind
@@ -33,21 +33,20 @@ _DIRECTORY_TYPES = frozenset(
 
 def record_referral(
     uow: UnitOfWork,
-    clinic: ClinicalContext,
-    publisher: Publisher,
+    context: PublishingContext,
     client: Client,
     request: ReferralRequest,
     arrival: int,
     now: datetime,
 ) -> Referral:
     """Records and publishes a new referral; its receipt falls due. Runs in the transaction of `books`."""
-    referral_id = clinic.ids.referral_id(client.id, request.service_request_identifier)
-    person, is_new, doubt, others = _identify_person(uow, clinic, client, request, referral_id)
+    referral_id = context.clinic.ids.referral_id(client.id, request.service_request_identifier)
+    person, is_new, doubt, others = _identify_person(uow, context.clinic, client, request, referral_id)
     if not is_new:
         person = _update_known_person(uow, client, request, person, arrival, now)
-    ids = entry_ids(clinic, client, referral_id, person.id, request)
-    episode = _episode(clinic, client, request, referral_id, person, ids, doubtful=doubt is not None)
-    referral = _referral(clinic, client, request, referral_id, episode, now)
+    ids = entry_ids(context.clinic, client, referral_id, person.id, request)
+    episode = _episode(context.clinic, client, request, referral_id, person, ids, doubtful=doubt is not None)
+    referral = _referral(context.clinic, client, request, referral_id, episode, now)
     if is_new:
         uow.people.add(person, now=now)
     uow.episodes.add(episode, event="refer", by=f"client:{client.id}", now=now)
@@ -62,8 +61,10 @@ def record_referral(
     if doubt is not None:
         _ask_identity(uow, episode, doubt, others, now)
     uow.letters_due.add(episode.id, LetterKind.RECEIPT, now=now)
-    publisher.publish(uow, _render(uow, clinic, client, request, referral, episode, person, ids), now=now)
-    publish_episodes(uow, clinic, publisher, [episode.id], now)
+    context.publisher.publish(
+        uow, _render(uow, context.clinic, client, request, referral, episode, person, ids), now=now
+    )
+    publish_episodes(uow, context, [episode.id], now)
     return referral
 
 

@@ -5,13 +5,12 @@ from datetime import datetime
 from fhir_pmp.errors import FhirPmpError, TryLater
 from fhir_pmp.identifiers import ClientId
 from fhir_pmp.intake.referral.referral_receiving import CHANNEL, PROCESSING_TIMEOUT, receive_referral
-from fhir_pmp.pathway.clinical_context import ClinicalContext
-from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.store import Store
 from fhir_pmp.store.inbox import ArrivalState
 
 
-def resume_referrals(store: Store, clinic: ClinicalContext, publisher: Publisher, now: datetime) -> int:
+def resume_referrals(store: Store, context: PublishingContext, now: datetime) -> int:
     """Receives anew what has lain in the inbox without an answer; returns how many. Safe to repeat and to run beside.
 
     One that is refused is a work item by then, as if it had just arrived. Raises StoreBusy.
@@ -22,7 +21,7 @@ def resume_referrals(store: Store, clinic: ClinicalContext, publisher: Publisher
         senders = {one.sender: uow.clients.get(ClientId(one.sender)) for one in abandoned}
     for arrival in abandoned:
         try:
-            receive_referral(store, clinic, publisher, senders[arrival.sender], arrival.body, now)
+            receive_referral(store, context, senders[arrival.sender], arrival.body, now)
         except TryLater:
             raise
         except FhirPmpError:

@@ -30,7 +30,7 @@ from fhir_pmp.pathway.programme.timepoints import check_moment, day_of
 from fhir_pmp.pathway.scale_changes import ScoredResponse
 from fhir_pmp.pathway.summary.safety_lines import flagged_answers
 from fhir_pmp.publishing.episode_resources import publish_episodes
-from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.store import UnitOfWork
 from fhir_pmp.store.clinical.responses import NewResponse
 
@@ -56,24 +56,20 @@ class ResponseWithdrawn(NotAllowed):
 
 
 def record_responses(
-    uow: UnitOfWork,
-    clinic: ClinicalContext,
-    publisher: Publisher,
-    arrivals: Sequence[ArrivedResponse],
-    now: datetime,
+    uow: UnitOfWork, context: PublishingContext, arrivals: Sequence[ArrivedResponse], now: datetime
 ) -> list[RecordingResult]:
     """Records each arrival for itself, in order: one transaction holds response, scores, flag, versions and rows.
 
     Never raises for one arrival: what is refused says why in its receipt, and the others stand.
     """
-    batch = load_batch(uow, clinic, arrivals)
+    batch = load_batch(uow, context.clinic, arrivals)
     results: list[RecordingResult] = []
     for arrival in arrivals:
         try:
-            results.append(_record(clinic, batch, arrival, now))
+            results.append(_record(context.clinic, batch, arrival, now))
         except FhirPmpError as refusal:
             results.append(RecordingResult(RecordingStatus.REFUSED, refusal=refusal))
-    _store_batch(uow, clinic, publisher, batch, now)
+    _store_batch(uow, context, batch, now)
     return results
 
 
@@ -205,9 +201,7 @@ def _accept(
         )
 
 
-def _store_batch(
-    uow: UnitOfWork, clinic: ClinicalContext, publisher: Publisher, batch: ResponseBatch, now: datetime
-) -> None:
+def _store_batch(uow: UnitOfWork, context: PublishingContext, batch: ResponseBatch, now: datetime) -> None:
     accepted = [*batch.new.values(), *(new for new, _ in batch.amended.values())]
     if not accepted:
         return
@@ -216,18 +210,18 @@ def _store_batch(
         uow.responses.replace(new, expected_version=was, now=now)
     reach("response kept")
     flags = _raise_flags(uow, batch)
-    _open_unanswered_items(uow, clinic, accepted, batch.amended, now)
+    _open_unanswered_items(uow, context.clinic, accepted, batch.amended, now)
     publishable = _publishable(batch)
-    resources = _render(clinic, [new for new in accepted if new.response.episode in publishable])
-    resources += [build_flag(clinic, flag) for flag in flags if flag.episode in publishable]
+    resources = _render(context.clinic, [new for new in accepted if new.response.episode in publishable])
+    resources += [build_flag(context.clinic, flag) for flag in flags if flag.episode in publishable]
     resources += retract_lost_scores(
-        uow, clinic, [new.response for new, _ in batch.amended.values()], resources
+        uow, context.clinic, [new.response for new, _ in batch.amended.values()], resources
     )
     resources += build_change_observations(
-        uow, clinic, [_change_inputs_of(batch, e, accepted) for e in publishable.values()]
+        uow, context.clinic, [_change_inputs_of(batch, e, accepted) for e in publishable.values()]
     )
-    publisher.publish(uow, resources, now=now)
-    _finish_complete_episodes(uow, clinic, publisher, batch, accepted, now)
+    context.publisher.publish(uow, resources, now=now)
+    _finish_complete_episodes(uow, context, batch, accepted, now)
 
 
 def _publishable(batch: ResponseBatch) -> dict[EpisodeId, Episode]:
@@ -304,26 +298,25 @@ def _open_unanswered_items(
 
 def _finish_complete_episodes(
     uow: UnitOfWork,
-    clinic: ClinicalContext,
-    publisher: Publisher,
+    context: PublishingContext,
     batch: ResponseBatch,
     accepted: Sequence[NewResponse],
     now: datetime,
 ) -> None:
     """A commenced episode whose post timepoint is complete is finished."""
-    post = clinic.programme.post
+    post = context.clinic.programme.post
     touched = {new.response.episode for new in accepted if new.response.timepoint == post.id}
     ended: list[EpisodeId] = []
     for episode in batch.episodes.values():
         if (
             episode.id in touched
             and episode.state is EpisodeState.COMMENCED
-            and _is_complete(clinic, batch, episode)
+            and _is_complete(context.clinic, batch, episode)
         ):
-            on = _last_answered_on(clinic, batch, episode)
+            on = _last_answered_on(context.clinic, batch, episode)
             end_episode(uow, episode, EpisodeEvent.FINISH, Actor.PLATFORM, "system", now, on=on)
             ended.append(episode.id)
-    publish_episodes(uow, clinic, publisher, ended, now)
+    publish_episodes(uow, context, ended, now)
 
 
 def _is_complete(clinic: ClinicalContext, batch: ResponseBatch, episode: Episode) -> bool:

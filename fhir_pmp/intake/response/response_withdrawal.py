@@ -13,7 +13,7 @@ from fhir_pmp.intake.episode.changes_since_baseline import ChangeInputs, build_c
 from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import ResponseStatus
 from fhir_pmp.pathway.scale_changes import ScoredResponse
-from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.store import UnitOfWork
 from fhir_pmp.store.clinical.responses import RecordedResponse
 
@@ -24,8 +24,7 @@ class ReasonMissing(NotUnderstood):
 
 def withdraw_response(
     uow: UnitOfWork,
-    clinic: ClinicalContext,
-    publisher: Publisher,
+    context: PublishingContext,
     response: ResponseId,
     *,
     reason: str,
@@ -45,7 +44,9 @@ def withdraw_response(
     withdrawn = uow.responses.withdraw(recorded.response, by=by, reason=reason, now=now)
     episode = uow.episodes.get(withdrawn.episode)
     if not episode.doubtful:
-        resources = _retracted_resources(clinic, RecordedResponse(withdrawn, recorded.scores, now, reason))
+        resources = _retracted_resources(
+            context.clinic, RecordedResponse(withdrawn, recorded.scores, now, reason)
+        )
         current = uow.responses.of_episode(episode.id)
         inputs = ChangeInputs(
             episode=episode,
@@ -53,7 +54,9 @@ def withdraw_response(
             instruments=frozenset({withdrawn.instrument}),
             new=frozenset(),
         )
-        publisher.publish(uow, [*resources, *build_change_observations(uow, clinic, [inputs])], now=now)
+        context.publisher.publish(
+            uow, [*resources, *build_change_observations(uow, context.clinic, [inputs])], now=now
+        )
     return RecordingResult(RecordingStatus.AMENDED, withdrawn.id, withdrawn.version)
 
 

@@ -254,5 +254,5 @@ def _send_receipt(
             uow, letter_context.clinic, current_facts, content, pdf, replaces=None, at=now
         )
         letter_context.publisher.publish(uow, resources, now=now)
-        publish_episodes(uow, letter_context.clinic, letter_context.publisher, [due.episode], now)
+        publish_episodes(uow, letter_context.publishing, [due.episode], now)
     return letter_id

@@ -221,7 +221,7 @@ def _store_signature(
         uow, clinic, facts, content, preview.pdf, replaces=letter.replaces, at=now
     )
     publisher.publish(uow, documents, now=now)
-    publish_episodes(uow, clinic, publisher, [letter.episode], now)
+    publish_episodes(uow, letter_context.publishing, [letter.episode], now)
     for kind, about in (
         (SIGNED_LETTER_OUTDATED, f"letter/{letter.replaces}"),
         (LETTER_WITHOUT_RECIPIENT, f"episode/{letter.episode}"),

@@ -36,9 +36,7 @@ def refer() -> Response:
     """A referral: kept before it is understood, recorded and answered in the same request."""
     _check_request()
     raw, context = read_raw_fhir_body(), web_context()
-    answer = receive_referral(
-        context.store, context.clinic, context.publisher, client(), raw, context.clock()
-    )
+    answer = receive_referral(context.store, context.publishing, client(), raw, context.clock())
     note_resources(answer.resources)
     note_persons([answer.person])
     return build_fhir_response(answer.body)
@@ -55,7 +53,7 @@ def cancel(id: str) -> Response:
         raise TaskDoesNotMatchAddress("is not the Task that the address names", field="Task.id")
     with context.store.begin() as uow:
         found = cancel_referral(
-            uow, context.clinic, context.publisher, client(), ResourceId(id), sent, if_match, context.clock()
+            uow, context.publishing, client(), ResourceId(id), sent, if_match, context.clock()
         )
     note_versions(found)
     return build_fhir_response(found.content, headers=version_headers(found))

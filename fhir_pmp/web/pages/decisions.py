@@ -33,8 +33,7 @@ def accept(episode_id: str) -> ResponseReturnValue:
     with context.store.begin() as uow:
         accepted = accept_referral(
             uow,
-            context.clinic,
-            context.publisher,
+            context.publishing,
             EpisodeId(episode_id),
             by=f"account:{account().id}",
             now=context.clock(),
@@ -79,8 +78,7 @@ def end(episode_id: str) -> ResponseReturnValue:
         with context.store.begin() as uow:
             ended = end_episode_by_clinician(
                 uow,
-                context.clinic,
-                context.publisher,
+                context.publishing,
                 EpisodeId(episode_id),
                 event,
                 reason=form.value("reason") or None,

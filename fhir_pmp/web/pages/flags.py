@@ -40,8 +40,7 @@ def acknowledge(flag_id: str) -> ResponseReturnValue:
         with context.store.begin() as uow:
             done = acknowledge_flag(
                 uow,
-                context.clinic,
-                context.publisher,
+                context.publishing,
                 FlagId(flag_id),
                 by=account().name,
                 action=form.value("action"),

@@ -111,8 +111,7 @@ def decide(item_id: int) -> ResponseReturnValue:
         with context.store.begin() as uow:
             decided = resolve_identity(
                 uow,
-                context.clinic,
-                context.publisher,
+                context.publishing,
                 item_id,
                 IdentityDecision.ANOTHER_PERSON if another else IdentityDecision.SAME_PERSON,
                 by=f"account:{account().id}",

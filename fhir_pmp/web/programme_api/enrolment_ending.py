@@ -43,8 +43,7 @@ def end_enrolment(body: dict[str, Any], enrolment: str) -> Response:
         amends=body["amends"],
         record=lambda uow, now: record_ending(
             uow,
-            context.clinic,
-            context.publisher,
+            context.publishing,
             source_id,
             enrolment,
             Ending(body["how"]),

@@ -53,7 +53,7 @@ def enrol(body: dict[str, Any], enrolment: str) -> Response:
         if earlier_reply is not None and not body["amends"]:
             return earlier_reply.response()
         arrival = build_arrived_enrolment(source_id, enrolment, body, known)
-        (result,) = record_enrolments(uow, context.clinic, context.publisher, [arrival], now)
+        (result,) = record_enrolments(uow, context.publishing, [arrival], now)
         if result.refusal is None:
             episode = uow.episodes.find_by_enrolment(source_id, enrolment)
             assert episode is not None  # it was recorded just now

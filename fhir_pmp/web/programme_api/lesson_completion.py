@@ -38,8 +38,7 @@ def complete_lesson(body: dict[str, Any], enrolment: str, lesson: int) -> Respon
         amends=body["amends"],
         record=lambda uow, now: record_lesson(
             uow,
-            context.clinic,
-            context.publisher,
+            context.publishing,
             source_id,
             enrolment,
             Lesson(lesson, body["completed_on"]),

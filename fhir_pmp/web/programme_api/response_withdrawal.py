@@ -49,8 +49,7 @@ def withdraw(body: dict[str, Any], response: str) -> Response:
             raise WithdrawnForAnotherReason(field="reason")
         result = withdraw_response(
             uow,
-            context.clinic,
-            context.publisher,
+            context.publishing,
             response_id,
             reason=reason,
             by=f"client:{client().id}",

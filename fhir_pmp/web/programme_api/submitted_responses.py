@@ -45,7 +45,7 @@ def record_submitted_responses(submitted: Sequence[SubmittedResponse]) -> list[R
         results = dict(
             zip(
                 to_record,
-                record_responses(uow, context.clinic, context.publisher, arrivals, now),
+                record_responses(uow, context.publishing, arrivals, now),
                 strict=True,
             )
         )

@@ -11,6 +11,7 @@ from fhir_pmp.intake.response.response_recording import record_responses
 from fhir_pmp.pathway.clinic_loading import load_clinic
 from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.publishing.startup import prepare_publishing
 from fhir_pmp.store import Store
 from tests.integration.ehr.sample_resources import HOSPITAL
@@ -37,11 +38,13 @@ def enrol_and_record(store: Store, crash_at: str | None = None) -> str:
     publisher = Publisher([HOSPITAL], zone=ZONE)
     prepare_publishing(store, publisher, clinic(), now=NOW)
     with store.begin() as uow:
-        record_enrolments(uow, clinic(), publisher, [enrolment()], NOW)
+        record_enrolments(uow, PublishingContext(clinic(), publisher), [enrolment()], NOW)
     if crash_at:
         crash_points.arm(crash_at)
     with store.begin() as uow:
-        (result,) = record_responses(uow, clinic(), publisher, [phq9("start", *[2] * 8, 1)], NOW)
+        (result,) = record_responses(
+            uow, PublishingContext(clinic(), publisher), [phq9("start", *[2] * 8, 1)], NOW
+        )
     return result.status.value
 
 

@@ -34,6 +34,7 @@ from fhir_pmp.intake.response.response_withdrawal import withdraw_response
 from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Episode, Person, Referral, Sex
 from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.store import Store
 from fhir_pmp.store.access.clients import Client, ClientKind
 from fhir_pmp.store.clinical.work_items import WorkItem
@@ -152,6 +153,11 @@ class IntakeHarness:
     now: datetime = NOW
     practice: Client = field(init=False)
 
+    @property
+    def publishing(self) -> PublishingContext:
+        """The clinic and the publisher, for functions that record and publish."""
+        return PublishingContext(self.clinic, self.publisher)
+
     def __post_init__(self) -> None:
         with self.store.begin() as uow:
             self.practice = uow.clients.add(
@@ -168,22 +174,19 @@ class IntakeHarness:
     def enrol(self, *arrivals: ArrivedEnrolment) -> list[RecordingResult]:
         """One transaction of enrolments."""
         with self.store.begin() as uow:
-            return record_enrolments(
-                uow, self.clinic, self.publisher, arrivals or (enrolment(),), self._tick()
-            )
+            return record_enrolments(uow, self.publishing, arrivals or (enrolment(),), self._tick())
 
     def respond(self, *arrivals: ArrivedResponse) -> list[RecordingResult]:
         """One transaction of responses."""
         with self.store.begin() as uow:
-            return record_responses(uow, self.clinic, self.publisher, arrivals, self._tick())
+            return record_responses(uow, self.publishing, arrivals, self._tick())
 
     def withdraw(self, response: str, reason: str = "entered for the wrong person") -> RecordingResult:
         """A response is withdrawn."""
         with self.store.begin() as uow:
             return withdraw_response(
                 uow,
-                self.clinic,
-                self.publisher,
+                self.publishing,
                 ResponseId(response),
                 reason=reason,
                 by="test",
@@ -199,12 +202,11 @@ class IntakeHarness:
         refused = self.folder / f"{name}.refused.csv"
         file_import = FileImport(
             store=self.store,
-            clinic=self.clinic,
-            publisher=self.publisher,
+            context=self.publishing,
             source=self.sources[source],
             clock=self._tick,
             on_refusal=refusals.append,
-            progress=lambda position: None,
+            on_progress=lambda position: None,
         )
         return ImportResult(file_import.run(io.BytesIO(raw), refused), refusals, refused)
 
@@ -215,14 +217,12 @@ class IntakeHarness:
     def receive(self, bundle: Mapping[str, Any]) -> ReferralAnswer:
         """The practice sends a Bundle."""
         raw = write_canonical(bundle)
-        return receive_referral(self.store, self.clinic, self.publisher, self.practice, raw, self._tick())
+        return receive_referral(self.store, self.publishing, self.practice, raw, self._tick())
 
     def accept(self, referral: Referral) -> Episode:
         """A clinician accepts."""
         with self.store.begin() as uow:
-            return accept_referral(
-                uow, self.clinic, self.publisher, referral.episode, by="account:ada", now=self._tick()
-            )
+            return accept_referral(uow, self.publishing, referral.episode, by="account:ada", now=self._tick())
 
     # what is recorded
 

@@ -19,7 +19,7 @@ def at(day: int, hour: int) -> datetime:
 
 def finish(harness: IntakeHarness, now: datetime) -> int:
     """Time is looked at."""
-    return finish_closed_episodes(harness.store, harness.clinic, harness.publisher, now)
+    return finish_closed_episodes(harness.store, harness.publishing, now)
 
 
 def test_a_commenced_episode_is_finished_once_its_window_has_closed_in_the_clinics_zone(

@@ -34,8 +34,7 @@ def decide(
     with harness.store.begin() as uow:
         return resolve_identity(
             uow,
-            harness.clinic,
-            harness.publisher,
+            harness.publishing,
             number,
             decision,
             by="account:ada",
@@ -112,9 +111,7 @@ def test_an_acknowledged_flag_and_a_withdrawn_response_of_the_doubtful_time_come
     _doubtful_enrolment(harness)
     with harness.store.begin() as uow:
         (flag,) = uow.flags.list_open()
-        acknowledge_flag(
-            uow, harness.clinic, harness.publisher, flag.id, by="Dr Ada", action="called", now=harness.now
-        )
+        acknowledge_flag(uow, harness.publishing, flag.id, by="Dr Ada", action="called", now=harness.now)
     with harness.store.read() as uow:
         gad = [
             r.response.id for r in uow.responses.of_episode(flag.episode) if r.response.instrument == "gad7"

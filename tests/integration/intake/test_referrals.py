@@ -125,7 +125,7 @@ BROKEN = {
 @pytest.mark.parametrize("raw", BROKEN.values(), ids=BROKEN)
 def test_what_we_cannot_understand_is_kept_and_is_for_a_person(harness: IntakeHarness, raw: bytes) -> None:
     with pytest.raises(NotUnderstood):
-        receive_referral(harness.store, harness.clinic, harness.publisher, harness.practice, raw, harness.now)
+        receive_referral(harness.store, harness.publishing, harness.practice, raw, harness.now)
     (item,) = harness.open_work_items()
     assert item.kind == "referral_not_understood"
     with harness.store.read() as uow:
@@ -134,7 +134,7 @@ def test_what_we_cannot_understand_is_kept_and_is_for_a_person(harness: IntakeHa
     assert (kept.body, kept.state, kept.reply_status) == (raw, ArrivalState.REFUSED, 400)
     # Sent again it is the same arrival and the same line on the worklist.
     with pytest.raises(NotUnderstood):
-        receive_referral(harness.store, harness.clinic, harness.publisher, harness.practice, raw, harness.now)
+        receive_referral(harness.store, harness.publishing, harness.practice, raw, harness.now)
     assert [one.id for one in harness.open_work_items()] == [item.id]
 
 
@@ -150,7 +150,7 @@ def test_no_fault_repeats_what_stands_in_the_bundle(harness: IntakeHarness) -> N
 def test_a_body_beyond_the_cap_is_not_understood(harness: IntakeHarness) -> None:
     raw = b'{"resourceType":"Bundle","x":"' + b"x" * LARGEST_BUNDLE + b'"}'
     with pytest.raises((BodyTooLarge, NotStrictJson)):
-        receive_referral(harness.store, harness.clinic, harness.publisher, harness.practice, raw, harness.now)
+        receive_referral(harness.store, harness.publishing, harness.practice, raw, harness.now)
 
 
 def test_nothing_is_lost_when_the_process_dies_between_keeping_and_recording(
@@ -183,14 +183,14 @@ def test_what_was_kept_and_never_answered_is_taken_up_though_nobody_sends_it_aga
         )
         bad = uow.inbox.add(CHANNEL, harness.practice.id, b"{}", now=harness.now)
     # What has only just arrived is in somebody's hands.
-    assert resume_referrals(harness.store, harness.clinic, harness.publisher, harness.now) == 0
+    assert resume_referrals(harness.store, harness.publishing, harness.now) == 0
     later = harness.now + receiving.PROCESSING_TIMEOUT
-    assert resume_referrals(harness.store, harness.clinic, harness.publisher, later) == 2
+    assert resume_referrals(harness.store, harness.publishing, later) == 2
     assert harness.episode_of(harness.referral()).state is EpisodeState.REFERRED
     assert [item.about for item in harness.open_work_items()] == [f"inbox/{bad.id}"]
     with harness.store.read() as uow:
         assert uow.inbox.get(good.id).state is ArrivalState.DONE
-    assert resume_referrals(harness.store, harness.clinic, harness.publisher, later) == 0
+    assert resume_referrals(harness.store, harness.publishing, later) == 0
 
 
 def test_a_person_who_is_known_by_identifier_and_birth_date_is_the_same_person(
@@ -415,8 +415,7 @@ def _cancel(
     with harness.store.begin() as uow:
         found = cancel_referral(
             uow,
-            harness.clinic,
-            harness.publisher,
+            harness.publishing,
             by or harness.practice,
             ResourceId(task["id"]),
             sent,

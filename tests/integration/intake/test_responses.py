@@ -236,9 +236,7 @@ def course(harness: IntakeHarness) -> dict[str, ArrivedResponse]:
     assert {one.status for one in harness.respond(*arrivals.values())} == {RecordingStatus.ACCEPTED}
     with harness.store.begin() as uow:
         (flag,) = uow.flags.list_open()
-        acknowledge_flag(
-            uow, harness.clinic, harness.publisher, flag.id, by="Dr Ada", action="called", now=harness.now
-        )
+        acknowledge_flag(uow, harness.publishing, flag.id, by="Dr Ada", action="called", now=harness.now)
     return arrivals
 
 

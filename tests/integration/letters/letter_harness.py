@@ -33,6 +33,7 @@ from fhir_pmp.letters.lifecycle.drafting import draft_due_letters
 from fhir_pmp.letters.lifecycle.signing import preview_letter, sign_letter
 from fhir_pmp.pathway.facts import Episode, Moment, Sex
 from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.publishing.startup import prepare_publishing
 from fhir_pmp.store import Store
 from fhir_pmp.store.access.accounts import Account, Role
@@ -68,6 +69,11 @@ class LetterHarness:
     robin: Account  # a clinician
     admin: Account
 
+    @property
+    def publishing(self) -> PublishingContext:
+        """The clinic and the publisher, for functions that record and publish."""
+        return PublishingContext(clinic(), self.publisher)
+
     @classmethod
     def open(cls, store: Store, publisher: Publisher, letter_context: LetterContext) -> "LetterHarness":
         opened = moment("2026-02-01")
@@ -101,7 +107,7 @@ class LetterHarness:
         given = read_yaml(case, "facts.yaml")
         raw = orjson.dumps(build_referral_bundle(given))
         now = moment(given["episode"]["referred_on"], 9, 30)
-        receive_referral(self.store, clinic(), self.publisher, self.practice, raw, now)
+        receive_referral(self.store, self.publishing, self.practice, raw, now)
         request = Identifier("https://example.org/identifiers/request", given["episode"]["referral_number"])
         referral = clinic().ids.referral_id(self.practice.id, request)
         with self.store.read() as uow:
@@ -118,15 +124,15 @@ class LetterHarness:
         if referred:
             episode = self.refer(case)
             with self.store.begin() as uow:
-                accept_referral(uow, clinic(), self.publisher, episode, by="robin", now=moment("2026-02-14"))
+                accept_referral(uow, self.publishing, episode, by="robin", now=moment("2026-02-14"))
             with self.store.read() as uow:
                 number = uow.referrals.of_episodes([episode])[episode].number
         now = moment(given["today"], 9)
         arrival = build_enrolment(given, number, share)
         with self.store.begin() as uow:
-            results = record_enrolments(uow, clinic(), self.publisher, [without_ending(arrival)], now)
-            results += record_responses(uow, clinic(), self.publisher, list(build_responses(given)), now)
-            results += record_enrolments(uow, clinic(), self.publisher, [arrival], now)
+            results = record_enrolments(uow, self.publishing, [without_ending(arrival)], now)
+            results += record_responses(uow, self.publishing, list(build_responses(given)), now)
+            results += record_enrolments(uow, self.publishing, [arrival], now)
             assert RecordingStatus.REFUSED not in {result.status for result in results}, results
             found = uow.episodes.find_by_enrolment(SOURCE, arrival.enrolment)
             assert found is not None
@@ -134,7 +140,7 @@ class LetterHarness:
                 done = given["flags"][flag.timepoint]
                 seen = moment(done["acknowledged_on"])
                 acknowledge_flag(
-                    uow, clinic(), self.publisher, flag.id, by=done["by"], action=done["action"], now=seen
+                    uow, self.publishing, flag.id, by=done["by"], action=done["action"], now=seen
                 )
         return found.id
 
@@ -154,7 +160,7 @@ class LetterHarness:
         given["answers"] = {timepoint: {instrument: {"on": on, "values": values}}}
         (arrival,) = build_responses(given, amends=amends)
         with self.store.begin() as uow:
-            (result,) = record_responses(uow, clinic(), self.publisher, [arrival], now)
+            (result,) = record_responses(uow, self.publishing, [arrival], now)
         assert result.status in (RecordingStatus.ACCEPTED, RecordingStatus.AMENDED), result
         assert result.id is not None
         return ResponseId(result.id)

@@ -27,7 +27,6 @@ from fhir_pmp.store.clinical.letters import LetterKind, LetterState
 from fhir_pmp.store.versions.read_scope import Reader
 from tests.conftest import require_part
 from tests.integration.letters.letter_harness import LetterHarness, moment
-from tests.spec.letters.golden_cases import clinic
 from tests.spec.letters.pdf_text import find_poppler, text_of
 
 NOW = moment("2026-04-30")
@@ -207,7 +206,7 @@ def test_a_proposal_of_usual_care_does_not_outlive_the_answers_it_was_proposed_f
     )
     with harness.store.begin() as uow:
         (flag,) = uow.flags.list_open()
-        acknowledge_flag(uow, clinic(), harness.publisher, flag.id, by="Dr Robin", action="Called.", now=NOW)
+        acknowledge_flag(uow, harness.publishing, flag.id, by="Dr Robin", action="Called.", now=NOW)
     signed = harness.sign(draft, NOW)
     assert (signed.fields["gp_actions"], signed.fields["comment"]) == (asked, "She did well.")
 

@@ -15,7 +15,7 @@ from fhir_pmp.pathway.facts import EpisodeState
 from fhir_pmp.store.clinical.letters import Letter
 from fhir_pmp.store.versions.read_scope import Reader
 from tests.integration.letters.letter_harness import LetterHarness, build_enrolment, moment
-from tests.spec.letters.golden_cases import MEDICARE, clinic, read_yaml
+from tests.spec.letters.golden_cases import MEDICARE, read_yaml
 
 LATER = moment("2026-05-02")
 EHR = Reader.ehr(ClientId("ehr"))
@@ -30,7 +30,7 @@ def known() -> ArrivedEnrolment:
 
 def enrol(harness: LetterHarness, *arrivals: ArrivedEnrolment) -> None:
     with harness.store.begin() as uow:
-        results = record_enrolments(uow, clinic(), harness.publisher, arrivals, LATER)
+        results = record_enrolments(uow, harness.publishing, arrivals, LATER)
     assert RecordingStatus.REFUSED not in {result.status for result in results}, results
 
 
@@ -40,7 +40,7 @@ def _numbers() -> tuple[Identifier, ...]:
 
 def decide(harness: LetterHarness, question: int, decision: IdentityDecision) -> None:
     with harness.store.begin() as uow:
-        resolve_identity(uow, clinic(), harness.publisher, question, decision, by="account:robin", now=LATER)
+        resolve_identity(uow, harness.publishing, question, decision, by="account:robin", now=LATER)
 
 
 def resolve_as_same_person(harness: LetterHarness, *, share: bool = True) -> tuple[EpisodeId, Letter]:

@@ -12,7 +12,7 @@ from fhir_pmp.letters.lifecycle.drafting import start_replacement
 from fhir_pmp.letters.lifecycle.review import review_signed_letters
 from fhir_pmp.letters.lifecycle.work_kinds import SIGNED_LETTER_OUTDATED
 from tests.integration.letters.letter_harness import LetterHarness, build_enrolment, moment
-from tests.spec.letters.golden_cases import MEDICARE, clinic, read_yaml
+from tests.spec.letters.golden_cases import MEDICARE, read_yaml
 
 LATER = moment("2026-05-02")
 IN_JULY = moment("2026-07-29")
@@ -54,9 +54,7 @@ def test_a_withdrawn_response_opens_a_work_item(harness: LetterHarness) -> None:
     episode, _ = harness.signed("pseq_rise")
     with harness.store.begin() as uow:
         response = uow.responses.of_episode(episode)[0].response.id
-        withdraw_response(
-            uow, clinic(), harness.publisher, response, reason="another person", by="robin", now=LATER
-        )
+        withdraw_response(uow, harness.publishing, response, reason="another person", by="robin", now=LATER)
     assert reasons(harness) == ["a response has been withdrawn"]
 
 
@@ -89,7 +87,7 @@ def _restate_enrolment(harness: LetterHarness, **stated: Any) -> None:
     """The platform states the enrolment of somebody whom nobody referred once more."""
     arrival = build_enrolment(read_yaml("pseq_rise", "facts.yaml"), None, True)
     with harness.store.begin() as uow:
-        (result,) = record_enrolments(uow, clinic(), harness.publisher, [replace(arrival, **stated)], LATER)
+        (result,) = record_enrolments(uow, harness.publishing, [replace(arrival, **stated)], LATER)
     assert result.status is RecordingStatus.AMENDED
 
 

@@ -91,8 +91,7 @@ def _refer(harness: WebHarness, family: str, practice: str) -> str:
         assert known is not None
         accept_referral(
             uow,
-            harness.clinic,
-            harness.publisher,
+            harness.web_context.publishing,
             known.referral.episode,
             by="account:x",
             now=harness.clock(),
@@ -120,7 +119,7 @@ def _enrol(harness: WebHarness, family: str, number: str | None, shares: bool) -
         practice=None,
     )
     with harness.store.begin() as uow:
-        (result,) = record_enrolments(uow, harness.clinic, harness.publisher, [arrival], harness.clock())
+        (result,) = record_enrolments(uow, harness.web_context.publishing, [arrival], harness.clock())
         assert result.status is not RecordingStatus.REFUSED, result
         episode = uow.episodes.find_by_enrolment(SOURCE, f"e-{family}")
     assert episode is not None
@@ -142,7 +141,7 @@ def _answer(harness: WebHarness, family: str) -> None:
         answers={LinkId(f"phq9-{n}"): 1 for n in range(1, 10)},
     )
     with harness.store.begin() as uow:
-        (result,) = record_responses(uow, harness.clinic, harness.publisher, [arrival], harness.clock())
+        (result,) = record_responses(uow, harness.web_context.publishing, [arrival], harness.clock())
         assert result.status is not RecordingStatus.REFUSED, result
 
 

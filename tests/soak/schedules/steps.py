@@ -14,6 +14,7 @@ from fhir_pmp.intake.episode.clinician_decisions import acknowledge_flag
 from fhir_pmp.intake.response.response_recording import record_responses
 from fhir_pmp.intake.response.response_withdrawal import withdraw_response
 from fhir_pmp.pathway.facts import Sex
+from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.store import UnitOfWork
 from tests.soak.history import BackoffCleared, EhrEmptied, FinalDelivery, RemoteVersionStored
 from tests.soak.simulation.simulated_ehr import MEDICARE
@@ -118,7 +119,7 @@ def _enrol(simulation: Simulation, step: Step) -> None:
     )
     with simulation.process(step.get("moments", ())) as process, process.store.begin() as uow:
         results = record_enrolments(
-            uow, clinic_variants()[0], simulation.publisher, [arrival], simulation.now
+            uow, PublishingContext(clinic_variants()[0], simulation.publisher), [arrival], simulation.now
         )
         _assert_not_refused(results)
 
@@ -142,7 +143,9 @@ def _respond(simulation: Simulation, step: Step) -> None:
         answers=answers,
     )
     with simulation.process(step.get("moments", ())) as process, process.store.begin() as uow:
-        record_responses(uow, clinic_variants()[0], simulation.publisher, [arrival], simulation.now)
+        record_responses(
+            uow, PublishingContext(clinic_variants()[0], simulation.publisher), [arrival], simulation.now
+        )
 
 
 def _assert_not_refused(results: Sequence[Any]) -> None:
@@ -160,8 +163,7 @@ def _withdraw(simulation: Simulation, step: Step) -> None:
     with simulation.process(step.get("moments", ())) as process, process.store.begin() as uow:
         withdraw_response(
             uow,
-            clinic_variants()[0],
-            simulation.publisher,
+            PublishingContext(clinic_variants()[0], simulation.publisher),
             response,
             reason="the wrong person",
             by="test",
@@ -178,8 +180,7 @@ def _acknowledge(simulation: Simulation, step: Step) -> None:
     with simulation.process(step.get("moments", ())) as process, process.store.begin() as uow:
         acknowledge_flag(
             uow,
-            clinic_variants()[0],
-            simulation.publisher,
+            PublishingContext(clinic_variants()[0], simulation.publisher),
             flag,
             by="account:ada",
             action="rang",

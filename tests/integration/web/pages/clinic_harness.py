@@ -30,6 +30,7 @@ from fhir_pmp.letters.context import LetterContext
 from fhir_pmp.letters.lifecycle.drafting import draft_due_letters
 from fhir_pmp.letters.rendering.typesetting import Typesetter
 from fhir_pmp.publishing.publisher import Publisher
+from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.store import Store
 from fhir_pmp.store.access.accounts import Account, Role
 from fhir_pmp.store.access.audit import AuditRow
@@ -70,6 +71,11 @@ class ClinicHarness:
     people: dict[str, PersonId] = field(default_factory=dict)
     episodes: dict[str, EpisodeId] = field(default_factory=dict)
 
+    @property
+    def publishing(self) -> PublishingContext:
+        """The clinic and the publisher, for functions that record and publish."""
+        return PublishingContext(clinic(), self.publisher)
+
     # people
 
     def refer(self, name: str, **changes: Any) -> ReferralId:
@@ -79,9 +85,7 @@ class ClinicHarness:
 
     def receive(self, name: str, bundle: Mapping[str, Any], now: datetime) -> ReferralId:
         """A Bundle of the practice arrives."""
-        receive_referral(
-            self.store, clinic(), self.publisher, self.letter_harness.practice, orjson.dumps(bundle), now
-        )
+        receive_referral(self.store, self.publishing, self.letter_harness.practice, orjson.dumps(bundle), now)
         number = facts(name)["episode"]["referral_number"]
         with self.store.read() as uow:
             request = Identifier("https://example.org/identifiers/request", number)
@@ -95,8 +99,7 @@ class ClinicHarness:
         with self.store.begin() as uow:
             accept_referral(
                 uow,
-                clinic(),
-                self.publisher,
+                self.publishing,
                 self.episodes[name],
                 by="account:ada",
                 now=moment("2026-02-14"),
@@ -117,9 +120,9 @@ class ClinicHarness:
             arrival = without_ending(arrival)
         with self.store.begin() as uow:
             now = moment("2026-04-30", 9)
-            results = record_enrolments(uow, clinic(), self.publisher, [without_ending(arrival)], now)
-            results += record_responses(uow, clinic(), self.publisher, list(build_responses(given)), now)
-            results += record_enrolments(uow, clinic(), self.publisher, [arrival], now)
+            results = record_enrolments(uow, self.publishing, [without_ending(arrival)], now)
+            results += record_responses(uow, self.publishing, list(build_responses(given)), now)
+            results += record_enrolments(uow, self.publishing, [arrival], now)
             assert RecordingStatus.REFUSED not in {result.status for result in results}, results
             found = uow.episodes.find_by_enrolment(arrival.source, arrival.enrolment)
             assert found is not None
@@ -160,9 +163,7 @@ class ClinicHarness:
         """A Bundle arrives that nobody understands."""
         raw = orjson.dumps({"resourceType": "Bundle", "type": "transaction", "entry": []})
         try:
-            receive_referral(
-                self.store, clinic(), self.publisher, self.letter_harness.practice, raw, self.clock()
-            )
+            receive_referral(self.store, self.publishing, self.letter_harness.practice, raw, self.clock())
         except NotUnderstood:
             return
         raise AssertionError("it was understood")
@@ -175,8 +176,7 @@ class ClinicHarness:
         try:
             receive_referral(
                 self.store,
-                clinic(),
-                self.publisher,
+                self.publishing,
                 self.letter_harness.practice,
                 orjson.dumps(bundle),
                 self.clock(),
@@ -378,7 +378,7 @@ def enrol_again_with(harness: ClinicHarness, name: str, **otherwise: str) -> Non
     other["episode"]["referral_number"] = "GP-twin"
     arrival = without_ending(build_enrolment(other, None, True))
     with harness.store.begin() as uow:
-        record_enrolments(uow, clinic(), harness.publisher, [arrival], moment("2026-04-30", 9))
+        record_enrolments(uow, harness.publishing, [arrival], moment("2026-04-30", 9))
 
 
 @contextmanager

@@ -180,8 +180,7 @@ def test_a_withdrawn_response_is_told_with_its_reason_and_leaves_the_scores(
         ]
         withdraw_response(
             uow,
-            clinic(),
-            harness.publisher,
+            harness.publishing,
             ResponseId(one.id),
             reason="another person answered",
             by="source:redcap-wide",

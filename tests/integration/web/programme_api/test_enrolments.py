@@ -170,7 +170,7 @@ def test_a_referred_person_joins_by_our_number_once_the_referral_is_accepted(
         practice = uow.clients.find_by_name("practice")
     assert practice is not None
     raw = write_canonical(referral_bundle("1"))
-    receive_referral(harness.store, harness.clinic, harness.publisher, practice, raw, harness.clock())
+    receive_referral(harness.store, harness.web_context.publishing, practice, raw, harness.clock())
     with harness.store.read() as uow:
         (episode,) = uow.episodes.list_all()
         number = uow.referrals.of_episodes([episode.id])[episode.id].number
@@ -180,7 +180,7 @@ def test_a_referred_person_joins_by_our_number_once_the_referral_is_accepted(
     with harness.store.read() as uow:
         assert [item.kind for item in uow.work_items.list_open()] == ["enrolment_waits"]
     with harness.store.begin() as uow:
-        accept_referral(uow, harness.clinic, harness.publisher, episode.id, by="ada", now=harness.clock())
+        accept_referral(uow, harness.web_context.publishing, episode.id, by="ada", now=harness.clock())
     joined = platform.put("/enrolments/e1", body)
     assert (joined.status_code, joined.json["person"]) == (201, episode.person)
     assert platform.get("/enrolments/e1").json["referral_number"] == number
