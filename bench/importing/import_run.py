@@ -11,12 +11,12 @@ import sqlalchemy as sa
 
 from bench.importing.transaction_rows import last_rows
 from bench.service import MAPPINGS, clock, load_bench_clinic, open_store
-from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.identifiers import SourceId
 from fhir_pmp.intake.arrivals import RecordingStatus
 from fhir_pmp.intake.csv_import.file_import import FileImport, ImportReport, RowRefusal
 from fhir_pmp.intake.csv_import.source_loading import load_sources
 from fhir_pmp.pathway.clinical_context import ClinicalContext
+from fhir_pmp.publishing.publishing_context import PublishingContext
 
 
 def run_import(
@@ -27,7 +27,12 @@ def run_import(
     after_each()
     source = load_sources(MAPPINGS / "sources", clinic.programme)[SourceId("redcap-wide")]
     running = FileImport(
-        store, PublishingContext(clinic, publisher), source, clock, _raise_on_refusal_row, lambda _: after_each()
+        store,
+        PublishingContext(clinic, publisher),
+        source,
+        clock,
+        _raise_on_refusal_row,
+        lambda _: after_each(),
     )
     with export.open("rb") as opened:
         began, cpu_seconds = time.perf_counter(), time.process_time()
