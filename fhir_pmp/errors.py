@@ -1,4 +1,4 @@
-"""The five ways to say no, sorted by who must act; each subclass lives beside the code that raises it."""
+"""Defines the five families of errors, by who must act; subclasses are next to the raising code."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong: where it stands and what is true of it, never the value or a person's words."""
+    """One fault: the field and a description of the problem, never its value or personal data."""
 
     field: str
     what: str
@@ -16,7 +16,7 @@ class Fault:
 
 
 class FhirPmpError(Exception):
-    """Something was refused. Its faults name the fields; its class names who must act."""
+    """A refusal: its faults name the fields, its class tells who must act."""
 
     def __init__(self, what: str | None = None, *, field: str = "", faults: Sequence[Fault] = ()) -> None:
         own = (Fault(field, what),) if what is not None else ()
@@ -25,19 +25,19 @@ class FhirPmpError(Exception):
 
 
 class NotUnderstood(FhirPmpError):
-    """What arrived is malformed or names something we do not know. The sender corrects it and sends it again."""
+    """The input is malformed or names something unknown. The sender corrects it and sends it again."""
 
 
 class NotFound(FhirPmpError):
-    """There is nothing under that name for this caller. The caller checks the name."""
+    """Nothing with that name exists for this caller. The caller checks the name."""
 
 
 class NotAllowed(FhirPmpError):
-    """It was understood, and the state of things forbids it. The caller looks at the episode or record."""
+    """The request was understood, but the current state forbids it. The caller checks the episode or record."""
 
 
 class TryLater(FhirPmpError):
-    """Nothing is wrong with the request; it could not be done now. The caller waits and repeats it."""
+    """The request is valid but cannot be carried out now. The caller waits and repeats it."""
 
     def __init__(
         self, what: str | None = None, *, field: str = "", after_seconds: float | None = None
@@ -47,7 +47,7 @@ class TryLater(FhirPmpError):
 
 
 class Refused(FhirPmpError):
-    """The other side understood and said no. A person has to look."""
+    """The other system understood the request and refused it. A person has to decide what to do."""
 
 
 def _first_line(kind: type) -> str:

@@ -1,4 +1,4 @@
-"""The types of our identifiers, and the one place where an identifier is computed."""
+"""Defines the types of our identifiers and computes ids from business keys."""
 
 import hashlib
 from collections.abc import Callable
@@ -22,7 +22,7 @@ LinkId = NewType("LinkId", str)
 TimepointId = NewType("TimepointId", str)
 
 MIN_SECRET_BYTES = 32
-"""Bytes. A shorter secret could be guessed, and a guessed one turns our ids back into record numbers."""
+"""Bytes. A shorter secret could be guessed, and a guessed secret reveals the record numbers behind our ids."""
 
 _BLOCK = 64  # bytes of SHA-256's block
 
@@ -36,9 +36,9 @@ class Identifier:
 
 
 class KeyedIds:
-    """Computes our ids as keyed hashes of business keys, so that an id tells an outsider nothing.
+    """Computes ids as keyed hashes of business keys, so that an id reveals nothing to outsiders.
 
-    Raises ValueError for a secret shorter than SHORTEST_SECRET bytes.
+    Raises ValueError for a secret shorter than MIN_SECRET_BYTES bytes.
     """
 
     __slots__ = ("_inner", "_outer")
@@ -56,14 +56,14 @@ class KeyedIds:
         return "KeyedIds(secret hidden)"
 
     def compute(self, kind: str, *key: str) -> str:
-        """The id of the thing of this kind (a short lower-case word) with this business key: `kind-` + 32 hex."""
+        """The id of a thing: `kind-` and 32 hex digits; `kind` is a short lower-case word."""
         inner, outer = self._inner.copy(), self._outer.copy()
         inner.update(_hash_message(kind, key))
         outer.update(inner.digest())
         return kind + "-" + outer.hexdigest()[:32]
 
     def compile(self, kind: str, *rest: str) -> Callable[[str], str]:
-        """`compute` as a function of the key's first part, for ids that are computed by the thousand."""
+        """Compiles `compute` to a function of the key's first part, for ids computed in bulk."""
         keyed_prefix = self._inner.copy()
         keyed_prefix.update(_hash_message(kind, ()))
         key_suffix, prefix, outer = _parts(rest).encode(), kind + "-", self._outer
@@ -78,7 +78,7 @@ class KeyedIds:
 
 
 def definition_id(kind: str, url: str, version: str) -> ResourceId:
-    """The id of a published definition: without the secret, so that every installation gives the same one."""
+    """The id of a published definition; computed without the secret, so equal in every installation."""
     return ResourceId(f"{kind}-{hashlib.sha256(_hash_message(kind, (url, version))).digest()[:16].hex()}")
 
 
@@ -87,5 +87,5 @@ def _hash_message(kind: str, key: tuple[str, ...]) -> bytes:
 
 
 def _parts(key: tuple[str, ...]) -> str:
-    # Lengths in front keep ("ab", "c") and ("a", "bc") apart whatever characters a source uses in its ids.
+    # Length prefixes distinguish ("ab", "c") from ("a", "bc"), whatever characters a source uses in its ids.
     return "".join([f"{len(part)}:{part}" for part in key])

@@ -1,4 +1,4 @@
-"""Structured log lines of an allow-list of fields, so that no patient's words can reach a log."""
+"""Writes JSON log lines with an allow-list of fields, so that no personal data reaches a log."""
 
 import logging
 import sys
@@ -15,7 +15,7 @@ ALLOWED_FIELDS = frozenset(
         "accepted", "repeated", "amended", "refused", "sent", "waiting", "dead", "seconds", "place",
     }
 )  # fmt: skip
-"""Our keyed ids, codes and counts. What is not listed is dropped: bodies, query strings and foreign text never fit."""
+"""Our keyed ids, codes and counts. Other fields are dropped: no body, query string or external text is logged."""
 
 
 def start_logging(level: str) -> None:

@@ -1,4 +1,4 @@
-"""The one reader of mapping YAML: every fault of a file in one run, each with its file, line and field."""
+"""Reads mapping files in YAML and reports all their faults with file, line and field."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -28,18 +28,18 @@ _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 
 
 class Form(NamedTuple):
-    """A form that texts have: the pattern that fits the whole text, and what to call such a text in a fault."""
+    """A required form of a text: the pattern of the whole text, and its name in fault messages."""
 
     pattern: re.Pattern[str]
     what: str
 
 
 class MappingFaults(NotUnderstood):
-    """A mapping does not say what it must. Whoever keeps the mappings corrects the named lines."""
+    """A mapping file has faults. The maintainer of the mappings corrects the named lines."""
 
 
 def load_mapping(path: Path, read: Callable[["MappingTable"], Built]) -> Built:
-    """What `read` makes of the file. Raises MappingFaults with every fault of the file."""
+    """Returns the result of `read` for the file. Raises MappingFaults with every fault of the file."""
     faults: list[Fault] = []
     built = read_mapping(path, read, faults)
     if built is None or faults:
@@ -48,10 +48,10 @@ def load_mapping(path: Path, read: Callable[["MappingTable"], Built]) -> Built:
 
 
 def read_mapping(path: Path, read: Callable[["MappingTable"], Built], faults: list[Fault]) -> Built | None:
-    """What `read` makes of the file, or None with the file's faults appended to `faults`.
+    """Returns the result of `read` for the file, or None with its faults appended to `faults`.
 
-    `read` asks the table for its keys; a key of the file that it never asks for is a fault, so a misspelt key is
-    never passed over. What is missing or of the wrong kind is a fault, and reading goes on with an empty stand-in.
+    `read` requests the keys of the table. A key of the file that is never requested is a fault, so misspelt keys are
+    found. A missing or wrong value is a fault, and reading continues with an empty placeholder.
     """
     document = MappingDocument(path)
     node = root_node(path, document)
@@ -68,7 +68,7 @@ def read_mapping(path: Path, read: Callable[["MappingTable"], Built], faults: li
 def read_folder(
     folder: Path, read: Callable[["MappingTable"], Built], faults: list[Fault]
 ) -> dict[str, Built]:
-    """What `read` makes of each `*.yaml` of the folder, by file name without `.yaml`, sorted.
+    """Returns the result of `read` for each `*.yaml` file, by file name without `.yaml`, sorted.
 
     A file with a fault is left out, and its faults are appended to `faults`.
     """
@@ -77,7 +77,7 @@ def read_folder(
 
 
 def load_folder(folder: Path, read: Callable[["MappingTable"], Built]) -> dict[str, Built]:
-    """What `read` makes of each file of the folder. Raises MappingFaults with every fault of every file."""
+    """Returns the result of `read` for each file. Raises MappingFaults with every fault of every file."""
     faults: list[Fault] = []
     built = read_folder(folder, read, faults)
     if faults:
@@ -86,7 +86,7 @@ def load_folder(folder: Path, read: Callable[["MappingTable"], Built]) -> dict[s
 
 
 class MappingTable:
-    """A YAML mapping whose keys are asked for one by one. Asking for what is not there notes a fault."""
+    """A YAML mapping whose keys are requested one by one; requesting a missing key notes a fault."""
 
     __slots__ = ("_children", "_document", "_line", "_nodes", "_path", "_requested_keys")
 
@@ -97,24 +97,24 @@ class MappingTable:
         self._path = path
         self._line = line
         self._nodes = nodes or {}
-        # None: a stand-in for a missing table. That fault is noted, so its fields are not reported as missing.
+        # None: a placeholder for a missing table. That fault is noted, so its fields are not reported as missing.
         self._requested_keys: set[str] | None = set() if nodes is not None else None
         self._children: dict[str, MappingTable] = {}
 
-    # -- what is wrong
+    # -- faults
 
     @property
     def faults_so_far(self) -> int:
-        """How many faults the file has: a check across fields is meaningful only if it did not grow meanwhile."""
+        """The number of faults of the file; a check across fields makes sense only if it did not grow."""
         return len(self._document.faults)
 
     def fault(self, what: str, key: str | None = None) -> None:
-        """Note that this table, or the value of the key, is wrong."""
+        """Notes a fault of this table or of the value of the key."""
         line = self._nodes[key][0] if key is not None and key in self._nodes else self._line
         self._document.fault(line, self._path_of(key), what)
 
     def report_unknown_keys(self) -> None:
-        """Note every key, here and below, that nobody asked for."""
+        """Notes a fault for every key, here and below, that was never requested."""
         for key in self._nodes:
             if key not in (self._requested_keys or ()):
                 self.fault("is not a key we know", key)
@@ -124,13 +124,13 @@ class MappingTable:
     # -- single values
 
     def has(self, key: str) -> bool:
-        """Whether the key is there and not null. It counts as asked for."""
+        """Whether the key is present and not null; it counts as requested."""
         if self._requested_keys is not None:
             self._requested_keys.add(key)
         return key in self._nodes and self._nodes[key][1].tag != TAG + "null"
 
     def text(self, key: str, form: Form | None = None) -> str:
-        """Text that is not empty, and that the whole `form` fits where one is given."""
+        """Text that is not empty and, if `form` is given, matches it as a whole."""
         found = self._scalar(key, TEXT_TAGS, "must be text (quote it)")
         if found is not None and not found.strip():
             self.fault("must not be empty", key)
@@ -139,22 +139,22 @@ class MappingTable:
         return found or ""
 
     def text_or_none(self, key: str, form: Form | None = None) -> str | None:
-        """Text, or None where the key is absent or null."""
+        """Text, or None if the key is absent or null."""
         return self.text(key, form) if self.has(key) else None
 
     def file_name(self, key: str) -> str:
-        """Text that must be the name of the file without `.yaml`."""
+        """Text that must equal the name of the file without `.yaml`."""
         found = self.text(key)
         if found and found != self._document.stem:
             self.fault("must be the name of the file", key)
         return found
 
     def text_or_null(self, key: str) -> str | None:
-        """Text or null, and the key must be there: that there is none has to be said."""
+        """Text or null; the key must be present, so that an absence is explicit."""
         return self.text_or_none(key) if self._is_stated(key) else None
 
     def whole(self, key: str, lowest: int | None = None, highest: int | None = None) -> int:
-        """A whole number, written with plain digits, within the bounds that are given (`highest` only with `lowest`)."""
+        """A whole number in plain digits, within the given bounds (`highest` only with `lowest`)."""
         found = self._scalar(key, {TAG + "int"}, "must be a whole number")
         if found is not None and not _WHOLE.fullmatch(found):
             self.fault("must be a whole number in plain digits", key)
@@ -164,15 +164,15 @@ class MappingTable:
         return int(found or 0)
 
     def whole_or_none(self, key: str, lowest: int | None = None, highest: int | None = None) -> int | None:
-        """A whole number, or None where the key is absent or null."""
+        """A whole number, or None if the key is absent or null."""
         return self.whole(key, lowest, highest) if self.has(key) else None
 
     def whole_or_null(self, key: str) -> int | None:
-        """A whole number or null, and the key must be there: that there is none has to be said."""
+        """A whole number or null; the key must be present, so that an absence is explicit."""
         return self.whole_or_none(key) if self._is_stated(key) else None
 
     def number(self, key: str, above: int | None = None) -> Fraction:
-        """A number exactly as written: 6.48 is 648/100, not the nearest binary fraction. Above `above`, if given."""
+        """A number exactly as written (6.48 is 648/100), greater than `above` if that is given."""
         found = self._scalar(key, {TAG + "int", TAG + "float"}, "must be a number")
         if found is not None and not _NUMBER.fullmatch(found):
             self.fault("must be a number in plain digits", key)
@@ -182,15 +182,15 @@ class MappingTable:
         return Fraction(found or 0)
 
     def number_or_none(self, key: str) -> Fraction | None:
-        """A number, or None where the key is absent or null."""
+        """A number, or None if the key is absent or null."""
         return self.number(key) if self.has(key) else None
 
     def flag(self, key: str) -> bool:
-        """true or false."""
+        """A boolean, written true or false."""
         return (self._scalar(key, {TAG + "bool"}, "must be true or false") or "").lower() == "true"
 
     def one_of(self, key: str, kind: type[Member]) -> Member:
-        """One of the words of the enumeration; the first of them stands in for a wrong one."""
+        """A member of the enumeration, by its value; the first member replaces a wrong value."""
         word = self._scalar(key, TEXT_TAGS, "must be text")
         members = {member.value: member for member in kind}
         if word is not None and word not in members:
@@ -207,19 +207,19 @@ class MappingTable:
         return self._child(self._path_of(key), self._nodes[key][0], node)
 
     def table_or_none(self, key: str) -> "MappingTable | None":
-        """The table under the key, or None where the key is absent or null."""
+        """The table under the key, or None if the key is absent or null."""
         return self.table(key) if self.has(key) else None
 
     def tables(self, key: str) -> list["MappingTable"]:
-        """The list of tables under the key; it must be there, and may be empty."""
+        """The list of tables under the key; it must be present and may be empty."""
         return [self._child(path, line_of(node), node) for path, node in self._listed(key)]
 
     def tables_or_none(self, key: str) -> list["MappingTable"]:
-        """The list of tables under the key; none where the key is absent or null."""
+        """The list of tables under the key; empty if the key is absent or null."""
         return self.tables(key) if self.has(key) else []
 
     def texts(self, key: str, form: Form | None = None) -> list[str]:
-        """The list of texts under the key; it must be there, and may be empty. Each text once, each of the form."""
+        """The list of texts under the key, which may be empty; each text once and of the form."""
         found: list[str] = []
         for path, node in self._listed(key):
             if not isinstance(node, ScalarNode) or node.tag not in TEXT_TAGS or not node.value.strip():
@@ -233,21 +233,21 @@ class MappingTable:
         return found
 
     def texts_or_none(self, key: str, form: Form | None = None) -> list[str]:
-        """The list of texts under the key; none where the key is absent or null."""
+        """The list of texts under the key; empty if the key is absent or null."""
         return self.texts(key, form) if self.has(key) else []
 
     def tables_by_name(self, key: str) -> dict[str, "MappingTable"]:
-        """A table of tables whose names are free."""
+        """The tables in a table whose keys are free names."""
         named = self.table(key)
         return {name: named.table(name) for name in named.names()}
 
     def texts_by_name(self, key: str) -> dict[str, str]:
-        """A table of texts whose names are free."""
+        """The texts in a table whose keys are free names."""
         named = self.table(key)
         return {name: named.text(name) for name in named.names()}
 
     def names(self) -> tuple[str, ...]:
-        """The keys of this table, in their order. For tables whose names are free."""
+        """The keys of this table in order; for tables whose keys are free names."""
         return tuple(self._nodes)
 
     # -- private

@@ -1,4 +1,4 @@
-"""One YAML file as nodes that know their lines: plain YAML 1.2, limited in size, without aliases, tags or repeated keys."""
+"""Parses one YAML file into nodes with line numbers, refusing aliases, tags and repeated keys."""
 
 from pathlib import Path
 
@@ -9,18 +9,18 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from fhir_pmp.errors import Fault
 
 MAX_FILE_BYTES = 256 * 1024
-"""Bytes. The longest mapping we know has a tenth of this; a larger one is a mistake or an attack."""
+"""Bytes, ten times the size of our longest mapping; a larger file is a mistake or an attack."""
 
 KeyedNode = tuple[int, Node]
-"""The line of a key, and the value of the key. Faults name the line of the key, because people look for the key."""
+"""The line of a key and the node of its value. Faults name the line of the key, because people search for the key."""
 
 TAG = "tag:yaml.org,2002:"
-TEXT_TAGS = frozenset({TAG + "str", TAG + "timestamp"})  # a date stays the text it was written as
+TEXT_TAGS = frozenset({TAG + "str", TAG + "timestamp"})  # a date remains text, as written
 _KNOWN_TAGS = TEXT_TAGS | {TAG + kind for kind in ("int", "float", "bool", "null", "map", "seq")}
 
 
 class MappingDocument:
-    """One mapping file while it is read: its names and its faults so far."""
+    """One mapping file during reading: its names and its faults so far."""
 
     __slots__ = ("faults", "name", "stem")
 
@@ -30,12 +30,12 @@ class MappingDocument:
         self.faults: list[Fault] = []
 
     def fault(self, line: int, field: str, what: str) -> None:
-        """Note that the field on this line (from 1) is wrong."""
+        """Notes a fault of the field on this line (from 1)."""
         self.faults.append(Fault(f"{self.name}:{line} {field}".rstrip(), what))
 
 
 def root_node(path: Path, document: MappingDocument) -> Node | None:
-    """The node of the whole file. None, with a fault noted, where the file is not plain YAML of a sensible size."""
+    """The root node of the file; None, with a fault noted, if it is not plain YAML of allowed size."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
@@ -71,7 +71,7 @@ def _problem(error: YAMLError) -> str:
 
 
 def _is_plain(root: Node, document: MappingDocument) -> bool:
-    """Whether it has no alias (one line would mean two things, and a small file could grow) and no foreign tag."""
+    """Whether the document has no alias (a small file could expand without limit) and no unknown tag."""
     before = len(document.faults)
     waiting = [root]
     seen: set[int] = set()
@@ -92,7 +92,7 @@ def _is_plain(root: Node, document: MappingDocument) -> bool:
 
 
 def nodes_by_key(document: MappingDocument, path: str, line: int, node: Node) -> dict[str, KeyedNode] | None:
-    """The values of a table by key. None, with a fault noted, where the node is not a table."""
+    """The values of a table by key; None, with a fault noted, if the node is not a table."""
     if not isinstance(node, MappingNode):
         document.fault(line, path, "must be a table (key: value)")
         return None

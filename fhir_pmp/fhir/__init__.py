@@ -1,1 +1,1 @@
-"""Our facts as FHIR R4 and back: one file per resource, a strict JSON reader and a canonical writer; pure values."""
+"""Builds FHIR R4 resources from our data, and reads and checks the FHIR that we receive."""

@@ -1,4 +1,4 @@
-"""Everything that is published at start and is nobody's data: Questionnaires, CodeSystems, ValueSets, our Organization."""
+"""Builds what is published at start: Questionnaires, CodeSystems, ValueSets and our Organization."""
 
 from fhir_pmp.fhir.administration.organization import build_provider
 from fhir_pmp.fhir.measurement.questionnaire import build_questionnaire
@@ -10,7 +10,7 @@ from fhir_pmp.pathway.facts import Sharing
 
 
 def build_definitions(clinic: ClinicalContext) -> tuple[RenderedResource, ...]:
-    """The definitions of a clinic, what is referred to before what refers to it."""
+    """The definitions of a clinic; a resource comes after the resources that it refers to."""
     systems = build_code_systems(clinic)
     terminology = [
         render(one, sharing=Sharing.DEFINITION) for one in (*systems, *map(build_value_set, systems))

@@ -19,7 +19,7 @@ _LINK_ID = re.compile("[a-z0-9_]{1,32}-[a-z0-9_]{1,32}")
 
 
 class AnswersNotUnderstood(NotUnderstood):
-    """These answers do not fit the instrument. The sender corrects them; nothing of them was kept."""
+    """These answers do not fit the instrument, and none was stored. The sender corrects them."""
 
 
 class AnswerNotOffered(AnswersNotUnderstood):

@@ -9,7 +9,7 @@ from fhir_pmp.pathway.facts import Episode, EpisodeState
 
 
 class MoveNotListed(NotAllowed):
-    """An episode in this state cannot make that move."""
+    """An episode in this state does not allow that move."""
 
 
 class EpisodeEvent(StrEnum):
@@ -89,7 +89,7 @@ class EpisodeOfCareStatus(StrEnum):
 
 
 class TaskMoveNotListed(NotAllowed):
-    """The AU eRequesting table does not list that change of Task.status."""
+    """AU eRequesting does not allow that change of Task.status."""
 
 
 TASK_MOVES: Mapping[TaskStatus, frozenset[TaskStatus]] = {

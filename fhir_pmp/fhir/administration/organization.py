@@ -1,4 +1,4 @@
-"""Who runs the programme, and the practices that letters go to, as Organization."""
+"""Builds the Organizations of the programme's provider and of GP practices."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A person as Patient."""
+"""Builds a person's Patient."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,8 +19,10 @@ def build_patient(
     owner: ClientId | None = None,
     received_patient: Mapping[str, Any] | None = None,
 ) -> RenderedResource:
-    """The person. `referred_as` is the Patient of the referral that registered them, references re-pointed:
-    everything the practice wrote stays, and our identifiers are added.
+    """Builds the Patient of a person.
+
+    `received_patient` is the Patient of the referral that registered the person, with references pointed to our ids.
+    Everything in it stays, and our identifiers are added.
     """
     known = [
         identifier(one) for one in (clinic.ids.own_identifier(IdKind.PERSON, person.id), *person.identifiers)
@@ -44,6 +46,6 @@ def _contains_identifier(identifiers: list[dict[str, Any]], one: dict[str, Any])
 
 
 def mark_replaced(published: Resource, other: PersonId) -> Resource:
-    """The published Patient of a record that was found to be a double, pointing to the one that is kept."""
+    """The published Patient of a duplicate record, inactive and linked to the record that is kept."""
     link = {"other": reference("Patient", other), "type": "replaced-by"}
     return {**published, "active": False, "link": [*published.get("link", []), link]}

@@ -1,4 +1,4 @@
-"""GPs and our own clinicians as Practitioner and PractitionerRole."""
+"""Builds the Practitioner and PractitionerRole of GPs and our clinicians."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def build_practitioner(
     sharing: Sharing = Sharing.DEFINITION,
     owner: ClientId | None = None,
 ) -> RenderedResource:
-    """A practitioner by the one name we know: a signer with their registration, or a GP as a source names them."""
+    """A practitioner with one name: a signer with a registration number, or a GP that a source names."""
     resource: Resource = {"resourceType": "Practitioner", "id": practitioner_id}
     if number is not None:
         resource["identifier"] = [identifier(number)]
@@ -34,7 +34,7 @@ def build_practitioner_role(
     sharing: Sharing = Sharing.DEFINITION,
     owner: ClientId | None = None,
 ) -> RenderedResource:
-    """A practitioner at an organization. `role` is a person's words for it: no code is claimed."""
+    """A practitioner at an organization; `role` is free text, so no code is stated."""
     role_id = clinic.ids.role_id(practitioner_id, organization_id)
     resource: Resource = {
         "resourceType": "PractitionerRole",
@@ -49,7 +49,7 @@ def build_practitioner_role(
 def build_practice_practitioner(
     clinic: ClinicalContext, practice: Practice, *, sharing: Sharing, owner: ClientId | None = None
 ) -> tuple[RenderedResource, ...]:
-    """The practitioner of a practice and their role there; nothing where the practice names none."""
+    """The practitioner of a practice and the role there; empty if the practice names none."""
     if practice.practitioner_id is None or practice.practitioner_name is None:
         return ()
     practitioner_id, name = practice.practitioner_id, practice.practitioner_name

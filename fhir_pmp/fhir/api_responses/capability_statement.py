@@ -1,4 +1,4 @@
-"""What our FHIR API can do, as CapabilityStatement."""
+"""Builds the CapabilityStatement of our FHIR API."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ def build_capability_statement(
     date: str,
     system_interactions: Sequence[str] = ("transaction",),
 ) -> dict[str, Any]:
-    """The statement; `date` is a FHIR dateTime, when what it states last changed."""
+    """The CapabilityStatement; `date` is the FHIR dateTime of the last change of its content."""
     security = {
         "service": [{"text": "Bearer token"}],
         "description": "A bearer token for each client, given by the programme's operator.",

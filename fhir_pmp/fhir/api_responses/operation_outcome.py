@@ -1,4 +1,4 @@
-"""What went wrong, told as OperationOutcome: the kind, the path, and what is true of it; never a value."""
+"""Builds OperationOutcomes: issue type, path and description, never a value."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from fhir_pmp.fhir.serialization.json_writer import write_canonical
 
 
 class IssueType(StrEnum):
-    """The kinds of issue we tell, of FHIR's issue-type."""
+    """The codes of FHIR's issue-type that we use."""
 
     INVALID = "invalid"
     STRUCTURE = "structure"
@@ -34,7 +34,7 @@ class IssueType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One thing to tell. `expression` is a path into what was sent."""
+    """One issue; `expression` is a path in the body that was sent."""
 
     code: IssueType
     diagnostics: str
@@ -43,12 +43,12 @@ class Issue:
 
 
 def issues_of(faults: Iterable[Fault], code: IssueType) -> tuple[Issue, ...]:
-    """The faults of one of our errors as issues of that kind."""
+    """Converts the faults of an error to issues of that type."""
     return tuple(Issue(code, fault.what, fault.field or None) for fault in faults)
 
 
 def build_operation_outcome(issues: Iterable[Issue]) -> dict[str, Any]:
-    """The OperationOutcome as a resource; FHIR wants one issue at least, and so do we (ValueError)."""
+    """The OperationOutcome as a resource. Raises ValueError without an issue: FHIR requires one."""
     written_issues = [_issue(issue) for issue in issues]
     if not written_issues:
         raise ValueError("an OperationOutcome without an issue says nothing")

@@ -1,4 +1,4 @@
-"""The Bundles a FHIR server answers with: search pages and transaction responses, around bytes as published."""
+"""Writes search pages and transaction responses around the published bytes of resources."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from fhir_pmp.fhir.serialization.json_writer import write_canonical
 
 @dataclass(frozen=True, slots=True)
 class SearchEntry:
-    """One entry of a search page: the resource's bytes as published, meta included."""
+    """One entry of a search page: the resource's published bytes, including meta."""
 
     full_url: str
     content: bytes
@@ -20,7 +20,7 @@ class SearchEntry:
 
 @dataclass(frozen=True, slots=True)
 class EntryResponse:
-    """What became of one entry of a transaction."""
+    """The result of one entry of a transaction."""
 
     status: str  # "201 Created"
     location: str | None = None  # "Task/task-…/_history/1"
@@ -32,7 +32,7 @@ class EntryResponse:
 def write_searchset(
     entries: Iterable[SearchEntry], *, self_url: str, next_url: str | None = None, total: int | None = None
 ) -> bytes:
-    """A page of search results. The entries' bytes go out untouched: nothing is rendered on the read path."""
+    """A page of search results; the entries' published bytes are copied without change."""
     links = [{"relation": "self", "url": self_url}]
     if next_url is not None:
         links.append({"relation": "next", "url": next_url})
@@ -44,7 +44,7 @@ def write_searchset(
 
 
 def write_transaction_response(responses: Iterable[EntryResponse]) -> bytes:
-    """The answer to a transaction: one entry for each of its entries, in their order."""
+    """The response to a transaction: one entry for each entry of the request, in order."""
     entries = [{"response": _response(response)} for response in responses]
     return write_canonical({"resourceType": "Bundle", "type": "transaction-response", "entry": entries})
 

@@ -1,4 +1,4 @@
-"""A letter's Composition: the first entry of its document Bundle."""
+"""Builds a letter's Composition, the first entry of its document Bundle."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from fhir_pmp.pathway.clinical_context import ClinicalContext
 
 
 def build_composition(clinic: ClinicalContext, letter: LetterDocument) -> Resource:
-    """The Composition. The moment of the signature stands in its attester."""
+    """The Composition of a letter; its attester has the time of the signature."""
     issued = format_instant(letter.issued_at)
     resource: Resource = {
         "resourceType": "Composition",
@@ -33,7 +33,7 @@ def build_composition(clinic: ClinicalContext, letter: LetterDocument) -> Resour
         ]
     resource["custodian"] = reference("Organization", clinic.provider_id())
     if letter.replaces is not None:
-        # By identifier: the Composition it replaces stands in another document, and this one is complete in itself.
+        # By identifier: the replaced Composition is in another document, and a document Bundle must be self-contained.
         replaced = clinic.ids.own_identifier(IdKind.COMPOSITION, clinic.ids.composition_id(letter.replaces))
         resource["relatesTo"] = [{"code": "replaces", "targetIdentifier": identifier(replaced)}]
     resource["section"] = [_section(section) for section in letter.sections]
@@ -41,7 +41,7 @@ def build_composition(clinic: ClinicalContext, letter: LetterDocument) -> Resour
 
 
 def document_type(letter: LetterDocument) -> dict[str, Any]:
-    """The kind of letter: its title, and LOINC's document type where one fits."""
+    """The type of letter: its title, and the LOINC document type if there is one."""
     return concept([letter.type], letter.title) if letter.type is not None else {"text": letter.title}
 
 

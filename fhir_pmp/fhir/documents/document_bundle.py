@@ -1,4 +1,4 @@
-"""A letter as document Bundle: the Composition first, then everything it refers to, directly or through others."""
+"""Builds a letter's document Bundle: the Composition and everything that it refers to."""
 
 from collections.abc import Callable, Iterable
 
@@ -21,17 +21,17 @@ from fhir_pmp.pathway.business_ids import IdKind
 from fhir_pmp.pathway.clinical_context import ClinicalContext
 
 LoadPublished = Callable[[str], bytes | None]
-"""The bytes of a resource, as published, by "Type/id"; None where there is none."""
+"""Returns the published bytes of a resource by "Type/id", or None."""
 
 
 class DocumentIncomplete(NotAllowed):
-    """A letter refers to a resource that is not published. Its ground is missing; it cannot be sent."""
+    """A letter refers to a resource that is not published, so it cannot be sent."""
 
 
 def build_document_bundle(
     clinic: ClinicalContext, letter: LetterDocument, load_published: LoadPublished
 ) -> RenderedResource:
-    """The Bundle, complete in itself: it is never rewritten, and refers to nothing outside.
+    """The self-contained Bundle of a letter; it includes indirect references and never changes.
 
     Raises DocumentIncomplete, naming the types that are missing.
     """
@@ -73,7 +73,7 @@ def _with_everything_referenced(
     found: dict[str, bytes] = {}
     missing: list[str] = []
     waiting = list(dict.fromkeys(references))
-    for reference in waiting:  # grows while it is read
+    for reference in waiting:  # grows during the loop
         content = load_published(reference)
         if content is None:
             missing.append(reference)

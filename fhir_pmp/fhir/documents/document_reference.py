@@ -1,4 +1,4 @@
-"""A letter as DocumentReference: its PDF inside, its document Bundle beside it."""
+"""Builds a letter's DocumentReference, with its PDF and a link to its document Bundle."""
 
 import hashlib
 from base64 import b64encode
@@ -17,7 +17,7 @@ from fhir_pmp.pathway.facts import Sharing
 def build_document_reference(
     clinic: ClinicalContext, letter: LetterDocument, pdf: bytes, *, superseded: bool = False
 ) -> RenderedResource:
-    """The letter's entry in the record. The PDF's bytes are those that were signed, and never change."""
+    """The letter's DocumentReference; `pdf` is the file as signed, which never changes."""
     issued = format_instant(letter.issued_at)
     document_id = clinic.ids.document_reference_id(letter.id)
     resource: Resource = {
@@ -50,7 +50,7 @@ def _attachment(letter: LetterDocument, pdf: bytes, issued: str) -> dict[str, An
         "contentType": "application/pdf",
         "data": b64encode(pdf).decode(),
         "size": len(pdf),
-        # FHIR R4 asks for SHA-1 here: it tells a damaged copy, and guards nothing.
+        # FHIR R4 requires SHA-1 here: it detects damaged copies and is no security measure.
         "hash": b64encode(hashlib.sha1(pdf, usedforsecurity=False).digest()).decode(),
         "title": letter.title,
         "creation": issued,
@@ -61,6 +61,6 @@ def _context(clinic: ClinicalContext, letter: LetterDocument) -> dict[str, Any]:
     related = [reference("Bundle", clinic.ids.document_bundle_id(letter.id))]
     if letter.request is not None:
         related.append(reference("ServiceRequest", letter.request))
-    # The EpisodeOfCare is governed by the person's consent: a letter of the referral side does not point to it.
+    # Access to the EpisodeOfCare needs the person's consent: a letter to the referring practice does not name it.
     episode = [reference("EpisodeOfCare", letter.episode)] if letter.sharing is Sharing.RECORD else []
     return {**({"encounter": episode} if episode else {}), "related": related}

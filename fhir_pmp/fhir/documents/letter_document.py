@@ -1,4 +1,4 @@
-"""What a letter is to FHIR: one value from which its Composition, document Bundle and DocumentReference are made."""
+"""Defines a letter's content for its Composition, document Bundle and DocumentReference."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from fhir_pmp.pathway.facts import Sharing
 
 @dataclass(frozen=True, slots=True)
 class LetterSection:
-    """One section: its heading, its LOINC section code where there is one, its text, and what it was written from."""
+    """One section: heading, LOINC section code if any, text, and the resources it is based on."""
 
     title: str
     code: Coding | None
@@ -21,7 +21,7 @@ class LetterSection:
 
 @dataclass(frozen=True, slots=True)
 class LetterDocument:
-    """A letter as it left: signed, or sent by itself (a receipt)."""
+    """A letter as sent: signed, or sent automatically (a receipt)."""
 
     id: LetterId
     person: PersonId
@@ -29,7 +29,7 @@ class LetterDocument:
     sharing: Sharing  # RECORD for a discharge letter, REFERRAL for a receipt or a decline
     owner: ClientId | None  # the practice client it is addressed to
     title: str
-    type: Coding | None  # LOINC's document type, where one fits
+    type: Coding | None  # LOINC document type, if there is one
     issued_at: datetime  # aware: when it was signed, or sent
     author: str  # "Practitioner/..." of the signer, else "Organization/..." of the provider
     signed: bool  # by the author, at `issued_at`

@@ -1,4 +1,4 @@
-"""FHIR's small types, built the one way we write them."""
+"""Builds FHIR data types: codings, concepts, identifiers, references and quantities."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -10,7 +10,7 @@ from fhir_pmp.instruments.definition import Coding
 
 
 def coding(of: Coding) -> dict[str, Any]:
-    """A Coding; its display only where one is known."""
+    """A Coding, with a display if it is known."""
     written: dict[str, Any] = {"system": of.system, "code": of.code}
     if of.display is not None:
         written["display"] = of.display
@@ -31,12 +31,12 @@ def identifier(of: Identifier) -> dict[str, Any]:
 
 
 def reference(kind: str, resource_id: str) -> dict[str, Any]:
-    """A Reference to a resource of ours, never versioned: servers strip the version."""
+    """A Reference to a resource of ours, without version: servers remove versions."""
     return {"reference": f"{kind}/{resource_id}"}
 
 
 def score_quantity(decimal_text: str) -> dict[str, Any]:
-    """A score as Quantity; UCUM has no unit for it but the annotation."""
+    """A score as Quantity, with UCUM's annotation {score} as its unit."""
     return {"value": exact_decimal(decimal_text), "unit": "{score}", "system": UCUM, "code": "{score}"}
 
 
@@ -46,5 +46,5 @@ def exact_decimal(decimal_text: str) -> Decimal:
 
 
 def data_absent_reason(code: str, text: str) -> dict[str, Any]:
-    """A dataAbsentReason and what it means here."""
+    """A dataAbsentReason with an explanation as its text."""
     return {"coding": [{"system": DATA_ABSENT_REASON, "code": code}], "text": text}

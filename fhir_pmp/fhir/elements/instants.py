@@ -1,10 +1,10 @@
-"""A moment as FHIR's instant, the one way we write our own."""
+"""Formats times as FHIR instants."""
 
 from datetime import UTC, datetime
 
 
 def format_instant(at: datetime) -> str:
-    """The aware moment in UTC with milliseconds: "2026-03-01T10:11:12.345Z". Raises ValueError without a zone."""
+    """Formats an aware time in UTC with milliseconds: "2026-03-01T10:11:12.345Z". Raises ValueError without a zone."""
     if at.tzinfo is None:
         raise ValueError("a moment without a zone is no instant")
     return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"

@@ -1,4 +1,4 @@
-"""Typed blocks of text as FHIR's XHTML narrative: every word of a person is data, never markup."""
+"""Builds FHIR's XHTML narrative from blocks of text; all text is escaped."""
 
 from dataclasses import dataclass
 from html import escape
@@ -34,7 +34,7 @@ Block = Paragraph | BulletList | Table
 
 
 def build_narrative(blocks: tuple[Block, ...]) -> dict[str, Any]:
-    """The blocks as Narrative, made from structured data. Raises ValueError without a block: FHIR wants content."""
+    """The blocks as generated Narrative. Raises ValueError without a block: FHIR requires content."""
     if not blocks:
         raise ValueError("a narrative without content is none")
     return {"status": "generated", "div": f'<div xmlns="{_XHTML}">{"".join(map(_written, blocks))}</div>'}

@@ -1,1 +1,1 @@
-"""Questionnaires, responses, and the Observations and Flags that follow from them."""
+"""Questionnaires, responses, and the Observations and Flags computed from them."""

@@ -1,4 +1,4 @@
-"""The change of a scale since its baseline as Observation: the difference, the percentage, one verdict per rule."""
+"""Builds the Observation of a scale's change: points, percentage and one verdict per rule."""
 
 from typing import Any
 
@@ -25,16 +25,16 @@ INTERPRETATIONS = {
     Verdict.IMPROVED: Coding(OBSERVATION_INTERPRETATION, "B", "Better"),
     Verdict.WORSENED: Coding(OBSERVATION_INTERPRETATION, "W", "Worse"),
 }
-"""Free of direction, which U and D (up, down) are not. They stand on a rule's component: rules disagree."""
+"""B and W (better, worse): U and D (up, down) do not tell which is better. On components, as rules may disagree."""
 
 
 def build_change_observation(
     clinic: ClinicalContext, change: ScaleChange, *, amended: bool = False
 ) -> RenderedResource | None:
-    """The change, or None where a score it rests on may not leave the house.
+    """Builds the Observation of a change; None if one of its scores may not be published.
 
-    `amended`: it was published before and its ground moved without its later response being amended, as when
-    another baseline arrived. A change whose own responses are amended says so by itself.
+    `amended`: the change was published before and is different now although neither response was amended, for example
+    because of a new baseline. If a response is amended, the status is amended anyway.
     """
     if not change.is_publishable:
         return None
@@ -65,7 +65,7 @@ def build_change_observation(
 
 
 def change_status(change: ScaleChange) -> ObservationStatus:
-    """Amended where either response is."""
+    """The status of the Observation: amended if either response is."""
     statuses = (OBSERVATION_STATUS[change.before.status], OBSERVATION_STATUS[change.after.status])
     return max(statuses, key=list(ObservationStatus).index)
 

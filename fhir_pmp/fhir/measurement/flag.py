@@ -1,4 +1,4 @@
-"""A safety answer that reached its threshold as Flag; only a clinician's acknowledgement makes it inactive."""
+"""Builds the Flag of a safety answer; only an acknowledgement makes it inactive."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ SAFETY = Coding(FLAG_CATEGORY, "safety", "Safety")
 
 
 def build_flag(clinic: ClinicalContext, flag: Flag) -> RenderedResource:
-    """The flag with the answer that raised it. What became of the answer since is not the flag's to say."""
+    """The Flag with the answer that raised it; later amendments of the answer do not change it."""
     instrument, codes = clinic.instruments[flag.instrument], codes_of(clinic)
     item = instrument.item(flag.item)
     rule = next(safety.rule for safety in instrument.safety_items if safety.item == flag.item)

@@ -1,4 +1,4 @@
-"""What every Observation of ours has in common, and how one that no longer holds is taken back."""
+"""Builds the common elements of our Observations, and marks them entered in error."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -28,7 +28,7 @@ OBSERVATION_STATUS = {
     ResponseStatus.AMENDED: ObservationStatus.AMENDED,
     ResponseStatus.ENTERED_IN_ERROR: ObservationStatus.ENTERED_IN_ERROR,
 }
-"""What the Observations of a response say in each of its states."""
+"""The status of a response's Observations, by the response's status."""
 
 SURVEY = Coding(OBSERVATION_CATEGORY, "survey", "Survey")
 
@@ -53,7 +53,7 @@ def begin_observation(
     text: str,
     performer: dict[str, Any],
 ) -> Resource:
-    """The elements up to `performer`, in FHIR's order. What the Observation states is added behind them."""
+    """The elements up to `performer`, in FHIR's order; the caller adds the value and the rest."""
     return {
         "resourceType": "Observation",
         "id": observation_id,
@@ -69,16 +69,16 @@ def begin_observation(
 
 
 def _timing(authored: Moment) -> dict[str, Any]:
-    # `issued` is an instant: where only a date is known there is none, and no time is invented.
+    # `issued` is an instant: it is left out if only a date is known.
     effective = {"effectiveDateTime": authored.text}
     return effective if authored.at is None else {**effective, "issued": authored.text}
 
 
 def mark_entered_in_error(published: Resource, *, person: PersonId, episode: EpisodeId) -> RenderedResource:
-    """A published Observation as entered in error: what it was derived from no longer gives it.
+    """The published Observation with status entered-in-error, because it can no longer be derived.
 
-    For a score or change that an amendment or withdrawal left without ground (not scorable any more under a rule
-    that is UNCONFIRMED, no baseline any more). Everything else stays as it was published.
+    For a score or change that an amendment or withdrawal made impossible: not scorable any more, or without a baseline.
+    Everything but the status stays as published.
     """
     content = {**published, "status": ObservationStatus.ENTERED_IN_ERROR.value}
     return render(content, sharing=Sharing.RECORD, person=person, episode=episode)

@@ -1,4 +1,4 @@
-"""An instrument as Questionnaire, with SDC's weights, score expressions and marks for Observation extraction."""
+"""Builds an instrument's Questionnaire, with SDC weights, score expressions and extraction marks."""
 
 from decimal import Decimal
 from typing import Any
@@ -29,7 +29,7 @@ from fhir_pmp.pathway.facts import Sharing
 
 
 def build_questionnaire(clinic: ClinicalContext, instrument: Instrument) -> RenderedResource:
-    """The instrument. Item text is the published wording only where rights allow, else our neutral label."""
+    """The Questionnaire; item texts are the published wording if rights allow, else our labels."""
     codes = codes_of(clinic)
     url = codes.systems.questionnaire(instrument.id)
     resource: Resource = {
@@ -73,13 +73,13 @@ def _item(codes: LocalCodes, instrument: Instrument, item: Item) -> dict[str, An
 
 
 def _option(codes: LocalCodes, item: Item, option: Option) -> dict[str, Any]:
-    # The weight under both its names: itemWeight, and ordinalValue for readers that are older than it.
+    # The weight twice: as itemWeight, and as ordinalValue for readers older than R5.
     weights = [{"url": url, "valueDecimal": Decimal(option.value)} for url in (ITEM_WEIGHT, ORDINAL_VALUE)]
     return {"extension": weights, "valueCoding": coding(codes.answer(item, option))}
 
 
 def _score_items(codes: LocalCodes, instrument: Instrument, parent: ScaleId | None) -> list[dict[str, Any]]:
-    """The scales as calculated items; a sub-scale stands inside the scale it is part of, as its member."""
+    """The scales as calculated items; a sub-scale is nested in its scale, as its member."""
     written = []
     for scale in instrument.scales:
         expression = score_expression(instrument, scale) if scale.part_of == parent else None

@@ -1,4 +1,4 @@
-"""A person's filled instrument as QuestionnaireResponse."""
+"""Builds the QuestionnaireResponse of a response."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from fhir_pmp.pathway.facts import Response, Sharing
 
 
 def build_questionnaire_response(clinic: ClinicalContext, response: Response) -> RenderedResource:
-    """The response. A blank item is absent: it is neither a zero nor an empty answer."""
+    """The QuestionnaireResponse; a blank item is left out, as neither a zero nor an empty answer."""
     instrument = clinic.instruments[response.instrument]
     codes = codes_of(clinic)
     person = reference("Patient", response.person)
@@ -39,7 +39,7 @@ def build_questionnaire_response(clinic: ClinicalContext, response: Response) ->
 
 
 def answered_item(codes: LocalCodes, item: Item, value: int) -> dict[str, Any]:
-    """One answered item. Its text is the Questionnaire's, as SDC asks."""
+    """One answered item; its text equals the Questionnaire's, as SDC requires."""
     return {"linkId": item.link_id, "text": item_text(item), "answer": [answer_value(codes, item, value)]}
 
 
@@ -52,5 +52,5 @@ def answer_value(codes: LocalCodes, item: Item, value: int) -> dict[str, Any]:
 
 
 def item_text(item: Item) -> str:
-    """The published wording where we may show it, else our neutral label."""
+    """The published wording if we may show it, else our label."""
     return item.text or item.label

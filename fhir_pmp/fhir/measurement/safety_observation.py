@@ -1,4 +1,4 @@
-"""A safety item's answer as an Observation of its own, independent of every total; unanswered says so."""
+"""Builds the Observation of a safety item's answer, independent of any total score."""
 
 from typing import Any
 
@@ -19,12 +19,12 @@ def build_safety_observations(clinic: ClinicalContext, response: Response) -> tu
 
 
 def item_codings(codes: LocalCodes, instrument: Instrument, item: Item) -> tuple[Coding, ...]:
-    """The published codes of an item, and ours."""
+    """The published codes of an item, and our code."""
     return (*item.codings, codes.item(instrument, item))
 
 
 def safety_text(instrument: Instrument, item: Item) -> str:
-    """What a reader sees the answer is to: our label, for licensed wording has no place here."""
+    """The question as shown with the answer: our label, because the wording may be licensed."""
     return f"{instrument.title}: {item.label}"
 
 
@@ -53,7 +53,7 @@ def build_safety_observation(
 
 
 def answer_value_elements(codes: LocalCodes, item: Item, answer: int | None) -> dict[str, Any]:
-    """The answer, or that there is none: a blank is never a zero."""
+    """The answer, or a dataAbsentReason for a blank: a blank is never a zero."""
     if answer is None:
         return {"dataAbsentReason": data_absent_reason("unknown", "not answered")}
     for option in item.options:
@@ -64,5 +64,5 @@ def answer_value_elements(codes: LocalCodes, item: Item, answer: int | None) -> 
 
 
 def answer_components(codes: LocalCodes, answer: int) -> list[dict[str, Any]]:
-    """The answer's value, which the code of the answer does not tell."""
+    """The numeric value of the answer, which its code does not show."""
     return [{"code": concept([codes.component_code(ComponentCode.ANSWER_VALUE)]), "valueInteger": answer}]

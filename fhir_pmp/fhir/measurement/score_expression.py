@@ -1,4 +1,4 @@
-"""A scale's scoring as a FHIRPath expression that any reader of the Questionnaire can run over a response."""
+"""Writes a scale's scoring as a FHIRPath expression for readers of the Questionnaire."""
 
 from collections.abc import Iterable
 
@@ -7,10 +7,10 @@ from fhir_pmp.instruments.definition import Instrument, Item, Method, RuleStatus
 
 
 def score_expression(instrument: Instrument, scale: Scale) -> str | None:
-    """The expression: %resource is the response, %questionnaire its Questionnaire, where the weights stand.
+    """The FHIRPath expression; %resource is the response, %questionnaire has the weights.
 
-    It returns nothing when the blanks rule fails, as the scorer does. An UNCONFIRMED blanks rule is not stated: then
-    only a complete form has a score. None for a scale that rests on an UNCONFIRMED scoring rule throughout.
+    Like our scorer, it returns nothing if there are too many blanks. An UNCONFIRMED blanks rule is left out: then only
+    a complete form has a score. None for a scale whose scoring rule is UNCONFIRMED.
     """
     if scale.rule.status is RuleStatus.UNCONFIRMED:
         return None
@@ -22,7 +22,7 @@ def score_expression(instrument: Instrument, scale: Scale) -> str | None:
 
 
 def _scored(scale: Scale, total: str, answered: str, allowed: int) -> str:
-    # Halves upwards by whole-number division: round() means different things to different engines.
+    # Rounds half up by whole-number division: FHIRPath engines implement round() differently.
     if scale.method is Method.MEAN:
         value = f"((200 * {total} + {answered}) div (2 * {answered})) / 100"
     elif allowed:

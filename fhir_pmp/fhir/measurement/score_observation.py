@@ -1,4 +1,4 @@
-"""A scale's score as Observation: its value or why there is none, its band, its blanks, its rules."""
+"""Builds a score's Observation: value or reason of absence, band, blanks and rules."""
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
@@ -19,7 +19,7 @@ from fhir_pmp.pathway.facts import Response, Sharing
 def build_score_observations(
     clinic: ClinicalContext, response: Response, scores: Iterable[Score]
 ) -> tuple[RenderedResource, ...]:
-    """One Observation for every scale whose score rests on no UNCONFIRMED rule, in the instrument's order."""
+    """One Observation for each publishable score, in the order of the instrument's scales."""
     instrument = clinic.instruments[response.instrument]
     publishable = [score for score in scores if is_publishable_score(instrument.scale(score.scale), score)]
     published_scales = [score.scale for score in publishable]
@@ -27,27 +27,27 @@ def build_score_observations(
 
 
 def is_publishable_score(scale: Scale, score: Score) -> bool:
-    """Whether this score may be published: no UNCONFIRMED rule made it. An UNCONFIRMED band is left out instead."""
+    """Whether the score rests on no UNCONFIRMED rule; bands do not count, they are left out instead."""
     band_rules = {bands.rule.rule_id for bands in scale.band_sets}
     return band_rules.issuperset(score.unconfirmed)
 
 
 def published_bands(scale: Scale) -> BandSet | None:
-    """The band set that is published, if it is not UNCONFIRMED."""
+    """The published band set; None if the scale has none or its rule is UNCONFIRMED."""
     if scale.band_sets and scale.band_sets[0].rule.status is not RuleStatus.UNCONFIRMED:
         return scale.band_sets[0]
     return None
 
 
 def score_codings(codes: LocalCodes, instrument: Instrument, scale: Scale) -> tuple[Coding, ...]:
-    """The published codes of a scale's score, and ours."""
+    """The published codes of a scale's score, and our code."""
     return (*scale.codings, codes.scale(instrument, scale))
 
 
 def build_score_observation(
     clinic: ClinicalContext, response: Response, score: Score, published_scales: Sequence[ScaleId]
 ) -> RenderedResource:
-    """One score. `shown`: the scales of the response that are published, of which its sub-scales are its members."""
+    """Builds one score's Observation; its members are its sub-scales among `published_scales`."""
     instrument, codes = clinic.instruments[response.instrument], codes_of(clinic)
     scale = instrument.scale(score.scale)
     resource = begin_observation(
@@ -72,7 +72,7 @@ def build_score_observation(
 
 
 def score_value_elements(codes: LocalCodes, scale: Scale, score: Score) -> dict[str, Any]:
-    """The elements from `value` to `referenceRange`: what the score is, and how it is read."""
+    """The elements from `value` to `referenceRange`: the score and its interpretation."""
     value_elements: dict[str, Any] = {}
     bands = published_bands(scale)
     answered = f"{score.answered} of {len(scale.items)} items answered"
@@ -92,7 +92,7 @@ def score_value_elements(codes: LocalCodes, scale: Scale, score: Score) -> dict[
 
 
 def score_components(codes: LocalCodes, scale: Scale, score: Score) -> list[dict[str, Any]]:
-    """How many items were answered and left blank, and by which rule the blanks were dealt with."""
+    """The numbers of answered and blank items, and the rule that was applied to blanks."""
     components = [
         {"code": concept([codes.component_code(ComponentCode.ANSWERED)]), "valueInteger": score.answered},
         {"code": concept([codes.component_code(ComponentCode.BLANK)]), "valueInteger": score.blanks},
@@ -105,7 +105,7 @@ def score_components(codes: LocalCodes, scale: Scale, score: Score) -> list[dict
 
 
 def reference_range(band: Band) -> dict[str, Any]:
-    """A band as reference range. FHIR's bounds are included ones: one that is not stands in the text alone."""
+    """A band as reference range; an excluded bound is in the text only, as FHIR's bounds are included."""
     written: dict[str, Any] = {}
     if band.lowest_included:
         written["low"] = score_quantity(_plain(band.lowest))

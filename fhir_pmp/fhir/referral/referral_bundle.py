@@ -1,4 +1,4 @@
-"""A GP's referral as it arrives: a transaction of one Patient, one ServiceRequest, one Task and what goes with them."""
+"""Reads a GP's referral: a transaction with one Patient, one ServiceRequest and one Task."""
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -23,16 +23,16 @@ from fhir_pmp.pathway.facts import Sex
 
 
 class NotAReferral(NotUnderstood):
-    """The Bundle is FHIR and no referral that we take. The practice corrects the places named."""
+    """The Bundle is valid FHIR but not a referral that we accept. The practice corrects the named elements."""
 
 
 class ModifierNotKnown(NotUnderstood):
-    """The Bundle holds a modifier that changes what it means in a way we do not know. A person has to read it."""
+    """The Bundle has a modifier that changes its meaning in an unknown way. A person has to read it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReferralRequest:
-    """What a referral says, and its entries as they were sent."""
+    """The content of a referral, and its entries as sent."""
 
     patient: ReferralEntry
     service_request: ReferralEntry
@@ -48,11 +48,11 @@ class ReferralRequest:
     authored_on: date | None
     reason: str | None
     requester: RequesterNames
-    fingerprint: str  # of the clinical content: equal for a repeat, whatever its fullUrls, ids, meta and text
+    fingerprint: str  # of the clinical content: equal for a repeat with other fullUrls, ids, meta or text
 
     @property
     def entries(self) -> tuple[ReferralEntry, ...]:
-        """All entries, in the order in which they were sent."""
+        """All entries in the order of the Bundle."""
         return tuple(
             sorted(
                 (self.patient, self.service_request, self.task, *self.others), key=lambda one: one.position
@@ -60,7 +60,7 @@ class ReferralRequest:
         )
 
     def resources_under_own_ids(self, ids: Mapping[int, ResourceId]) -> dict[int, Resource]:
-        """By position: every entry's resource with its id of ours, its references to other entries following."""
+        """Each entry's resource by position, with our ids in it and in its references to other entries."""
         entries = self.entries
         types = {entry.position: entry.type for entry in entries}
         mapping = {text: f"{types[at]}/{ids[at]}" for text, at in positions_by_reference(entries).items()}
@@ -73,9 +73,11 @@ class ReferralRequest:
 def read_referral_bundle(
     bundle: Mapping[str, Any], *, own_references: Collection[str] = ()
 ) -> ReferralRequest:
-    """The referral. `ours`: "Type/id" of resources of this house that it may refer to, such as our Organization.
+    """Reads and checks a referral Bundle.
 
-    Raises NotFhir, ModifierNotKnown or NotAReferral, with every fault found and no value in them.
+    `own_references` are the "Type/id" of our resources that it may refer to, such as our Organization.
+
+    Raises NotFhir, ModifierNotKnown or NotAReferral with every fault; faults never contain a value.
     """
     if bundle.get("resourceType") != "Bundle":
         raise NotAReferral("is not Bundle", field="resourceType")
@@ -106,7 +108,7 @@ def _build_request(
     patient: ReferralEntry, request: ReferralEntry, task: ReferralEntry, entries: Sequence[ReferralEntry]
 ) -> ReferralRequest:
     name = _official_name(patient.resource)
-    assert request.identifier is not None and task.identifier is not None  # without them it was refused
+    assert request.identifier is not None and task.identifier is not None  # checked before by _only
     authored = str(request.resource.get("authoredOn", ""))
     return ReferralRequest(
         patient=patient,
@@ -195,7 +197,7 @@ def _modifiers(value: object, path: str) -> Iterator[Fault]:
 
 
 def _fingerprint(entries: Sequence[ReferralEntry]) -> str:
-    # A repeat may bear other fullUrls and ids and come in another order: entries are named by their keys instead.
+    # A repeat may have other fullUrls, ids and order, so entries are named by their keys.
     names = {entry.position: f"{entry.type} {entry.key}" for entry in entries}
     mapping = {text: names[at] for text, at in positions_by_reference(entries).items()}
     entry_fingerprints = sorted(

@@ -1,4 +1,4 @@
-"""The entries of a transaction Bundle: what each is called, and which of them a reference means."""
+"""Reads the entries of a transaction Bundle and resolves the references between them."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -13,12 +13,12 @@ from fhir_pmp.identifiers import Identifier
 
 @dataclass(frozen=True, slots=True)
 class ReferralEntry:
-    """One entry, as it was sent."""
+    """One entry of the Bundle as sent."""
 
     position: int  # from 0
     full_url: str | None
     resource: Resource
-    key: str  # tells it from the other entries of its type, whatever ids and fullUrls a repeat bears
+    key: str  # unique among the entries of its type, and equal in a repeat with other ids and fullUrls
 
     @property
     def type(self) -> str:
@@ -27,7 +27,7 @@ class ReferralEntry:
 
     @property
     def path(self) -> str:
-        """Where it stands, for faults."""
+        """The path of its resource, for faults."""
         return f"Bundle.entry[{self.position}].resource"
 
     @property
@@ -37,7 +37,7 @@ class ReferralEntry:
 
 
 def read_entries(bundle: Mapping[str, Any]) -> tuple[tuple[ReferralEntry, ...], list[Fault]]:
-    """The entries of a Bundle that is FHIR already, and what keeps them from being a referral's."""
+    """Reads the entries of a valid Bundle, with the faults that make it no referral."""
     faults: list[Fault] = []
     entries: list[ReferralEntry] = []
     count_without_identifier: Counter[str] = Counter()
@@ -64,12 +64,12 @@ def first_identifier(resource: Mapping[str, Any]) -> Identifier | None:
 
 
 def positions_by_reference(entries: Sequence[ReferralEntry]) -> dict[str, int]:
-    """Every way in which an entry may refer to another (its fullUrl, or `Type/id`), and the position it means."""
+    """The position of each entry by the references that may name it: its fullUrl, or `Type/id`."""
     known: dict[str, int] = {}
     for entry in entries:
         if entry.full_url is not None:
             known[entry.full_url] = entry.position
-            # A relative reference means the server that the fullUrl names: the last two steps of its path.
+            # A relative reference is relative to the fullUrl's server: compare the last two segments of the path.
             steps = entry.full_url.split("/")
             if len(steps) > 2 and steps[-2] == entry.type:
                 known[f"{entry.type}/{steps[-1]}"] = entry.position
@@ -79,7 +79,7 @@ def positions_by_reference(entries: Sequence[ReferralEntry]) -> dict[str, int]:
 
 
 def reference_faults(entries: Sequence[ReferralEntry], own_references: Collection[str]) -> Iterator[Fault]:
-    """The references that mean no entry, nothing of ours, no address of the world and nothing contained."""
+    """A fault for each reference that is neither an entry, ours, an absolute URL nor contained."""
     known = positions_by_reference(entries)
     for entry in entries:
         for path, reference in _references(entry.resource, entry.path):

@@ -1,4 +1,4 @@
-"""What a practice sent, published as it was received: only ids change, and references follow them."""
+"""Publishes a practice's resources as received; only ids and references to them change."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from fhir_pmp.identifiers import ClientId, EpisodeId, PersonId, ResourceId
 from fhir_pmp.pathway.facts import Sharing
 
 _RELAYED_META = ("profile", "security", "tag")
-"""What a sender's meta says of the content. Version, moment and source are the server's own."""
+"""The parts of a sender's meta that describe the content; version, time and source are the server's."""
 
 
 def relay(
@@ -20,9 +20,10 @@ def relay(
     episode: EpisodeId | None,
     owner: ClientId,
 ) -> RenderedResource:
-    """A received resource (references re-pointed) under an id of ours, on the referral's side of the house.
+    """Renders a received resource under our id, readable by the practice that sent it.
 
-    Its profiles, security labels and tags stay. A label that restricts it is never dropped on the way.
+    `resource` has its references pointed to our ids. Its profiles, security labels and tags stay, so that no
+    restricting label is lost.
     """
     return render(
         {**resource, "id": resource_id},
@@ -35,16 +36,18 @@ def relay(
 
 
 def relayed_meta(resource: Mapping[str, Any]) -> bytes:
-    """The members of `meta` that go on with the content, each with a comma in front."""
+    """The members of `meta` that are kept, as JSON bytes with a comma before each."""
     meta = resource.get("meta", {})
     kept = {name: meta[name] for name in _RELAYED_META if name in meta}
     return b"," + write_canonical(kept)[1:-1] if kept else b""
 
 
 def repoint_references(resource: Mapping[str, Any], mapping: Mapping[str, str]) -> Resource:
-    """A copy in which every reference that `mapping` names (a fullUrl, or `Type/id` as sent) points to `Type/id` of ours.
+    """Copies a resource with the references in `mapping` replaced by our `Type/id`.
 
-    Other references, `#contained` ones among them, stay as they were written.
+    `mapping` has each fullUrl or `Type/id` as sent.
+
+    Other references, including `#contained`, stay as written.
     """
     return {name: _repoint_value(name, value, mapping) for name, value in resource.items()}
 

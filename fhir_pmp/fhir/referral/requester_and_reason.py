@@ -1,4 +1,4 @@
-"""Who sent a referral and why, as people will read it."""
+"""Reads the requester and reason of a referral, as shown to people."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from fhir_pmp.fhir.referral.referral_entries import ReferralEntry, positions_by_
 
 @dataclass(frozen=True, slots=True)
 class RequesterNames:
-    """The entries that tell who asks, and their names; None for what the Bundle does not tell."""
+    """The entries of the requester, and their names; None if the Bundle does not have them."""
 
     organization: ReferralEntry | None
     organization_name: str | None
@@ -20,11 +20,11 @@ class RequesterNames:
 def read_requester(
     request: ReferralEntry, task: ReferralEntry, entries: Sequence[ReferralEntry]
 ) -> RequesterNames:
-    """Who asks, by `requester` of the ServiceRequest, else of the Task; a PractitionerRole tells of both."""
+    """Reads the requester of the ServiceRequest, else of the Task; PractitionerRoles are followed."""
     known, by_position = positions_by_reference(entries), {entry.position: entry for entry in entries}
     found: dict[str, ReferralEntry] = {}
     waiting = [request.resource.get("requester"), task.resource.get("requester")]
-    for reference in waiting:  # grows while it is read
+    for reference in waiting:  # grows during the loop
         text = reference.get("reference") if isinstance(reference, Mapping) else None
         entry = by_position[known[text]] if isinstance(text, str) and text in known else None
         if entry is None or entry.type in found:
@@ -42,7 +42,7 @@ def read_requester(
 
 
 def practitioner_name(practitioner: Mapping[str, Any]) -> str | None:
-    """A practitioner's name as one line; None where none is given."""
+    """A practitioner's name as one line; None if there is none."""
     for name in practitioner.get("name", []):
         if "text" in name:
             return str(name["text"])
@@ -54,7 +54,7 @@ def practitioner_name(practitioner: Mapping[str, Any]) -> str | None:
 
 
 def read_reason(request: Mapping[str, Any]) -> str | None:
-    """Why the person is referred: the words of `reasonCode`, else None."""
+    """The reason of the referral: the texts of `reasonCode`, or None."""
     reasons = [_words(concept) for concept in request.get("reasonCode", [])]
     return "; ".join(words for words in reasons if words) or None
 

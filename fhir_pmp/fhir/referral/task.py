@@ -1,4 +1,4 @@
-"""The Task of a referral: the practice's own, with what became of it written on it."""
+"""Builds a referral's Task: the practice's Task with our status, reason and letters."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -47,7 +47,7 @@ BUSINESS_STATUSES = {
     TaskStatus.CANCELLED: "Fulfillment Cancelled",
     TaskStatus.COMPLETED: "Fulfillment Completed",
 }
-"""BSeR's words, as text: its code system is not verified. It has none that fits a programme under way or not begun."""
+"""BSeR's statuses, as text because its code system is not verified. None fits in-progress or failed."""
 
 
 def build_task(
@@ -60,10 +60,11 @@ def build_task(
     outputs: Sequence[ResourceId] = (),
     modified: str | None = None,
 ) -> RenderedResource:
-    """The Task as received (references re-pointed) with our part of it.
+    """Builds the Task as received, with our elements added or replaced.
 
-    `reason`: why it was rejected or failed, people's words. `outputs`: the DocumentReferences of signed letters,
-    oldest first. `modified`: a FHIR dateTime; without it the Task bears none, for the received one is no longer true.
+    `received`: its references point to our ids. `reason`: free text why the Task was rejected or failed.
+    `outputs`: the DocumentReferences of signed letters, oldest first. `modified`: a FHIR dateTime; without it the
+    Task has none, because the received one is no longer true.
     """
     task: Resource = {name: value for name, value in received.items() if name not in _OWN_ELEMENTS}
     task["status"] = status.value
@@ -84,7 +85,7 @@ def build_task(
 
 
 def only_status_differs(current: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:
-    """Whether a Task that a practice PUTs back asks for another status and nothing else (meta and text aside)."""
+    """Whether a Task sent by PUT changes the status and nothing else, ignoring meta and text."""
     ignored_members = ("meta", "text", "status")
     return is_same_content(current, sent, ignored_members) and current.get("status") != sent.get("status")
 

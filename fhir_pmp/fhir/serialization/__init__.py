@@ -1,1 +1,1 @@
-"""Reads, writes and compares FHIR JSON, and holds a resource ready to publish with its search keys."""
+"""Reads, writes and compares FHIR JSON, and renders resources for publishing."""

@@ -1,4 +1,4 @@
-"""The one strict reader of every JSON body, in and out: what is not plainly JSON and plainly FHIR is refused."""
+"""Reads JSON bodies strictly, of requests and of EHR responses, and refuses ambiguous ones."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from fhir_pmp.errors import Fault, NotUnderstood
 
 MAX_JSON_DEPTH = 64
-"""Levels of nesting of any JSON body; beyond it the parsers of this world fall over."""
+"""Levels of nesting of any JSON body; common parsers fail on deeper ones."""
 MAX_FHIR_DEPTH = 40
 MAX_INTEGER_DIGITS = 19
 """Digits."""
@@ -19,19 +19,19 @@ MAX_DECIMAL_CHARACTERS = 40
 MAX_EXPONENT = 18
 """Decimals stay within 10^18 and 10^-18."""
 MAX_FAULTS = 20
-"""A body with more is not described further."""
+"""Faults reported for one body; further ones are left out."""
 
 
 class BodyTooLarge(NotUnderstood):
-    """The body is larger than this door takes. The sender splits it."""
+    """The body is larger than this endpoint accepts. The sender splits it."""
 
 
 class NotStrictJson(NotUnderstood):
-    """The body is not JSON as we take it. The sender corrects the places named."""
+    """The body is not strict JSON. The sender corrects the named places."""
 
 
 class _RefusedValue:
-    """Stands in the parsed tree where a value was that we refuse, until the walk knows its path."""
+    """A placeholder in the parsed tree for a refused value, until its path is known."""
 
     __slots__ = ("what",)
 
@@ -40,24 +40,24 @@ class _RefusedValue:
 
 
 def read_fhir_json(data: bytes, *, max_bytes: int, max_depth: int = MAX_FHIR_DEPTH) -> dict[str, Any]:
-    """One FHIR JSON object; decimals as Decimal with their own digits.
+    """Reads one FHIR JSON object; decimals become Decimal with their digits as written.
 
-    Besides what `read_json` refuses: empty strings, objects and arrays, null outside the arrays of primitives,
-    and `fhir_comments`. Raises BodyTooLarge and NotStrictJson; every fault carries a path and never a value.
+    Refuses what `read_json` refuses, and empty strings, objects and arrays, null outside arrays of primitives, and
+    `fhir_comments`. Raises BodyTooLarge and NotStrictJson; every fault has a path and never a value.
     """
     return _without_faults(_parsed(data, max_bytes, max_depth), fhir=True)
 
 
 def read_json(data: bytes, *, max_bytes: int, max_depth: int = MAX_JSON_DEPTH) -> dict[str, Any]:
-    """One JSON object that need not be FHIR.
+    """Reads one JSON object that need not be FHIR.
 
-    Refused: a body over the cap, a byte order mark, other than UTF-8, nesting beyond `max_depth`, duplicate keys,
+    Refuses a body over `max_bytes`, a byte order mark, encodings other than UTF-8, nesting beyond `max_depth`, duplicate keys,
     NaN and Infinity, integers over 19 digits, decimals over 40 characters or beyond 10^18 either way, lone
     surrogates, control characters other than tab, CR and LF in strings.
     """
     text = _text(data, max_bytes, max_depth)
     if _UNUSUAL_ESCAPE.search(data) is None:
-        # Nothing in a string can be wrong then: where every number and name is right too, there is nothing to look for.
+        # Then strings cannot hold refused characters: if numbers and names are valid, no full check is needed.
         with suppress(_NeedsFullCheck, json.JSONDecodeError):
             return _object_only(_FAST_DECODER.decode(text))
     return _without_faults(_decoded(text), fhir=False)
@@ -99,7 +99,7 @@ _OPENS = ord("[")
 
 
 def _nests_deeper(data: bytes, limit: int) -> bool:
-    # Counted before parsing, strings left out: the parser itself would fall over first.
+    # Counted before parsing, without strings, because the parser itself fails on deep nesting.
     if data.count(b"{") + data.count(b"[") <= limit:
         return False
     brackets = left = _STRING.sub(b"", data).translate(_ONE_KIND, _NO_BRACKET)
@@ -107,7 +107,7 @@ def _nests_deeper(data: bytes, limit: int) -> bool:
         left = left.replace(b"[]", b"")  # the innermost level everywhere
         if not left:
             return False
-    depth = 0  # too deep, or brackets without their like
+    depth = 0  # too deep, or unbalanced brackets
     for bracket in brackets:
         depth += 1 if bracket == _OPENS else -1
         if depth > limit:
@@ -153,7 +153,7 @@ _DECODER = json.JSONDecoder(
 
 
 class _NeedsFullCheck(Exception):
-    """Something is to be refused; the walk finds out what and where."""
+    """The fast path found something to refuse; the full check finds its path."""
 
 
 def _raise_on_refusal(read: Callable[..., Any]) -> Callable[..., Any]:
@@ -174,7 +174,7 @@ _FAST_DECODER = json.JSONDecoder(
     strict=True,
 )
 _UNUSUAL_ESCAPE = re.compile(rb"\\[bfu]")
-"""The only way in for a character that is refused: it cannot stand in a string as itself, in JSON or in UTF-8."""
+"""The only escapes that can produce a refused character; unescaped, JSON or UTF-8 forbids it."""
 
 
 def _object_only(tree: object) -> dict[str, Any]:
@@ -231,8 +231,8 @@ def _sibling(name: str) -> str:
 
 
 def _placeholder_faults(values: list[object], sibling: object, path: str) -> Iterator[Fault]:
-    # A repeating primitive and the extensions of its repeats are two arrays that align by position; null holds the
-    # place of what one of the two does not have, so where one is null the other must not be.
+    # A repeating primitive and the extensions of its repeats are two arrays that align by position. Null is a
+    # placeholder in one of the two, so where one is null the other must not be.
     others = sibling if isinstance(sibling, list) else []
     for at, value in enumerate(values):
         if value is not None:
@@ -253,5 +253,5 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 
 
 def safe_member_name(name: str) -> str:
-    """A member's name for a path; `?` for one that no element of FHIR could have, which may be somebody's data."""
+    """A member's name for a path; `?` for a name that is no FHIR element name and may be personal data."""
     return name if _NAME.fullmatch(name) else "?"

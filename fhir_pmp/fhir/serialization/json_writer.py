@@ -1,4 +1,4 @@
-"""Writes JSON the one way we publish it: UTF-8, members in the order given, no white space, decimals digit by digit."""
+"""Writes canonical JSON: UTF-8, members in the given order, no white space, exact decimals."""
 
 from decimal import Decimal
 
@@ -8,8 +8,8 @@ import orjson
 def write_canonical(value: object) -> bytes:
     """The canonical bytes of a JSON value; equal values give equal bytes.
 
-    Decimals keep their own digits (`7.10` stays `7.10`, never an exponent). Raises TypeError for a float, which has
-    already lost digits, and for anything else that JSON or FHIR cannot hold.
+    Decimals keep their digits (`7.10` stays `7.10`, never an exponent). Raises TypeError for a float, which has already
+    lost digits, and for any other value that JSON or FHIR cannot represent.
     """
     _refuse_floats(value)
     return orjson.dumps(value, default=_decimal_as_written)

@@ -1,4 +1,4 @@
-"""A fact rendered as FHIR: its bytes without meta, what it refers to, and the keys it is found by."""
+"""Renders a resource to canonical bytes without meta, with its references and search keys."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,9 +15,9 @@ Resource = dict[str, Any]
 
 
 class RenderedResource(msgspec.Struct, frozen=True):
-    """One resource ready to be published. The content that is hashed and compared is `head + tail`.
+    """A resource ready to be published; `head + tail` is the content that is hashed and compared.
 
-    A msgspec struct because it is made once for each published resource on the hottest path of the house.
+    A msgspec struct, because importing makes one for each published resource.
     """
 
     type: str
@@ -37,7 +37,7 @@ class RenderedResource(msgspec.Struct, frozen=True):
 
     @property
     def content(self) -> bytes:
-        """The canonical bytes without `meta`: what is hashed, compared, and equal for equal facts."""
+        """The canonical bytes without `meta`; equal facts give equal bytes."""
         return self.head + self.tail
 
     @property
@@ -64,9 +64,9 @@ def render(
     owner: ClientId | None = None,
     extra_meta: bytes = b"",
 ) -> RenderedResource:
-    """The resource as canonical bytes, its references and search keys read from its content.
+    """Renders a resource to canonical bytes, and reads its references and search keys.
 
-    `meta` is left out: publishing stamps it.
+    `meta` is left out: publishing adds it.
     """
     kind, resource_id = resource["resourceType"], ResourceId(resource["id"])
     rest = {key: value for key, value in resource.items() if key not in ("resourceType", "id", "meta")}
@@ -88,12 +88,12 @@ def render(
 
 
 def resource_head(kind: str, resource_id: str) -> bytes:
-    """The first bytes of a resource, up to where `meta` stands."""
+    """The first bytes of a resource, up to the position of `meta`."""
     return b'{"resourceType":"%b","id":"%b",' % (kind.encode(), resource_id.encode())
 
 
 def local_references(value: object) -> Iterator[str]:
-    """Every relative `Type/id` reference within, in order of appearance, repeats included."""
+    """Every relative `Type/id` reference in the value, in order, including repeats."""
     if isinstance(value, dict):
         reference = value.get("reference")
         if isinstance(reference, str) and is_local(reference):
@@ -106,7 +106,7 @@ def local_references(value: object) -> Iterator[str]:
 
 
 def is_local(reference: str) -> bool:
-    """Whether this points to a resource of this house: `Type/id`, not `#contained`, not `urn:`, not a URL."""
+    """Whether the reference has the form `Type/id`: not `#contained`, not `urn:`, not a URL."""
     kind, slash, rest = reference.partition("/")
     return (
         bool(slash and rest) and kind.isalpha() and kind[:1].isupper() and "/" not in rest and ":" not in rest

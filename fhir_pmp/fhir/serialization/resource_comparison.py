@@ -1,4 +1,4 @@
-"""Whether two resources say the same, whatever the order of their members; and the fingerprint of what they say."""
+"""Compares resources independent of the order of their members, by fingerprint."""
 
 import hashlib
 from collections.abc import Collection, Mapping
@@ -7,26 +7,26 @@ from typing import Any
 from fhir_pmp.fhir.serialization.json_writer import write_canonical
 
 SERVER_ASSIGNED_MEMBERS = ("id", "meta", "text")
-"""What a repeat may spell differently without saying anything else."""
+"""Members that may differ in a repeat with the same content."""
 
 
 def is_same_content(
     one: Mapping[str, Any], other: Mapping[str, Any], ignored_members: Collection[str]
 ) -> bool:
-    """Whether two resources are equal but for the top-level members named. `7.10` and `7.1` are not equal."""
+    """Whether two resources are equal apart from `ignored_members`; `7.10` and `7.1` differ."""
     return fingerprint(one, ignored_members) == fingerprint(other, ignored_members)
 
 
 def fingerprint(
     resource: Mapping[str, Any], ignored_members: Collection[str] = SERVER_ASSIGNED_MEMBERS
 ) -> str:
-    """A hash (64 hex) of what a resource says, the order of its members aside, the digits of its decimals kept."""
+    """A hash (64 hex digits) of a resource's content, independent of the order of members."""
     kept = {name: value for name, value in resource.items() if name not in ignored_members}
     return hashlib.sha256(write_canonical(sorted_members(kept))).hexdigest()
 
 
 def sorted_members(value: Any) -> Any:
-    """The value with every object's members in alphabetical order. The order of arrays says something and stays."""
+    """The value with members of objects sorted by name; the order of arrays stays, it has a meaning."""
     if isinstance(value, Mapping):
         return {name: sorted_members(value[name]) for name in sorted(value)}
     if isinstance(value, list):

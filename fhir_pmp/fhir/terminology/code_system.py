@@ -1,4 +1,4 @@
-"""Our CodeSystems: every code of ours that a resource may bear, with what stands behind it."""
+"""Builds our CodeSystems, with all our codes and the sources of our rules."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -37,7 +37,7 @@ _RULE_PROPERTIES = [
 
 
 def build_code_systems(clinic: ClinicalContext) -> list[Resource]:
-    """Every code system of ours that has a code, each with a version that follows from its content."""
+    """Our code systems that have codes; each version is a hash of the content."""
     codes = codes_of(clinic)
     instruments = clinic.instruments.values()
     concepts: dict[str, list[dict[str, Any]]] = {
@@ -71,7 +71,7 @@ def _code_system(clinic: ClinicalContext, name: str, concepts: list[dict[str, An
         **({"property": _RULE_PROPERTIES} if name == "rules" else {}),
         "concept": concepts,
     }
-    # Other content is another version, so nobody has to remember to raise a number.
+    # The version is a hash of the content, so it changes with the content by itself.
     version = hashlib.sha256(write_canonical(content)).hexdigest()[:12]
     opening = {"resourceType": "CodeSystem", "id": definition_id("codesystem", url, version), "url": url}
     return {**opening, "version": version, **content}
@@ -103,7 +103,7 @@ def _band_codings(codes: LocalCodes, instruments: Iterable[Instrument]) -> Itera
     for instrument in instruments:
         for scale in instrument.scales:
             for bands in scale.band_sets:
-                # A concept bears no mark of doubt, and no resource of ours a band that nobody has confirmed.
+                # A concept cannot be marked as unconfirmed, and no resource uses an unconfirmed band.
                 for band in bands.bands if bands.rule.status is not RuleStatus.UNCONFIRMED else ():
                     yield codes.band(bands, band)
 

@@ -1,4 +1,4 @@
-"""Our own codes, for what no published terminology names: each spelt here, listed by our CodeSystems."""
+"""Makes our own codes, where no published terminology has one."""
 
 import re
 from enum import StrEnum
@@ -10,7 +10,7 @@ from fhir_pmp.pathway.programme.definition import Timepoint
 
 
 class ComponentCode(StrEnum):
-    """What a component of one of our Observations states."""
+    """The meaning of a component of our Observations."""
 
     ANSWERED = "items-answered"
     BLANK = "items-blank"
@@ -46,47 +46,47 @@ class LocalCodes:
         self.systems = systems
 
     def questionnaire(self, instrument: Instrument) -> Coding:
-        """An instrument as a whole."""
+        """The code of an instrument."""
         return Coding(self.systems.scales, str(instrument.id), instrument.title)
 
     def scale(self, instrument: Instrument, scale: Scale) -> Coding:
-        """The score of a scale."""
+        """The code of a scale's score."""
         return Coding(self.systems.scales, f"{instrument.id}.{scale.id}", scale.title)
 
     def change(self, instrument: Instrument, scale: Scale) -> Coding:
-        """The change of a scale's score since the baseline."""
+        """The code of the change of a scale's score since the baseline."""
         title = f"Change since baseline: {scale.title}"
         return Coding(self.systems.scales, f"change.{instrument.id}.{scale.id}", title)
 
     def item(self, instrument: Instrument, item: Item) -> Coding:
-        """A question."""
+        """The code of an item."""
         return Coding(self.systems.items, str(item.link_id), f"{instrument.title}: {item.label}")
 
     def answer(self, item: Item, option: Option) -> Coding:
-        """An offered answer: its published code where it has one."""
+        """The code of an offered answer: the published code if there is one."""
         if option.codings:
             return option.codings[0]
         return Coding(self.systems.answers, f"{item.link_id}.{option.value}", option.label)
 
     def band(self, bands: BandSet, band: Band) -> Coding:
-        """A severity band, under the version of the rule that draws it."""
+        """The code of a severity band, with the version of its rule."""
         code = f"{rule_code(bands.rule)}.{re.sub('[^a-z0-9]+', '-', band.label.lower()).strip('-')}"
         return Coding(self.systems.bands, code, band.label)
 
     def rule(self, rule: Rule) -> Coding:
-        """One version of a rule."""
+        """The code of one version of a rule."""
         return Coding(self.systems.rules, rule_code(rule), f"{rule.rule_id}, version {rule.version}")
 
     def timepoint(self, timepoint: Timepoint) -> Coding:
-        """A timepoint of the programme."""
+        """The code of a timepoint."""
         return Coding(self.systems.timepoints, str(timepoint.id), timepoint.title)
 
     def verdict(self, verdict: str) -> Coding:
-        """What a rule says of a change."""
+        """The code of a rule's verdict on a change."""
         return Coding(self.systems.verdicts, verdict.replace("_", "-"), VERDICT_DISPLAYS[verdict])
 
     def component_code(self, component_code: ComponentCode) -> Coding:
-        """What a component states."""
+        """The code of a component's meaning."""
         return Coding(self.systems.parts, component_code.value, COMPONENT_DISPLAYS[component_code])
 
 
@@ -96,5 +96,5 @@ def codes_of(clinic: ClinicalContext) -> LocalCodes:
 
 
 def rule_code(rule: Rule) -> str:
-    """The code of one version of a rule, which no later version takes over."""
+    """The code text of one version of a rule; every version has its own."""
     return f"{rule.rule_id}.v{rule.version}"

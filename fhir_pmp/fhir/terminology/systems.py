@@ -1,4 +1,4 @@
-"""Every canonical and code system that we read or write, spelt once."""
+"""Defines the canonical URLs and code systems that we read or write."""
 
 from functools import lru_cache
 
@@ -35,7 +35,7 @@ OBSERVATION_EXTRACT_CATEGORY = _SDC + "observation-extract-category"
 
 
 class Systems:
-    """Our own canonicals, which hang from the installation's canonical base (an absolute URL, no trailing slash)."""
+    """Our canonical URLs, under the installation's base (an absolute URL without trailing slash)."""
 
     def __init__(self, base: str) -> None:
         self.base = base
@@ -48,7 +48,7 @@ class Systems:
         self.timepoints = f"{base}/CodeSystem/timepoints"
         self.verdicts = f"{base}/CodeSystem/verdicts"
         self.parts = (
-            f"{base}/CodeSystem/parts"  # what a component says: answered, blanks, prorated, percent, ...
+            f"{base}/CodeSystem/parts"  # the meaning of a component: answered, blanks, prorated, percent, ...
         )
         # Extensions.
         self.timepoint = f"{base}/StructureDefinition/timepoint"  # on QuestionnaireResponse and Observation

@@ -1,4 +1,4 @@
-"""For each of our CodeSystems the ValueSet of all its codes, which a binding can name."""
+"""Builds the ValueSet of all codes of one of our CodeSystems."""
 
 from fhir_pmp.fhir.serialization.rendered_resource import Resource
 from fhir_pmp.identifiers import definition_id

@@ -1,1 +1,1 @@
-"""Checks that what arrived is FHIR R4."""
+"""Checks that received resources are valid FHIR R4."""

@@ -1,4 +1,4 @@
-"""The elements of every FHIR type, as the model library knows them: name, type, whether they repeat."""
+"""Lists the elements of FHIR types from the model library: name, type, repetition, codes."""
 
 import types
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from fhir.resources.R4B import get_fhir_model_class
 
-# R4B is identical to R4 for every type we use; its own new types are refused as unknown to R4.
+# R4B equals R4 for every type we use; types that R4B added are refused because R4 does not have them.
 _NEW_IN_R4B = frozenset(
     {
         *(
@@ -28,7 +28,7 @@ _NEW_IN_R4B = frozenset(
     }
 )
 
-# Descriptions that the library took for codes.
+# Elements whose description the library misreads as a list of codes.
 _UNBOUND = frozenset({("CapabilityStatement", "format"), ("Expression", "language")})
 
 
@@ -39,9 +39,9 @@ class Element:
     type: str  # "code", "boolean", "Quantity", "ObservationComponent", "Resource", "Element" for `_x`
     is_repeating: bool
     is_required: (
-        bool  # a primitive that must be there, itself or its extensions; the library sees to the others
+        bool  # for primitives, present as value or extensions; the library checks the other required elements
     )
-    allowed_codes: frozenset[str] | None  # the codes of a required binding, where the library lists them all
+    allowed_codes: frozenset[str] | None  # the codes of a required binding, if the library lists all of them
 
     @property
     def is_primitive(self) -> bool:
@@ -62,7 +62,7 @@ def is_resource_type(name: str) -> bool:
 
 @lru_cache(maxsize=512)
 def elements_of(type_name: str) -> Mapping[str, Element]:
-    """The elements of a type by their JSON names. Raises ValueError for a type there is not."""
+    """The elements of a type by JSON name. Raises ValueError for an unknown type."""
     fields = get_fhir_model_class(type_name).model_fields
     return {
         field.alias or name: _element(
@@ -77,7 +77,7 @@ def _element(annotation: Any, extra: Any) -> Element:
     is_repeating, inner = _unwrapped(annotation)
     noted: dict[str, Any] = extra if isinstance(extra, dict) else {}
     codes = frozenset(noted.get("enum_values") or ())
-    # The library took them from the element's short description: one that is cut short ("+") binds nothing here.
+    # The library reads codes from the element's short description; a shortened one ("+") is incomplete, so not used.
     allowed_codes = None if not codes or codes & {"+", "etc."} else codes
     return Element(_type_name(inner), is_repeating, bool(noted.get("element_required")), allowed_codes)
 
@@ -96,7 +96,7 @@ def _type_name(inner: Any) -> str:
     if inner is bool:
         return "boolean"
     if get_origin(inner) is Annotated:
-        # The last of the notes is FHIR's own type: Code(), PositiveInt(), Base64Binary().
+        # The last annotation is FHIR's own type: Code(), PositiveInt(), Base64Binary().
         name = type(inner.__metadata__[-1]).__name__
         return name[:1].lower() + name[1:]
     name = inner.__name__.removesuffix("Type")

@@ -1,4 +1,4 @@
-"""Whether what arrived is FHIR: every element known, of its JSON type, its codes bound; refused, never coerced."""
+"""Checks received resources: known elements, JSON types, required codes; nothing is coerced."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -28,7 +28,7 @@ _PATTERNS = {
 _LONGEST_STRING = 1024 * 1024
 _STRINGS = frozenset({"string", "markdown", "code", "uri", "url", "canonical", "id"})
 
-# Required bindings that the model library lists only in part.
+# Required bindings that the model library lists incompletely.
 _STATUSES = {
     "ServiceRequest": "draft active on-hold revoked completed entered-in-error unknown",
     "Task": "draft requested received accepted rejected ready cancelled in-progress on-hold failed completed "
@@ -39,14 +39,14 @@ _REQUIRED_CODES = {(kind, "status"): frozenset(codes.split()) for kind, codes in
 
 
 class NotFhir(NotUnderstood):
-    """What arrived is JSON and not FHIR R4. The sender corrects the places named."""
+    """The body is JSON but not valid FHIR R4. The sender corrects the named elements."""
 
 
 def check_resource(resource: Mapping[str, Any], path: str = "") -> None:
-    """Refuse a resource that is not FHIR R4 as far as we can tell.
+    """Refuses a resource that is not valid FHIR R4.
 
-    First a walk over the element table, so that nothing is coerced; then the model library, for what must be there
-    and for dates. Raises NotFhir; every fault carries a path and never a value.
+    It is compared with the element table first, so that nothing is coerced; then the model library checks required
+    elements and dates. Raises NotFhir; every fault has a path and never a value.
     """
     at = path or safe_member_name(str(resource.get("resourceType", "resource")))
     faults = _first_faults(_resource_faults(resource, at)) or _first_faults(_model_faults(resource, at))
@@ -90,7 +90,7 @@ def _complex_faults(value: object, kind: str, path: str, *, is_resource: bool = 
 
 
 def _extensions_of(elements: Mapping[str, Element], name: str) -> Element | None:
-    # The library forgets `_value...` of Extension; every primitive has its `_x`.
+    # The library lacks `_value...` of Extension; every primitive has a `_x`.
     of = elements.get(name[1:]) if name.startswith("_") else None
     return Element("Element", of.is_repeating, False, None) if of is not None and of.is_primitive else None
 
@@ -105,7 +105,7 @@ def _element_faults(
     for at, one in enumerate(repeats):
         here = f"{path}[{at}]" if element.is_repeating else path
         if one is None:
-            continue  # holds the place of a primitive, or of its extensions: the reader has seen to it
+            continue  # a placeholder for a primitive or its extensions; the reader has checked it
         if element.type == "Resource":
             yield from _resource_faults(one, here)
         elif not element.is_primitive:
@@ -144,7 +144,7 @@ def _model_faults(resource: Mapping[str, Any], path: str) -> Iterator[Fault]:
     try:
         get_fhir_model_class(str(resource["resourceType"])).model_validate(resource)
     except ValidationError as error:
-        # The library's own messages repeat values; its kinds do not.
+        # The library's messages repeat values; its error types do not.
         for one in error.errors(include_url=False, include_context=False, include_input=False):
             yield Fault(_json_path(path, one["loc"]), _fault_text(str(one["type"])))
 

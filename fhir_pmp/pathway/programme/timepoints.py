@@ -18,11 +18,11 @@ class OutsideWindow(NotUnderstood):
 
 
 class InTheFuture(NotUnderstood):
-    """The moment has not come yet in the clinic's zone."""
+    """The moment lies in the future in the clinic's time zone."""
 
 
 class BeforeEarliestDate(NotUnderstood):
-    """The moment lies before anybody who lives was born: a slip of the pen. The sender corrects it."""
+    """The moment lies before 1850, so it must be a typing error. The sender corrects it."""
 
 
 EARLIEST_DATE = date(1850, 1, 1)
