@@ -33,7 +33,7 @@ class NotFound(FhirPmpError):
 
 
 class NotAllowed(FhirPmpError):
-    """The request was understood, but the current state forbids it. The caller checks the episode or record."""
+    """The request is valid, but the current state forbids it. The caller checks the episode or record."""
 
 
 class TryLater(FhirPmpError):

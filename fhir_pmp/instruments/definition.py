@@ -73,7 +73,10 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One question. Verbal items offer `options`; 0-10 items take whole numbers from `lowest` to `highest`."""
+    """One question: verbal items have `options`, other items take whole numbers in a range.
+
+    The range is `lowest` to `highest`, for example 0-10.
+    """
 
     link_id: LinkId
     label: str  # our short label, never licensed wording

@@ -23,7 +23,7 @@ class AnswersNotUnderstood(NotUnderstood):
 
 
 class AnswerNotOffered(AnswersNotUnderstood):
-    """An answer is not one that its item offers. Codes for missing (-2, -4, -5, 99) are not answers: leave it out."""
+    """An item does not offer this answer. Leave out missing answers (codes such as -2, -4, -5, 99)."""
 
 
 class UnknownItem(AnswersNotUnderstood):

@@ -50,7 +50,10 @@ class ClinicalContext:
         return self._scorers[instrument](answers)
 
     def compare(self, instrument: InstrumentId, position: int) -> CompareScores:
-        """The function that compares two exact scores of the scale at that position. Raises KeyError, IndexError."""
+        """The function that compares two exact scores of one scale; `position` is the scale's index.
+
+        Raises KeyError, IndexError.
+        """
         return self._comparisons[instrument][position]
 
     def provider_id(self) -> ResourceId:

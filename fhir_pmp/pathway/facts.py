@@ -42,7 +42,7 @@ class Moment(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A registered person. Only the source or client that registered a person may change name and birth date."""
+    """A person; only the source or client that registered it may change name and birth date."""
 
     id: PersonId  # also the Patient's resource id
     given: str

@@ -23,7 +23,7 @@ from fhir_pmp.pathway.facts import Sex
 
 
 class NotAReferral(NotUnderstood):
-    """The Bundle is valid FHIR but not a referral that we accept. The practice corrects the named elements."""
+    """The Bundle is valid FHIR but no referral that we accept. The practice corrects the named elements."""
 
 
 class ModifierNotKnown(NotUnderstood):

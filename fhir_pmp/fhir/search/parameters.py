@@ -1,4 +1,4 @@
-"""The one table of search parameters: what is stored when publishing and what the API searches by.
+"""Lists all search parameters, for the stored search keys and for the API's search.
 
 `search_keys` reads tokens and dates by this table; the API's search and its CapabilityStatement follow the same
 entries. To add a parameter, add one entry. Already published versions keep the keys they were published with: an
@@ -150,7 +150,10 @@ SEARCH_PARAMETERS: Mapping[str, Sequence[SearchParameter]] = {
 
 
 class SearchTable:
-    """Answers what is stored and what is served for each resource type. Raises ValueError for an unusable table."""
+    """Gives the stored and the served search parameters of each resource type.
+
+    Raises ValueError if a type has two parameters of one name, or two dates.
+    """
 
     def __init__(
         self,

@@ -51,8 +51,8 @@ def read_fhir_json(data: bytes, *, max_bytes: int, max_depth: int = MAX_FHIR_DEP
 def read_json(data: bytes, *, max_bytes: int, max_depth: int = MAX_JSON_DEPTH) -> dict[str, Any]:
     """Reads one JSON object that need not be FHIR.
 
-    Refuses a body over `max_bytes`, a byte order mark, encodings other than UTF-8, nesting beyond `max_depth`, duplicate keys,
-    NaN and Infinity, integers over 19 digits, decimals over 40 characters or beyond 10^18 either way, lone
+    Refuses a body over `max_bytes`, a byte order mark, other encodings than UTF-8, nesting over `max_depth`,
+    duplicate keys, NaN and Infinity, integers over 19 digits, decimals over 40 characters or beyond 10^18, lone
     surrogates, control characters other than tab, CR and LF in strings.
     """
     text = _text(data, max_bytes, max_depth)
