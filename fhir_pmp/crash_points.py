@@ -1,20 +1,20 @@
-"""Named places where a test may end the process as a power cut would; unarmed, which is always, they do nothing."""
+"""Crash points: named places where a test kills the process; in production they do nothing."""
 
 import os
 import signal
 from collections.abc import Mapping
 
 POINTS: Mapping[str, str] = {
-    "revision applied": "the tables have changed, and nothing of it is committed",
-    "response kept": "a response is written and its flag is not",
-    "facts written": "everything of a transaction that publishes is written, and nothing is committed",
-    "facts committed": "the facts and what is to be sent are committed, and nobody has claimed it",
-    "lane claimed": "the lease is committed, and nothing is sent",
-    "bundle answered": "the destination has stored it, and we have not written that down",
-    "delivery settled": "it is written down, and the lane is still ours",
-    "lane released": "all is written down",
+    "revision applied": "the tables have changed; the change is not committed",
+    "response kept": "a response is written, its flag is not",
+    "facts written": "all rows of a publishing transaction are written; nothing is committed",
+    "facts committed": "facts and deliveries are committed; no worker has claimed them",
+    "lane claimed": "the lease is committed; nothing is sent",
+    "bundle answered": "the destination has stored the Bundle; its response is not recorded",
+    "delivery settled": "the response is recorded; the lane is still leased",
+    "lane released": "all results are recorded",
 }
-"""Each place by its name, with what is true there. A test walks all of them: a new one needs a program that reaches it."""
+"""Each crash point by its name, with what is true there. A test runs all of them."""
 
 TEST_BUILD = "FHIR_PMP_TEST_BUILD"
 CRASH_AT = "FHIR_PMP_CRASH_AT"
@@ -23,7 +23,7 @@ _armed: str | None = None
 
 
 def arm(name: str) -> None:
-    """Lets `reach(name)` kill this process. Only programs of the tests call it. Raises ValueError for a name unknown."""
+    """Makes `reach(name)` kill this process; for tests only. Raises ValueError for an unknown name."""
     global _armed
     if name not in POINTS:
         raise ValueError("no crash point of that name")
@@ -31,12 +31,12 @@ def arm(name: str) -> None:
 
 
 def arm_from(environment: Mapping[str, str]) -> None:
-    """Arms what a test build's environment names; any other environment arms nothing. Raises ValueError."""
+    """Arms the crash point named by the environment of a test process, if any. Raises ValueError."""
     if environment.get(TEST_BUILD) and environment.get(CRASH_AT):
         arm(environment[CRASH_AT])
 
 
 def reach(name: str) -> None:
-    """The process is at this point."""
+    """Kills the process if this crash point is armed."""
     if name == _armed:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""A clinical date as written becomes the span of time it stands for, by which searches find it."""
+"""Converts clinical dates to the time spans by which searches find them."""
 
 from calendar import monthrange
 from datetime import date, datetime, timedelta
@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 from fhir_pmp.store.engine.columns import to_milliseconds
 
-_DAY = timedelta(days=1)  # of the calendar: the wall clock stays, whatever the clocks do
+_DAY = timedelta(days=1)  # a calendar day: across a clock change too
 _DAY_MILLISECONDS = 24 * 60 * 60 * 1000
 
 
 class ClinicalDates:
-    """Spans of FHIR dates and dateTimes. A date without a time is a day (month, year) of the clinic's zone."""
+    """Spans of FHIR dates and dateTimes. A date without a time is in the clinic's zone."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         # One response's resources share their date, and a day's responses mostly do.
@@ -20,13 +20,13 @@ class ClinicalDates:
 
 
 def _span(text: str, zone: ZoneInfo) -> tuple[int, int]:
-    """First millisecond and the one after the last. Raises ValueError for what is no FHIR date."""
+    """The first millisecond and the one after the last. Raises ValueError for an invalid FHIR date."""
     if "T" in text:
         moment = datetime.fromisoformat(text)
         start = to_milliseconds(moment)
         return start, start + (1 if "." in text else 1000)
     first, last = (datetime(day.year, day.month, day.day, tzinfo=zone) for day in _days(text))
-    # The day after the calendar's last one has no name; others write 9999-12-31 for "no end".
+    # 9999-12-31 has no next day in Python; other systems write it for "no end".
     after = (
         to_milliseconds(last + _DAY) if last.date() < date.max else to_milliseconds(last) + _DAY_MILLISECONDS
     )

@@ -1,4 +1,4 @@
-"""What the outside sees of an episode as it stands now: Patient, EpisodeOfCare, the practice, and the referral's Task."""
+"""Publishes the resources of episodes: Patient, EpisodeOfCare, Organization, referral Task."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -25,9 +25,9 @@ _NEEDS_REASON = frozenset({TaskStatus.REJECTED, TaskStatus.FAILED})
 def publish_episodes(
     uow: UnitOfWork, context: PublishingContext, episodes: Sequence[EpisodeId], now: datetime
 ) -> None:
-    """Publishes what these episodes say now; what is unchanged stays as it is.
+    """Publishes the present resources of these episodes; unchanged ones keep their version.
 
-    An episode in doubt publishes nothing of its record; the referral side is published whatever the doubt.
+    A doubtful episode publishes no records; its referral resources are published in any case.
     """
     found = uow.episodes.find_many(episodes)
     people = uow.people.find_many(episode.person for episode in found.values())
@@ -50,14 +50,14 @@ def publish_episodes(
 def find_published_resources(
     uow: UnitOfWork, kind: str, ids: Iterable[ResourceId]
 ) -> dict[ResourceId, Resource]:
-    """The current versions of what we published, as JSON values, by id; what was never published is absent."""
+    """Returns the current published versions as JSON values, by id; unpublished ids are absent."""
     wanted = {f"{kind}/{resource_id}": resource_id for resource_id in ids}
     found = uow.published.find_many(Reader.internal(), wanted) if wanted else {}
     return {wanted[reference]: read_published(version.content) for reference, version in found.items()}
 
 
 def read_published(content: bytes) -> Resource:
-    """Our own bytes as JSON values, decimals digit by digit."""
+    """Parses published bytes as JSON; decimals keep their digits."""
     return read_fhir_json(content, max_bytes=len(content))
 
 
@@ -65,7 +65,7 @@ def _record_resources(
     clinic: ClinicalContext, episode: Episode, person: Person, sharing: Sharing
 ) -> list[RenderedResource]:
     resources = [build_episode_of_care(clinic, episode)]
-    # Whom a practice registered is published as it wrote them, with the referral.
+    # A referred person is published as the practice wrote the Patient, with the referral.
     if person.registered_by.startswith("source:"):
         resources.insert(0, build_patient(clinic, person, sharing=sharing))
     return resources
@@ -74,7 +74,7 @@ def _record_resources(
 def _practice_resources(
     uow: UnitOfWork, clinic: ClinicalContext, episodes: Iterable[Episode]
 ) -> list[RenderedResource]:
-    """The practices that a source names, each once. What came with a referral is left to the door that brought it."""
+    """The practices that a source names, each once; without those published by a referral."""
     sharing = Sharing.DEFINITION
     practices = {
         e.practice for e in episodes if e.practice is not None and e.referral is None and not e.doubtful
@@ -100,7 +100,7 @@ def _publish_task(
         return
     is_discharged, outputs = _signed_letters(uow, episode)
     before, after = TaskStatus(current["status"]), task_status(episode, is_discharged)
-    # Each listed step is a version of its own: an EHR that follows the Task sees no move that is not listed.
+    # Each listed move is a version: an EHR that follows the Task sees no unlisted move.
     for status in task_steps(before, after) or (after,):
         task = build_task(
             context.clinic,
@@ -118,7 +118,7 @@ def _signed_letters(uow: UnitOfWork, episode: Episode) -> tuple[bool, list[Resou
     """Whether the discharge letter is signed, and the documents the Task may point to, oldest first."""
     signed = uow.letters.list_signed(episode.id)
     is_discharged = any(letter.kind is LetterKind.DISCHARGE for letter in signed)
-    # Without consent the Task still ends, without the outcome letter; receipt and decline are the referral's own.
+    # Without consent the Task still ends, without the outcome letter; receipt and decline belong to the referral.
     shown = [x for x in signed if episode.share_with_ehr or x.kind is not LetterKind.DISCHARGE]
     return is_discharged, [x.document_reference_id for x in shown if x.document_reference_id is not None]
 
@@ -138,7 +138,7 @@ def _modified(
     clinic: ClinicalContext,
     now: datetime,
 ) -> str | None:
-    """Task.lastModified: now where this version says something new, else as it was, so that a repeat is one."""
+    """Task.lastModified: now if this version changes the Task, else unchanged, so that a repeat adds none."""
     listed_outputs = [one["valueReference"]["reference"] for one in current.get("output", [])]
     is_unchanged = current["status"] == status.value and listed_outputs == [
         f"DocumentReference/{o}" for o in outputs

@@ -1,4 +1,4 @@
-"""A fact becomes a version and its outbox rows, in the transaction that records the fact."""
+"""Publishes resources as versions and queues their deliveries, in one transaction."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from fhir_pmp.store.versions.version_writes import CurrentVersion, NewVersion
 
 @dataclass(frozen=True, slots=True)
 class PublishedResource:
-    """What publishing did with one resource: the version it has now, and whether that is new."""
+    """The result for one resource: its current version, and whether that is new."""
 
     type: str
     id: str
@@ -33,7 +33,7 @@ class PublishedResource:
 
 
 class Publisher:
-    """Publishes rendered resources and queues them for every destination. It keeps nothing between transactions."""
+    """Publishes rendered resources and queues them for every destination. Stateless between transactions."""
 
     def __init__(self, destinations: Sequence[DestinationId], *, zone: ZoneInfo) -> None:
         self._destinations = tuple(destinations)
@@ -42,11 +42,10 @@ class Publisher:
     def publish(
         self, uow: UnitOfWork, resources: Iterable[RenderedResource], *, now: datetime
     ) -> list[PublishedResource]:
-        """What became of each resource, in order: the same content is unchanged, other content a new version.
+        """Publishes each resource whose content has changed; returns a result for each, in order.
 
-        Needs a transaction of `Store.begin`, and should be the last thing it does. A new version is queued for each
-        destination, unless it is of the record side and the episode's consent does not cover it or its person is in
-        doubt; such a version waits for `publish_again`.
+        Call it last in a transaction of `Store.begin`. A new version is queued for each destination, unless it is a record
+        without consent or with doubt about the person; that is queued by `republish_records` later.
         """
         batch = list(resources)
         if not batch:
@@ -60,9 +59,9 @@ class Publisher:
     def republish_records(
         self, uow: UnitOfWork, episode: Episode, *, now: datetime
     ) -> list[PublishedResource]:
-        """Publishes the record side of an episode anew, as it is, and queues it: its consent has become yes.
+        """Publishes the records of an episode again, unchanged, after consent was given.
 
-        New versions, because an EHR that polls by `_lastUpdated` would never look at the old ones again.
+        New versions, because an EHR that polls by `_lastUpdated` never reads the old ones again.
         """
         run = _PublishRun(uow, self._dates, uow.version_writes.assign_last_updated(now))
         results = [
@@ -74,10 +73,10 @@ class Publisher:
     def reassign_documents(
         self, uow: UnitOfWork, duplicate: PersonId, kept: PersonId, *, now: datetime
     ) -> list[PublishedResource]:
-        """Publishes the letters' documents about one person anew as those of another, found to be the same.
+        """Publishes the letters of a duplicate person record again as those of the kept one.
 
-        Not a byte of theirs changes but the stamp: a signed document is never rewritten. Without a version of its own
-        nobody whom the consent lets read it would find it, because who may see a row follows from whose it is.
+        Only version and time change: a signed document is never rewritten. Without a new version no reader would find it,
+        because the visibility of a row follows from its person.
         """
         run = _PublishRun(uow, self._dates, uow.version_writes.assign_last_updated(now))
         results = [
@@ -87,9 +86,9 @@ class Publisher:
         return results
 
     def withhold(self, uow: UnitOfWork, episode: Episode) -> int:
-        """Stops unsent deliveries of the record side: its consent has become no. Returns how many.
+        """Withholds unsent deliveries of records after consent was withdrawn. Returns how many.
 
-        Call it after `books.episodes.set_consent`, in the same transaction; reads stop with the consent itself.
+        Call it after `uow.episodes.set_consent`, in the same transaction; reads obey the consent at once.
         """
         return uow.deliveries.withhold(
             episode.id, episode.person, reason="the consent to share was withdrawn"
@@ -97,7 +96,7 @@ class Publisher:
 
 
 class _PublishRun:
-    """One call of publish: the rows that come of it."""
+    """One call of `publish`, and the rows it adds."""
 
     def __init__(self, uow: UnitOfWork, dates: ClinicalDates, last_updated: int) -> None:
         self._uow = uow
@@ -110,11 +109,11 @@ class _PublishRun:
         self._superseded: list[int] = []
 
     def add_resource(self, r: RenderedResource) -> PublishedResource:
-        """One resource, as it is now."""
+        """Adds a resource; a version is new if the content changed."""
         content_hash = sha256(r.head + r.tail).hexdigest()
         before = self.current.get((r.type, r.id))
         visibility = (r.sharing.value, r.person, r.episode, r.owner)
-        # The same content on another side of the house is news too: others may read it from now on.
+        # The same content with another visibility is new too: other readers may see it from now on.
         if before is not None and before.content_hash == content_hash and before.visibility == visibility:
             return PublishedResource(r.type, r.id, before.version, changed=False)
         version = before.version + 1 if before else 1
@@ -141,7 +140,7 @@ class _PublishRun:
         return PublishedResource(r.type, r.id, version, changed=True)
 
     def republish(self, row: NewVersion) -> PublishedResource:
-        """One current version, once more as it is."""
+        """Adds a current version again, unchanged."""
         version = row.version + 1
         content = replace_version_meta(
             row.content, (row.version, row.last_updated), (version, self._last_updated)
@@ -152,7 +151,7 @@ class _PublishRun:
         return PublishedResource(row.type, row.id, version, changed=True)
 
     def store(self, destinations: Sequence[DestinationId], now: datetime) -> None:
-        """Writes what was taken, and queues what may leave the house."""
+        """Writes the new versions, and queues those that may be sent."""
         self._uow.version_writes.add(self._versions, self._selective, self._superseded)
         if destinations and self._versions:
             sendable = self._find_sendable().difference(self._superseded)
@@ -169,7 +168,7 @@ class _PublishRun:
         self._selective += [(key, version.seq) for key in selective]
 
     def _find_sendable(self) -> set[int]:
-        """The row numbers of what may be sent: all but the record side of people who do not share."""
+        """Returns the row numbers that may be sent: all but records without consent."""
         records = [v for v in self._versions if v.sharing == Sharing.RECORD.value]
         writes = self._uow.version_writes
         episodes = writes.find_shared_episodes({v.episode for v in records if v.episode is not None})

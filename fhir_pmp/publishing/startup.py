@@ -1,4 +1,4 @@
-"""What is done before a process serves or sends: the id secret is proven, the definitions are published."""
+"""Prepares publishing at startup: checks the id secret and publishes the definitions."""
 
 from datetime import datetime
 
@@ -19,9 +19,9 @@ class WrongIdSecret(NotAllowed):
 def prepare_publishing(
     store: Store, publisher: Publisher, clinic: ClinicalContext, *, now: datetime
 ) -> list[PublishedResource]:
-    """Checks the id secret, then publishes the definitions; safe to repeat. `store.check()` comes before.
+    """Checks the id secret, then publishes the definitions; safe to repeat. Call `store.check()` first.
 
-    Raises AnotherIdSecret, StoreBusy.
+    Raises WrongIdSecret, StoreBusy.
     """
     with store.begin() as uow:
         kind, key = _PROOF_KEY

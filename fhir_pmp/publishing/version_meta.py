@@ -1,4 +1,4 @@
-"""The meta that publishing stamps: version and moment, spliced into bytes that are otherwise left alone."""
+"""Writes `meta.versionId` and `meta.lastUpdated` into published bytes."""
 
 from datetime import datetime
 from functools import lru_cache
@@ -14,11 +14,11 @@ def format_instant(last_updated: int) -> str:
 
 
 def replace_version_meta(content: bytes, old: tuple[int, int], new: tuple[int, int]) -> bytes:
-    """The same content under another (version, lastUpdated). Raises ValueError for bytes we did not stamp so."""
+    """The same content with another (version, lastUpdated). Raises ValueError if `old` is not in it."""
     before, after = _meta_bytes(*old), _meta_bytes(*new)
     if before not in content:
         raise ValueError("these bytes do not bear the stamp they were published with")
-    # Only type and id stand before meta, so the first one is ours.
+    # Only type and id come before meta, so the first match is ours.
     return content.replace(before, after, 1)
 
 

@@ -1,4 +1,4 @@
-"""The sync process: a scheduler wakes push, pull, letters and timekeeping; several such processes share the work."""
+"""Runs the sync process: schedules push, pull, letters and episode endings."""
 
 from fhir_pmp.schedule.sync_process import run_once, run_sync
 

@@ -1,4 +1,4 @@
-"""When EHRs are read: hints at once, what changed every minute, and everything against our books once a night."""
+"""Schedules reading of EHRs: notifications at once, a pull every minute, a reconcile each night."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from fhir_pmp.store.remote_state.reconciliation import Reconciliation
 NIGHT_START_HOUR = 2
 NIGHT_DURATION = timedelta(hours=4)
 MAX_INTERVAL = timedelta(hours=36)
-"""A process that is stopped every night compares by day."""
+"""After this time without a reconcile it runs by day too, for processes stopped every night."""
 RETRY_AFTER = timedelta(hours=1)
 CHECK_SECONDS = 300
 
@@ -26,7 +26,7 @@ Job = tuple[str, int, Callable[[Store], object]]
 def build_ehr_read_jobs(
     settings: Settings, runtime: Runtime, ehr_connections: Sequence[EhrConnection], stop: threading.Event
 ) -> list[Job]:
-    """What reads each destination: its name, how often in seconds, and the job."""
+    """Returns the jobs that read each destination: name, interval in seconds, job."""
     systems = runtime.clinic.ids.own_systems(runtime.sources)
     jobs: list[Job] = []
     for connection in ehr_connections:
@@ -46,7 +46,7 @@ def build_ehr_read_jobs(
 
 
 def is_due(last: Reconciliation | None, now: datetime, zone: ZoneInfo) -> bool:
-    """Whether both sides are compared now: once in the clinic's night, or by day where that was missed for long."""
+    """Whether a reconcile is due: once in the clinic's night, or by day after a long time without one."""
     local = now.astimezone(zone)
     night = local.replace(hour=NIGHT_START_HOUR, minute=0, second=0, microsecond=0)
     if night > local:

@@ -1,4 +1,4 @@
-"""Which of several sync processes does what only one may do: it leads by a lease in the database."""
+"""Elects the sync process that runs the timers, by a job lease in the database."""
 
 import os
 import socket
@@ -13,25 +13,25 @@ from fhir_pmp.store import Store
 from fhir_pmp.store.leases import TIMERS, JobLease
 
 LEASE = timedelta(seconds=30)
-"""So long after its leader was killed another process takes over."""
+"""The duration of the lease: after it another process replaces a killed leader."""
 RENEWALS = 5
-"""A lease is renewed so many times before it would end."""
+"""How many times a lease is renewed before it would end."""
 
 
 class Leader:
-    """This process's part in the leading. Safe to ask from any thread."""
+    """This process as a candidate for leader. Thread-safe."""
 
     def __init__(self, store: Store, clock: Callable[[], datetime], duration: timedelta = LEASE) -> None:
         self._store = store
         self._clock = clock
         self._duration = duration
-        # A name of its own for each start: a process number, or a container's host name, comes again.
+        # A unique name for each start: process numbers and container host names are reused.
         self.name = f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:8]}"
         self._lease: JobLease | None = None
         self._lock = Lock()
 
     def acquire_or_renew(self, *, force: bool = False) -> None:
-        """Takes the lead if nobody has it, renews it if it is ours. Raises StoreBusy."""
+        """Takes the lease if it is free, renews it if this process holds it. Raises StoreBusy."""
         with self._lock:
             before = self._lease
             with self._store.begin_without_publishing() as uow:
@@ -42,11 +42,11 @@ class Leader:
                 structlog.get_logger().info("leads" if self._lease else "leads no more", job=TIMERS)
 
     def is_leader(self) -> bool:
-        """Whether this process leads, as far as it knows: the database knows better, and is asked at each write."""
+        """Whether this process believes it leads; each write checks it in the database."""
         return self._lease is not None and self._clock() < self._lease.until
 
     def run(self, job: Callable[[Store], object]) -> bool:
-        """Does the job with a store that writes only while the lead is ours; False where another process leads."""
+        """Runs the job with a store fenced by the lease; False if another process leads."""
         lease = self._lease
         if lease is None or not self.is_leader():
             return False
@@ -54,7 +54,7 @@ class Leader:
         return True
 
     def release_lease(self) -> None:
-        """Lets another process lead at once. What still runs here under the lead writes nothing more."""
+        """Releases the lease, so that another process can lead at once; jobs still running here cannot write."""
         with self._lock:
             self._lease = None
             with self._store.begin_without_publishing() as uow:

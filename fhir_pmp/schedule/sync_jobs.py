@@ -1,4 +1,4 @@
-"""Everything a sync process does, each part by its name, and who of several processes does it."""
+"""Builds the jobs of a sync process: pushes in every process, timers in the leader only."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -24,17 +24,17 @@ from fhir_pmp.settings import Settings
 from fhir_pmp.store import Store
 
 SLOW_INTERVAL_SECONDS = 300
-"""How often time alone is looked at: windows that closed, signed letters whose facts moved."""
+"""Seconds between checks that depend on time only: closed windows, signed letters with changed facts."""
 
 
 def utc_now() -> datetime:
-    """The clock of the process."""
+    """The present time, UTC."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """What one process alone does, again and again: the leader. It is given a store that writes while it leads."""
+    """A periodic job of the leader. It gets a store that is fenced by the lease."""
 
     name: str
     seconds: int
@@ -43,7 +43,7 @@ class Timer:
 
 @dataclass(frozen=True, slots=True)
 class SyncJobs:
-    """What there is to do: pushes, which every process takes part in, and timers, which the leader sees to."""
+    """The jobs of a process: pushes, which every process runs, and timers, which only the leader runs."""
 
     runtime: Runtime
     pushes: Mapping[str, Callable[[], object]]
@@ -52,12 +52,12 @@ class SyncJobs:
     letter_context: LetterContext
 
     def abort(self) -> None:
-        """Ends every call to an EHR that is under way; what may have arrived is looked at by whoever comes next."""
+        """Cuts off the running calls to EHRs; the next claim verifies what may have arrived."""
         for connection in self.ehr_connections:
             connection.client.abort()
 
     def close(self) -> None:
-        """Closes everything."""
+        """Closes the jobs and the runtime."""
         self.letter_context.close()
         for connection in self.ehr_connections:
             connection.client.close()
@@ -65,7 +65,7 @@ class SyncJobs:
 
 
 def build_sync_jobs(settings: Settings, stop: threading.Event) -> SyncJobs:
-    """The work that the settings describe, ended by `stop`. Raises what `build_runtime` raises."""
+    """Builds the jobs by the settings; `stop` ends them. Raises the errors of `build_runtime`."""
     runtime = build_runtime(settings, utc_now())
     letter_context = LetterContext.open(runtime.mappings / "letters", runtime.clinic, runtime.publisher)
     ehr_connections = [

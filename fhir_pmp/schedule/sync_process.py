@@ -1,4 +1,4 @@
-"""A sync process from its start to its orderly end: a scheduler wakes the work, SIGTERM drains it."""
+"""Runs a sync process: schedules its jobs, and drains them on SIGTERM."""
 
 import logging
 import os
@@ -19,15 +19,15 @@ from fhir_pmp.settings import Settings
 from fhir_pmp.store.leases import TIMERS
 
 DRAIN_SECONDS = 15.0
-"""Seconds after SIGTERM in which what is under way may end by itself; then calls to EHRs are cut off."""
+"""Seconds after SIGTERM in which running jobs may end; then calls to EHRs are cut off."""
 ABORT_SECONDS = 10.0
-"""Seconds after that in which what was cut off is put back. Both and the closing stay under 30."""
+"""Seconds after that in which deliveries cut off are put back. All of it stays under 30."""
 EXIT_NOT_DRAINED = 75
-"""Exit status where a job did not end in time: its lease ends by itself, and nothing is lost."""
+"""Exit status if a job did not end in time: its lease expires, and nothing is lost."""
 
 
 def run_sync(settings: Settings, *, lease: timedelta = LEASE, drain_seconds: float = DRAIN_SECONDS) -> int:
-    """Works until SIGTERM or SIGINT; what is under way then is finished or put back. The exit status."""
+    """Runs until SIGTERM or SIGINT, then finishes or puts back running work. Returns the exit status."""
     wait_for_termination = _catch_termination()
     stop = threading.Event()
     jobs = build_sync_jobs(settings, stop)
@@ -40,15 +40,15 @@ def run_sync(settings: Settings, *, lease: timedelta = LEASE, drain_seconds: flo
     stop.set()
     if not _drain(scheduler, jobs, leader, drain_seconds):
         structlog.get_logger().error("sync ended with a job under way")
-        os._exit(EXIT_NOT_DRAINED)  # its threads would keep the process for as long as they like
+        os._exit(EXIT_NOT_DRAINED)  # its threads would keep the process running
     structlog.get_logger().info("sync ended")
     return 0
 
 
 def run_once(settings: Settings) -> None:
-    """Does everything that is due now, once: letters first, since they are deliveries too. Raises what went wrong.
+    """Runs every due job once: letters first, since they add deliveries. Raises the first error.
 
-    It leads for as long as it takes; a sync process that runs beside it leads again afterwards.
+    It takes the lease for that time; another sync process leads again afterwards.
     """
     jobs = build_sync_jobs(settings, threading.Event())
     leader = Leader(jobs.runtime.store, utc_now)
@@ -66,10 +66,10 @@ def run_once(settings: Settings) -> None:
 
 
 def _catch_termination() -> Callable[[], object]:
-    """What waits for SIGTERM or SIGINT, from now on.
+    """Returns a function that waits for SIGTERM or SIGINT.
 
-    By a pipe that is written to at once, in whichever thread the signal arrives: a handler in Python would have to wait
-    until the main thread, which does nothing but wait itself, comes to it.
+    Uses a pipe that is written at once in any thread: a Python signal handler would run only when the main thread, which
+    is itself waiting, continues.
     """
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)
@@ -80,11 +80,10 @@ def _catch_termination() -> Callable[[], object]:
 
 
 def _scheduler(settings: Settings, jobs: SyncJobs, leader: Leader, lease: timedelta) -> BackgroundScheduler:
-    # It would log tracebacks, and a traceback can hold a person's words; `_guarded` says where instead.
+    # The scheduler would log tracebacks, which can quote personal data; `_log_failures` logs the place instead.
     logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
-    max_threads = (
-        len(jobs.pushes) + len(jobs.timers) + 1
-    )  # no job that takes long keeps the lease from being renewed
+    # One thread more than jobs, so that a long job does not delay the renewal of the lease.
+    max_threads = len(jobs.pushes) + len(jobs.timers) + 1
     scheduler = BackgroundScheduler(
         timezone=UTC,
         executors={"default": ThreadPoolExecutor(max_threads)},
@@ -116,13 +115,13 @@ def _run_as_leader(name: str, leader: Leader, job: Callable[..., object]) -> Cal
 
 
 def _drain(scheduler: BackgroundScheduler, jobs: SyncJobs, leader: Leader, drain_seconds: float) -> bool:
-    """Ends what is under way; whether all of it ended in time."""
+    """Ends the running jobs; True if all ended in time."""
     ending = threading.Thread(target=scheduler.shutdown, daemon=True)
     ending.start()
     ending.join(drain_seconds)
     if ending.is_alive():
         jobs.abort()
-    # What a timer still does ends at its next write: from here on the lead is anybody's.
+    # A timer that still runs fails at its next write: any process may lead from here on.
     _log_failures(TIMERS, leader.release_lease)()
     ending.join(ABORT_SECONDS)
     if ending.is_alive():
@@ -132,14 +131,14 @@ def _drain(scheduler: BackgroundScheduler, jobs: SyncJobs, leader: Leader, drain
 
 
 def _log_failures(name: str, job: Callable[[], object]) -> Callable[[], None]:
-    """The job, whose failure is logged and tried again at the next tick."""
+    """Wraps a job: an error is logged, and the job runs again at its next time."""
 
     def run() -> None:
         try:
             job()
         except FhirPmpError as known:
             structlog.get_logger().warning("job failed", job=name, error=type(known).__name__)
-        except Exception as unexpected:  # noqa: BLE001 - the process goes on; the place is logged, never the words
+        except Exception as unexpected:  # noqa: BLE001 - the process goes on; the place is logged, never the message
             structlog.get_logger().error(
                 "job failed unexpectedly", job=name, place=error_location(unexpected)
             )

@@ -71,12 +71,12 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[UnitOfWork]:
-        """Reads one snapshot of the database, without waiting for writers. Raises StoreBusy if it cannot be reached."""
+        """Reads one snapshot of the database, without waiting for writers. Raises StoreBusy."""
         with _translate_errors(), self._reader.connect() as connection, connection.begin():
             yield UnitOfWork(connection, may_publish=False)
 
     def fenced_by(self, lease: JobLease) -> "Store":
-        """Returns the same database, writable only while the job lease is held; else writes raise JobLeaseLost.
+        """Returns the same database, writable only under the job lease; else raises JobLeaseLost.
 
         Checked inside the transaction and held to its end: a process that was paused past its lease writes nothing.
         """

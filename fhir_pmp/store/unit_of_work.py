@@ -113,37 +113,37 @@ class UnitOfWork:
 
     @cached_property
     def reconciliation(self) -> ReconciliationRepository:
-        """What should stand at destinations."""
+        """What destinations should hold."""
         return ReconciliationRepository(self._connection)
 
     @cached_property
     def breakers(self) -> Breakers:
-        """Whether we call a destination."""
+        """The circuit breakers of destinations."""
         return Breakers(self._connection)
 
     @cached_property
     def verifications(self) -> CapabilityVerifications:
-        """What destinations were seen to honour."""
+        """The capability verifications of destinations."""
         return CapabilityVerifications(self._connection)
 
     @cached_property
     def leases(self) -> Leases:
-        """Who leads."""
+        """The job leases of sync processes."""
         return Leases(self._connection)
 
     @cached_property
     def inbox(self) -> Inbox:
-        """What arrived, verbatim."""
+        """Received bodies, verbatim."""
         return Inbox(self._connection)
 
     @cached_property
     def programme_replies(self) -> ProgrammeReplies:
-        """How platforms were first answered."""
+        """The first replies to platforms."""
         return ProgrammeReplies(self._connection)
 
     @cached_property
     def work_items(self) -> WorkItems:
-        """What people must decide."""
+        """Work items: decisions that people must take."""
         return WorkItems(self._connection)
 
     @cached_property
@@ -158,22 +158,22 @@ class UnitOfWork:
 
     @cached_property
     def accounts(self) -> Accounts:
-        """Who may log in."""
+        """Accounts that may log in."""
         return Accounts(self._connection)
 
     @cached_property
     def sessions(self) -> Sessions:
-        """Who is logged in."""
+        """Sessions of logged-in accounts."""
         return Sessions(self._connection)
 
     @cached_property
     def clients(self) -> Clients:
-        """Which programs may call."""
+        """Registered API clients."""
         return Clients(self._connection)
 
     @cached_property
     def audit(self) -> Audit:
-        """Who did and saw what."""
+        """The audit entries."""
         return Audit(self._connection)
 
     @cached_property

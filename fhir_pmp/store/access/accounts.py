@@ -1,4 +1,4 @@
-"""People who may log in, and who tried to. Passwords are kept as hashes only."""
+"""Accounts that may log in, and login attempts. Passwords are stored as hashes only."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from fhir_pmp.store.tables.access import accounts, login_attempts, sessions
 
 
 class Role(StrEnum):
-    """What somebody may do: a clinician signs and accepts, an administrator reads."""
+    """The role of an account: a clinician signs and accepts, an administrator reads."""
 
     CLINICIAN = "clinician"
     ADMINISTRATOR = "administrator"
@@ -20,19 +20,19 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Somebody who may log in."""
+    """An account that may log in."""
 
     id: str
     login: str
     name: str
     role: Role
-    registration: str | None  # as it stands under a letter
+    registration: str | None  # as printed under a letter
     password_hash: str  # argon2
     disabled: bool
 
 
 class Accounts:
-    """Accounts by login; a login is one whatever its case."""
+    """Accounts by login, which ignores case."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
@@ -48,7 +48,7 @@ class Accounts:
         password_hash: str,
         now: datetime,
     ) -> Account:
-        """Keeps a new account. Raises AlreadyStored for a login that exists."""
+        """Stores a new account. Raises AlreadyStored for a login that exists."""
         if self.find_by_login(login) is not None:
             raise AlreadyStored("this login exists", field="login")
         self._connection.execute(
@@ -66,38 +66,38 @@ class Accounts:
         return self.get(account)
 
     def get(self, account: str) -> Account:
-        """The account. Raises NotStored."""
+        """Returns the account. Raises NotStored."""
         found = self._one(accounts.c.id == account)
         if found is None:
             raise NotStored("no such account", field="account")
         return found
 
     def find_by_login(self, login: str) -> Account | None:
-        """The account of this login."""
+        """Returns the account of this login."""
         return self._one(accounts.c.login == login.casefold())
 
     def list_all(self) -> list[Account]:
-        """Every account, by login."""
+        """Lists all accounts, by login."""
         return [
             _account(row) for row in self._connection.execute(sa.select(accounts).order_by(accounts.c.login))
         ]
 
     def find(self, account: str) -> Account | None:
-        """The account, if there is one."""
+        """Returns the account, if there is one."""
         return self._one(accounts.c.id == account)
 
     def set_password(self, account: str, password_hash: str) -> None:
-        """Keeps another password's hash. Raises NotStored."""
+        """Replaces the password hash. Raises NotStored."""
         self._set(account, password_hash=password_hash)
 
     def set_disabled(self, account: str, disabled: bool) -> None:
-        """Shuts or opens the account; its sessions end with it."""
+        """Disables or enables the account; disabling ends its sessions."""
         self._set(account, disabled=disabled)
         if disabled:
             self._connection.execute(sa.delete(sessions).where(sessions.c.account == account))
 
     def add_attempt(self, login: str, address: str, *, now: datetime) -> int:
-        """Keeps a login attempt as failed, also one of an unknown login, until it is said to have succeeded."""
+        """Stores a login attempt as failed, until `mark_succeeded`; the login may be unknown."""
         added = self._connection.execute(
             sa.insert(login_attempts)
             .values(login=login.casefold(), address=address, at=now, succeeded=False)
@@ -107,7 +107,7 @@ class Accounts:
         return attempt
 
     def mark_succeeded(self, attempt: int) -> None:
-        """Keeps that an attempt was the right password."""
+        """Records that an attempt gave the right password."""
         self._connection.execute(
             sa.update(login_attempts).where(login_attempts.c.seq == attempt).values(succeeded=True)
         )
@@ -115,7 +115,7 @@ class Accounts:
     def count_failed_attempts(
         self, *, since: datetime, login: str | None = None, address: str | None = None
     ) -> int:
-        """How many attempts failed since then, at a login or from an address."""
+        """Counts the failed attempts since a time, for a login or from an address."""
         query = sa.select(sa.func.count()).where(
             login_attempts.c.at >= since, sa.not_(login_attempts.c.succeeded)
         )

@@ -1,4 +1,4 @@
-"""The audit: who did and saw what, when, by which route; rows are added and never touched again."""
+"""The audit: who did and saw what, when and by which route. Rows are only added."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ _APPEND = BulkInsert(audit, "at", "who", "route", "action", "outcome", "request_
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """One access: by whom, through which door, to what, about whom, and how it ended."""
+    """One access: the caller, the route, the resources, the people and the result."""
 
     at: datetime
     who: str  # "client:…", "account:…", "command:…", "anonymous"
     route: str
     action: str  # create | read | update | delete | ...
-    outcome: str  # HTTP status, or what a command came to
+    outcome: str  # HTTP status, or the result of a command
     request_id: str
     resources: tuple[str, ...] = ()  # "Type/id/_history/n", each version returned or written
     persons: tuple[PersonId, ...] = ()
@@ -36,7 +36,7 @@ class Audit:
         self._connection = connection
 
     def append(self, rows: Sequence[AuditRow]) -> None:
-        """Keeps the rows, in this transaction."""
+        """Stores the rows, in this transaction."""
         _APPEND(
             self._connection,
             [
@@ -55,12 +55,12 @@ class Audit:
         )
 
     def list_all(self, *, after: int = 0, limit: int = 1000) -> list[tuple[int, AuditRow]]:
-        """Entries with their number, in order, the next `limit` after a number."""
+        """Lists entries with their number, in order: the next `limit` after a number."""
         query = sa.select(audit).where(audit.c.seq > after).order_by(audit.c.seq).limit(limit)
         return [(row.seq, _entry(row)) for row in self._connection.execute(query)]
 
     def of_person(self, person: PersonId, *, limit: int = 200) -> list[AuditRow]:
-        """The newest entries about a person, newest first."""
+        """Lists the newest entries about a person, newest first."""
         about = sa.literal(" ") + audit.c.persons + " "
         query = sa.select(audit).where(about.contains(f" {person} ")).order_by(audit.c.seq.desc())
         return [_entry(row) for row in self._connection.execute(query.limit(limit))]

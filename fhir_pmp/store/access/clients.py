@@ -1,4 +1,4 @@
-"""Programs that call us: a platform, an EHR that reads, a practice that refers, a monitoring that watches."""
+"""API clients: platforms, EHRs that read, practices that refer, and monitoring systems."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from fhir_pmp.store.tables.access import clients
 
 
 class ClientKind(StrEnum):
-    """Which door a client is registered for."""
+    """The kind of API a client is registered for."""
 
     PLATFORM = "platform"
     EHR = "ehr"
@@ -23,7 +23,7 @@ class ClientKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A registered caller. Its token is known to us only as its hash."""
+    """A registered client. Only the hash of its token is stored."""
 
     id: ClientId
     name: str
@@ -34,7 +34,7 @@ class Client:
 
 
 class Clients:
-    """Clients by the hash of their token, by name, by the practice they act for."""
+    """Clients by the hash of their token, by name, or by their practice."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
@@ -50,7 +50,7 @@ class Clients:
         organization: Identifier | None = None,
         source: SourceId | None = None,
     ) -> Client:
-        """Keeps a new client. Raises AlreadyStored for a name that exists."""
+        """Stores a new client. Raises AlreadyStored for a name that exists."""
         if self.find_by_name(name) is not None:
             raise AlreadyStored("a client of this name exists", field="name")
         self._connection.execute(
@@ -69,22 +69,22 @@ class Clients:
         return self.get(client)
 
     def get(self, client: ClientId) -> Client:
-        """The client. Raises NotStored."""
+        """Returns the client. Raises NotStored."""
         found = self._one(clients.c.id == client)
         if found is None:
             raise NotStored("no such client", field="client")
         return found
 
     def find_by_token_hash(self, token_hash: str) -> Client | None:
-        """The client of this token, disabled or not."""
+        """Returns the client of this token, disabled or not."""
         return self._one(clients.c.token_hash == token_hash)
 
     def find_by_name(self, name: str) -> Client | None:
-        """The client of this name."""
+        """Returns the client of this name."""
         return self._one(clients.c.name == name)
 
     def find_practice(self, organization: Identifier) -> Client | None:
-        """The client of the practice with this identifier: letters addressed to it are its own."""
+        """Returns the client of the practice with this identifier, which owns the letters addressed to it."""
         query = sa.select(clients).where(
             clients.c.organization_system == organization.system,
             clients.c.organization_value == organization.value,
@@ -94,7 +94,7 @@ class Clients:
         return None if row is None else _client(row)
 
     def list_all(self) -> list[Client]:
-        """Every client, by name."""
+        """Lists all clients, by name."""
         return [_client(row) for row in self._connection.execute(sa.select(clients).order_by(clients.c.name))]
 
     def set_token(self, client: ClientId, token_hash: str) -> None:
@@ -104,7 +104,7 @@ class Clients:
         )
 
     def set_disabled(self, client: ClientId, disabled: bool) -> None:
-        """Shuts or opens the client's door."""
+        """Disables or enables the client."""
         self._connection.execute(sa.update(clients).where(clients.c.id == client).values(disabled=disabled))
 
     def _one(self, condition: sa.ColumnElement[bool]) -> Client | None:

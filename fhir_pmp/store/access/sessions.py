@@ -1,4 +1,4 @@
-"""Who is logged in: sessions by the hash of their token."""
+"""Login sessions, by the hash of their token."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from fhir_pmp.store.tables.access import sessions
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One login that lasts. The cookie's token is known to us only as its hash."""
+    """A login session. Only the hash of the cookie's token is stored."""
 
     token_hash: str  # sha256 hex
     account: str
@@ -26,7 +26,7 @@ class Sessions:
         self._connection = connection
 
     def add(self, session: Session) -> None:
-        """Keeps a new session."""
+        """Stores a new session."""
         self._connection.execute(
             sa.insert(sessions).values(
                 token_hash=session.token_hash,
@@ -38,13 +38,13 @@ class Sessions:
         )
 
     def find(self, token_hash: str) -> Session | None:
-        """The session of this token."""
+        """Returns the session of this token."""
         query = sa.select(sessions).where(sessions.c.token_hash == token_hash)
         row = self._connection.execute(query).one_or_none()
         return None if row is None else Session(**row._mapping)
 
     def touch(self, token_hash: str, *, now: datetime) -> None:
-        """Keeps that somebody clicked."""
+        """Records a request in the session."""
         self._connection.execute(
             sa.update(sessions).where(sessions.c.token_hash == token_hash).values(last_seen_at=now)
         )
@@ -58,7 +58,7 @@ class Sessions:
         self._connection.execute(sa.delete(sessions).where(sessions.c.account == account))
 
     def remove_idle(self, *, seen_before: datetime, created_before: datetime) -> int:
-        """Ends what was idle or open for too long; how many that were."""
+        """Ends sessions idle or open for too long; returns how many."""
         ended = self._connection.execute(
             sa.delete(sessions).where(
                 sa.or_(sessions.c.last_seen_at < seen_before, sessions.c.created_at < created_before)

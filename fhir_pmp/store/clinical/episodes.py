@@ -1,4 +1,4 @@
-"""Episodes: one person's run through the programme, its lessons, and every move it made."""
+"""Episodes of the programme, with their lessons and the history of their moves."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ _ADD_LESSONS = BulkInsert(lessons, "episode", "number", "completed_on")
 
 @dataclass(frozen=True, slots=True)
 class EpisodeMove:
-    """One line of an episode's history: a change of state, of consent, of who it is, and who did it when."""
+    """A line of an episode's history: a change of state, consent or person, by whom and when."""
 
     event: str
     before: str | None
@@ -34,13 +34,13 @@ class EpisodeMove:
 
 
 class Episodes:
-    """Episodes with their lessons. What may happen is decided in pathway; here is what did."""
+    """Episodes with their lessons. The rules for moves are in `pathway`; this stores the moves made."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
     def get(self, episode: EpisodeId) -> Episode:
-        """The episode. Raises NotStored."""
+        """Returns the episode. Raises NotStored."""
         found = self.find(episode)
         if found is None:
             raise NotStored("no such episode", field="episode")
@@ -51,18 +51,18 @@ class Episodes:
         return self.find_many([episode]).get(episode)
 
     def find_many(self, ids: Iterable[EpisodeId]) -> dict[EpisodeId, Episode]:
-        """The known ones of these episodes."""
+        """Returns those of these episodes that are stored."""
         found: list[Episode] = []
         for chunk in chunked(list(dict.fromkeys(ids))):
             found += self._select(in_array(episodes.c.id, chunk))
         return {episode.id: episode for episode in found}
 
     def find_by_enrolment(self, source: SourceId, enrolment: str) -> Episode | None:
-        """The episode that the platform calls by this enrolment id."""
+        """Returns the episode with this enrolment id of a platform."""
         return self.find_by_enrolments(source, [enrolment]).get(enrolment)
 
     def find_by_enrolments(self, source: SourceId, enrolments: Iterable[str]) -> Mapping[str, Episode]:
-        """The known ones of a platform's enrolments, by enrolment id."""
+        """Returns the stored episodes of these enrolments of a platform, by enrolment id."""
         found: dict[str, Episode] = {}
         for chunk in chunked(list(dict.fromkeys(enrolments))):
             for episode in self._select(episodes.c.source == source, in_array(episodes.c.enrolment, chunk)):
@@ -70,7 +70,7 @@ class Episodes:
         return found
 
     def of_person(self, person: PersonId) -> list[Episode]:
-        """Everything this person went through, oldest first."""
+        """Lists the episodes of a person, oldest first."""
         return self._select(episodes.c.person == person)
 
     def of_people(self, persons: Iterable[PersonId]) -> dict[PersonId, list[Episode]]:
@@ -88,7 +88,7 @@ class Episodes:
         after: EpisodeId | None = None,
         limit: int = 1000,
     ) -> list[Episode]:
-        """Episodes in these states (all, if none are named), in order of id, the next `limit` after an id."""
+        """Lists episodes in these states (all, if none are named), by id: the next `limit` after an id."""
         conditions: list[sa.ColumnElement[bool]] = (
             [] if states is None else [episodes.c.state.in_([state.value for state in states])]
         )
@@ -99,9 +99,9 @@ class Episodes:
     def list_by_name(
         self, states: Iterable[EpisodeState] | None = None, *, offset: int = 0, limit: int = 50
     ) -> list[Episode]:
-        """Episodes in these states (all, if none are named) by the person's family and given name, for people to read.
+        """Lists episodes in these states (all, if none are named) by family and given name.
 
-        By offset, not from a name on: a name belongs into no address.
+        By offset, not after a name: a URL must not contain a name.
         """
         query = sa.select(episodes.c.id).join(people, people.c.id == episodes.c.person)
         if states is not None:
@@ -112,12 +112,12 @@ class Episodes:
         return [found[EpisodeId(one)] for one in ids]
 
     def count_by_state(self) -> dict[EpisodeState, int]:
-        """How many episodes stand where."""
+        """Counts the episodes by state."""
         query = sa.select(episodes.c.state, sa.func.count()).group_by(episodes.c.state)
         return {EpisodeState(state): count for state, count in self._connection.execute(query)}
 
     def add(self, episode: Episode, *, event: str, by: str, now: datetime) -> None:
-        """Keeps a new episode with its first move and lessons."""
+        """Stores a new episode with its first move and lessons."""
         self.add_many([episode], event=event, by=by, now=now)
 
     def add_many(
@@ -129,10 +129,10 @@ class Episodes:
         now: datetime,
         later_moves: Mapping[EpisodeId, Sequence[tuple[str, str, str]]] | None = None,
     ) -> None:
-        """Keeps new episodes with their moves and lessons.
+        """Stores new episodes with their moves and lessons.
 
-        `then`: moves (event, before, after) that an episode has made since the first one; it is kept as it stands
-        after the last of them.
+        `later_moves`: moves (event, before, after) made since the first one; the episode is stored in its state after
+        them.
         """
         at = to_milliseconds(now)
         _ADD(self._connection, [(*row_of(episode), at, at) for episode in new])
@@ -147,7 +147,7 @@ class Episodes:
         _ADD_LESSONS(self._connection, [row for episode in new for row in _lesson_rows(episode)])
 
     def update(self, episode: Episode, *, now: datetime) -> Episode:
-        """Replaces everything but state, consent, doubt and person, which have doors of their own; lessons included.
+        """Replaces all fields and lessons, except state, consent, doubt and person, which have own methods.
 
         Raises NotStored.
         """
@@ -176,15 +176,15 @@ class Episodes:
         now: datetime,
         reason: str | None = None,
     ) -> Episode:
-        """The episode in its new state, the move in its history. Raises ChangedMeanwhile if it moved since read."""
+        """Moves the episode and adds the move to its history. Raises ChangedMeanwhile."""
         self._change(episode, {"state": episode.state.value}, {"state": to.value}, now)
         self._add_move(episode.id, event, episode.state.value, to.value, by, now, reason)
         return replace(episode, state=to)
 
     def set_consent(self, episode: Episode, share_with_ehr: bool, *, by: str, now: datetime) -> Episode:
-        """The episode with this consent, the change in its history. Raises ChangedMeanwhile.
+        """Sets the consent and adds the change to the history. Raises ChangedMeanwhile.
 
-        Reads follow at once. What is in the outbox is stopped or queued by publishing.
+        Reads obey at once. Publishing withholds or queues the deliveries.
         """
         before, after = ("yes" if share else "no" for share in (episode.share_with_ehr, share_with_ehr))
         self._change(
@@ -196,7 +196,7 @@ class Episodes:
     def set_doubtful(
         self, episode: Episode, doubtful: bool, *, by: str, now: datetime, reason: str | None = None
     ) -> Episode:
-        """The episode with or without doubt about who it is. Raises ChangedMeanwhile."""
+        """Sets or clears the doubt about whose episode it is. Raises ChangedMeanwhile."""
         self._change(episode, {"doubtful": episode.doubtful}, {"doubtful": doubtful}, now)
         self._add_move(episode.id, "doubt", str(episode.doubtful), str(doubtful), by, now, reason)
         return replace(episode, doubtful=doubtful)
@@ -204,9 +204,9 @@ class Episodes:
     def repoint(
         self, episode: Episode, person: PersonId, *, by: str, now: datetime, reason: str | None = None
     ) -> Episode:
-        """The episode under another person, as a person decided. Raises ChangedMeanwhile.
+        """Moves the episode to another person, by a clinician's decision. Raises ChangedMeanwhile.
 
-        Responses and flags of the episode follow; published resources by new versions.
+        Its responses and flags follow; published resources need new versions.
         """
         self._change(episode, {"person": episode.person}, {"person": person}, now)
         for table in ("responses", "flags"):
@@ -218,9 +218,10 @@ class Episodes:
         return replace(episode, person=person)
 
     def merge(self, duplicate: Episode, into: Episode) -> None:
-        """What hangs on one episode hangs on another from now on, and the first is gone, as a person decided.
+        """Moves everything of one episode to another and deletes the first, by a clinician's decision.
 
-        For an episode of which nothing was published. Its own dates and lessons go with it: `update` the other with them.
+        Only for an episode of which nothing was published. Its dates and lessons are deleted: `update` the other with
+        them.
         """
         both = {"duplicate": duplicate.id, "into": into.id}
         for table in ("responses", "flags", "letters", "letters_due", "episode_moves", "work_items"):
@@ -232,7 +233,7 @@ class Episodes:
                 sa.text(f"UPDATE {table} SET person = :person WHERE episode = :into"),
                 {"person": into.person, "into": into.id},
             )
-        # What stands about the one that goes, unless the same is asked of the other already: one line of a kind is enough.
+        # Its open work items follow, unless the other episode has an open one of the same kind.
         self._connection.execute(
             sa.text(
                 "UPDATE work_items SET about = :into WHERE about = :duplicate AND kind NOT IN"
@@ -244,14 +245,14 @@ class Episodes:
         self._connection.execute(sa.delete(episodes).where(episodes.c.id == duplicate.id))
 
     def set_referral(self, episode: Episode, referral: ReferralId) -> Episode:
-        """The episode joined to its referral."""
+        """Sets the referral of the episode."""
         self._connection.execute(
             sa.update(episodes).where(episodes.c.id == episode.id).values(referral=referral)
         )
         return replace(episode, referral=referral)
 
     def history(self, episode: EpisodeId) -> list[EpisodeMove]:
-        """Every move, oldest first."""
+        """Lists the moves of an episode, oldest first."""
         query = (
             sa.select(episode_moves).where(episode_moves.c.episode == episode).order_by(episode_moves.c.seq)
         )

@@ -1,4 +1,4 @@
-"""Safety flags: raised with a response, made inactive by nothing but a clinician's acknowledgement."""
+"""Safety flags: raised with a response, inactive only after a clinician's acknowledgement."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -21,24 +21,24 @@ _ADD = BulkInsert(
 
 
 class AlreadyAcknowledged(NotAllowed):
-    """Somebody acknowledged this flag before; the first acknowledgement stands."""
+    """This flag was acknowledged before; the first acknowledgement stands."""
 
 
 class Flags:
-    """Safety flags by response, by episode, and those nobody has looked at yet."""
+    """Safety flags by response, by episode, and those not acknowledged yet."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
     def get(self, flag: FlagId) -> Flag:
-        """The flag. Raises NotStored."""
+        """Returns the flag. Raises NotStored."""
         found = self._select(flags.c.id == flag)
         if not found:
             raise NotStored("no such flag", field="flag")
         return found[0]
 
     def of_episodes(self, episodes: Iterable[EpisodeId]) -> dict[EpisodeId, list[Flag]]:
-        """The flags of many episodes, each oldest first."""
+        """Returns the flags of many episodes, each oldest first."""
         found: dict[EpisodeId, list[Flag]] = {}
         for chunk in chunked(list(dict.fromkeys(episodes))):
             for flag in self._select(in_array(flags.c.episode, chunk)):
@@ -46,7 +46,7 @@ class Flags:
         return found
 
     def of_responses(self, responses: Iterable[ResponseId]) -> dict[ResponseId, list[Flag]]:
-        """The flags that these responses raised."""
+        """Returns the flags that these responses raised."""
         found: dict[ResponseId, list[Flag]] = {}
         for chunk in chunked(list(dict.fromkeys(responses))):
             for flag in self._select(in_array(flags.c.response, chunk)):
@@ -54,11 +54,11 @@ class Flags:
         return found
 
     def list_open(self) -> list[Flag]:
-        """Everything that has not been acknowledged, oldest first."""
+        """Lists the flags that are not acknowledged, oldest first."""
         return self._select(sa.text("acknowledged_at IS NULL"))
 
     def add_many(self, new: Sequence[Flag]) -> None:
-        """Keeps new flags, unacknowledged."""
+        """Stores new flags, unacknowledged."""
         _ADD(
             self._connection,
             [
@@ -78,7 +78,7 @@ class Flags:
         )
 
     def acknowledge(self, flag: FlagId, *, by: str, action: str, now: datetime) -> Flag:
-        """The flag, now inactive. Raises NotStored, AlreadyAcknowledged."""
+        """Acknowledges the flag, which is then inactive. Raises NotStored, AlreadyAcknowledged."""
         changed = self._connection.execute(
             sa.update(flags)
             .where(flags.c.id == flag, flags.c.acknowledged_at.is_(None))

@@ -1,4 +1,4 @@
-"""Letters: drafts that can be edited, previews that can be signed, and signed ones that never change."""
+"""Letters: drafts to edit, previews to sign, and signed letters, which never change."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from fhir_pmp.store.tables.published import published
 
 
 class LetterKind(StrEnum):
-    """The letters we write."""
+    """The kinds of letters."""
 
     RECEIPT = "receipt"
     DECLINE = "decline"
@@ -27,7 +27,7 @@ class LetterKind(StrEnum):
 
 
 class LetterState(StrEnum):
-    """How far a letter got."""
+    """The state of a letter."""
 
     DRAFT = "draft"
     SIGNED = "signed"
@@ -36,7 +36,7 @@ class LetterState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The exact bytes a clinician saw, bearing name and day; signing posts the hash of these."""
+    """The exact PDF a clinician saw, with name and day; the signature confirms its hash."""
 
     hash: str  # sha256 hex of the PDF
     pdf: bytes
@@ -47,7 +47,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One letter without its bytes, which are read on their own."""
+    """A letter without its PDF, which is read separately."""
 
     id: LetterId
     episode: EpisodeId
@@ -92,30 +92,30 @@ _LETTER_COLUMNS = [
 
 
 class Letters:
-    """Letters by id and by episode. What a letter says and who may sign is decided in letters."""
+    """Letters by id and by episode. Their content and the right to sign are decided in `letters`."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
     def get(self, letter: LetterId) -> Letter:
-        """The letter. Raises NotStored."""
+        """Returns the letter. Raises NotStored."""
         found = self._select(letters.c.id == letter)
         if not found:
             raise NotStored("no such letter", field="letter")
         return found[0]
 
     def find_by_document(self, document_reference: ResourceId) -> Letter | None:
-        """The signed letter of this DocumentReference."""
+        """Returns the signed letter of this DocumentReference."""
         found = self._select(letters.c.document_reference_id == document_reference)
         return found[0] if found else None
 
     def of_episode(self, episode: EpisodeId, kind: LetterKind | None = None) -> list[Letter]:
-        """The episode's letters, by kind and number."""
+        """Lists the episode's letters, by kind and number."""
         found = self.of_episodes([episode]).get(episode, [])
         return [letter for letter in found if kind is None or letter.kind is kind]
 
     def of_episodes(self, episodes: Iterable[EpisodeId]) -> dict[EpisodeId, list[Letter]]:
-        """The letters of many episodes, each by kind and number."""
+        """Returns the letters of many episodes, each by kind and number."""
         found: dict[EpisodeId, list[Letter]] = {}
         for chunk in chunked(list(dict.fromkeys(episodes))):
             for letter in self._select(in_array(letters.c.episode, chunk)):
@@ -123,16 +123,16 @@ class Letters:
         return found
 
     def list_signed(self, episode: EpisodeId) -> list[Letter]:
-        """The episode's letters that were signed, also those replaced since, oldest first."""
+        """Lists the episode's signed letters, also those replaced since, oldest first."""
         found = self._select(letters.c.episode == episode, letters.c.signed_at.is_not(None))
         return sorted(found, key=lambda letter: (letter.signed_at or letter.drafted_at, letter.number))
 
     def list_drafts(self) -> list[Letter]:
-        """Every letter that waits for a signature."""
+        """Lists the letters that wait for a signature."""
         return self._select(letters.c.state == LetterState.DRAFT.value)
 
     def next_number(self, episode: EpisodeId, kind: LetterKind) -> int:
-        """The number the episode's next letter of this kind bears, from 1."""
+        """Returns the number of the episode's next letter of this kind, from 1."""
         query = sa.select(sa.func.max(letters.c.number)).where(
             letters.c.episode == episode, letters.c.kind == kind.value
         )
@@ -150,7 +150,7 @@ class Letters:
         replaces: LetterId | None,
         now: datetime,
     ) -> Letter:
-        """Keeps a new draft."""
+        """Stores a new draft."""
         self._connection.execute(
             sa.insert(letters).values(
                 id=letter,
@@ -175,7 +175,7 @@ class Letters:
         fields: Mapping[str, str] | None = None,
         pinned: str | None = None,
     ) -> Letter:
-        """The draft with other fields or facts; an earlier preview no longer counts. Raises ChangedMeanwhile."""
+        """Changes fields or facts of a draft; an earlier preview becomes invalid. Raises ChangedMeanwhile."""
         values: dict[str, Any] = {
             "changed_at": now,
             "preview_hash": None,
@@ -189,7 +189,7 @@ class Letters:
         return self.get(letter)
 
     def set_preview(self, letter: LetterId, preview: Preview) -> None:
-        """Keeps what was shown; only the newest preview can be signed. Raises ChangedMeanwhile."""
+        """Stores the preview shown; only the newest one can be signed. Raises ChangedMeanwhile."""
         self._change_draft(
             letter,
             {
@@ -202,7 +202,7 @@ class Letters:
         )
 
     def preview(self, letter: LetterId) -> Preview | None:
-        """The newest preview, if it still counts."""
+        """Returns the newest preview, if it is still valid."""
         row = self._connection.execute(sa.select(letters).where(letters.c.id == letter)).one_or_none()
         if row is None or row.preview_hash is None:
             return None
@@ -226,7 +226,7 @@ class Letters:
         by: str,
         now: datetime,
     ) -> Letter:
-        """The letter, signed: from here on the database itself refuses a change. Raises ChangedMeanwhile."""
+        """Signs the letter; from now on the database refuses any change. Raises ChangedMeanwhile."""
         self._change_draft(
             letter,
             {
@@ -245,7 +245,7 @@ class Letters:
         return self.get(letter)
 
     def mark_replaced(self, letter: LetterId) -> Letter:
-        """The signed letter, now replaced by another; its bytes stay. Raises ChangedMeanwhile."""
+        """Marks a signed letter as replaced by another; its PDF is kept. Raises ChangedMeanwhile."""
         changed = self._connection.execute(
             sa.update(letters)
             .where(letters.c.id == letter, letters.c.state == LetterState.SIGNED.value)
@@ -256,7 +256,7 @@ class Letters:
         return self.get(letter)
 
     def discard(self, letter: LetterId) -> None:
-        """Drops a draft that nobody signed. Raises ChangedMeanwhile."""
+        """Deletes an unsigned draft. Raises ChangedMeanwhile."""
         dropped = self._connection.execute(
             sa.delete(letters).where(letters.c.id == letter, letters.c.state == LetterState.DRAFT.value)
         )
@@ -264,7 +264,7 @@ class Letters:
             raise ChangedMeanwhile("it is not a draft", field="letter")
 
     def pdf(self, letter: LetterId) -> bytes:
-        """The signed PDF. Raises NotStored for a letter that is not signed."""
+        """Returns the signed PDF. Raises NotStored for a letter that is not signed."""
         found: bytes | None = self._connection.execute(
             sa.select(letters.c.pdf).where(letters.c.id == letter)
         ).scalar()
@@ -273,7 +273,7 @@ class Letters:
         return found
 
     def list_to_review(self, *, limit: int = 100) -> list[Letter]:
-        """Signed discharge letters, not replaced, about people of whom something was published since the last review."""
+        """Lists signed discharge letters about people with resources published since the last review."""
         reviewed = sa.func.coalesce(letters.c.reviewed_up_to, 0)
         has_news = sa.exists().where(
             published.c.person == episodes.c.person,
@@ -294,13 +294,13 @@ class Letters:
         return [_letter(row) for row in self._connection.execute(query)]
 
     def mark_reviewed(self, letter: LetterId, up_to: int) -> None:
-        """Keeps that everything published up to this `lastUpdated` (milliseconds) was compared with the letter."""
+        """Records that the letter was compared with everything published up to `up_to` (milliseconds)."""
         self._connection.execute(
             sa.update(letters).where(letters.c.id == letter).values(reviewed_up_to=up_to)
         )
 
     def request_review(self, episodes: Iterable[EpisodeId]) -> None:
-        """The signed letters of these episodes are compared once more: a fact changed of which nothing is published."""
+        """Has the signed letters of these episodes reviewed again, after a change that publishes nothing."""
         for chunk in chunked(list(dict.fromkeys(episodes))):
             self._connection.execute(
                 sa.update(letters)

@@ -1,4 +1,4 @@
-"""Letters that something made due; sync drafts them, so that nobody waits for a letter to be written."""
+"""The queue of letters that the sync process drafts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -34,11 +34,11 @@ class LettersDue:
         self._connection = connection
 
     def add(self, episode: EpisodeId, kind: LetterKind, *, now: datetime) -> None:
-        """A letter is due; it is no more due if it was already."""
+        """Makes a letter due, unless it is already."""
         self.add_many([episode], kind, now=now)
 
     def add_many(self, episodes: Iterable[EpisodeId], kind: LetterKind, *, now: datetime) -> None:
-        """A letter is due for each of these episodes; it is no more due if it was already."""
+        """Makes a letter due for each of these episodes, unless it is already."""
         wanted = list(dict.fromkeys(episodes))
         already_due: set[str] = set()
         for chunk in chunked(wanted):
@@ -52,7 +52,7 @@ class LettersDue:
         _ADD(self._connection, rows)
 
     def list_all(self, *, limit: int = 50) -> list[LetterDue]:
-        """What is due, oldest first."""
+        """Lists the letters due, oldest first."""
         query = sa.select(letters_due).where(sa.text(IS_UNDONE)).order_by(letters_due.c.seq).limit(limit)
         return [
             LetterDue(row.seq, row.episode, LetterKind(row.kind), row.due_at)
@@ -60,7 +60,7 @@ class LettersDue:
         ]
 
     def mark_done(self, seq: int, *, now: datetime) -> bool:
-        """Keeps that it was drafted; False if somebody was faster."""
+        """Records that it was drafted; False if another process did so before."""
         changed = self._connection.execute(
             sa.update(letters_due)
             .where(letters_due.c.seq == seq, letters_due.c.done_at.is_(None))

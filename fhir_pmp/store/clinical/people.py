@@ -1,4 +1,4 @@
-"""People and the identifiers they are known by."""
+"""People and their identifiers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -25,18 +25,18 @@ class People:
         self._connection = connection
 
     def get(self, person: PersonId) -> Person:
-        """The person. Raises NotStored."""
+        """Returns the person. Raises NotStored."""
         found = self.find(person)
         if found is None:
             raise NotStored("no such person", field="person")
         return found
 
     def find(self, person: PersonId) -> Person | None:
-        """The person, if known."""
+        """Returns the person, if stored."""
         return self.find_many([person]).get(person)
 
     def find_many(self, ids: Iterable[PersonId]) -> dict[PersonId, Person]:
-        """The known ones of these people."""
+        """Returns those of these people who are stored."""
         wanted = list(dict.fromkeys(ids))
         rows: list[sa.Row[Any]] = []
         identifiers: dict[str, list[Identifier]] = {}
@@ -48,11 +48,11 @@ class People:
         return {row.id: _person(row, identifiers.get(row.id, [])) for row in rows}
 
     def find_by_identifier(self, identifier: Identifier) -> list[Person]:
-        """Everybody who bears exactly this identifier: two, while a doubtful record is undecided."""
+        """Returns the people with exactly this identifier: two while a doubtful record is undecided."""
         return self.find_by_identifiers([identifier])[identifier]
 
     def find_by_identifiers(self, identifiers: Sequence[Identifier]) -> Mapping[Identifier, list[Person]]:
-        """For each identifier, everybody who bears exactly it; a double's lead to the record it was found to be."""
+        """Returns the people with each of these identifiers; a duplicate leads to the record that was kept."""
         columns = person_identifiers.c
         holders: dict[Identifier, dict[PersonId, None]] = {identifier: {} for identifier in identifiers}
         for chunk in chunked(list(holders)):
@@ -70,18 +70,18 @@ class People:
         return {key: [known[person] for person in persons] for key, persons in holders.items()}
 
     def find_by_value(self, value: str) -> list[Person]:
-        """Everybody who bears this identifier value, whoever issued it: for a clinician who looks somebody up."""
+        """Returns the people with this identifier value, of any issuer: for a clinician's search."""
         query = sa.select(person_identifiers.c.person).where(person_identifiers.c.value == value)
         found = self._connection.execute(query.distinct().order_by(person_identifiers.c.person)).scalars()
         known = self.find_many(PersonId(person) for person in found)
         return list(known.values())
 
     def add(self, person: Person, *, now: datetime) -> None:
-        """Keeps a new person."""
+        """Stores a new person."""
         self.add_many([person], now=now)
 
     def add_many(self, persons: Sequence[Person], *, now: datetime) -> None:
-        """Keeps new people."""
+        """Stores new people."""
         at = to_milliseconds(now)
         _ADD(
             self._connection,
@@ -109,7 +109,7 @@ class People:
         _ADD_IDENTIFIERS(self._connection, _identifier_rows(person))
 
     def mark_duplicate(self, duplicate: PersonId, kept: PersonId) -> None:
-        """Remembers a person's decision that two records are one human being. Raises NotStored.
+        """Records a clinician's decision that two records are the same person. Raises NotStored.
 
         Whatever was found to be the double before follows it. Episodes and referrals are re-pointed by their own repositories; published resources by new versions.
         """
@@ -122,7 +122,7 @@ class People:
             raise NotStored("no such person", field="person")
 
     def same_as(self, person: PersonId) -> PersonId | None:
-        """The record this one was found to be a double of."""
+        """Returns the record of which this one is a duplicate, if any."""
         found = self._connection.execute(sa.select(people.c.same_as).where(people.c.id == person)).scalar()
         return None if found is None else PersonId(found)
 

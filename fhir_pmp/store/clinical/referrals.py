@@ -1,4 +1,4 @@
-"""Referrals as their senders see them, and which resources came with each."""
+"""Referrals, and the resources that came with each."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ _ADD_ENTRIES = BulkInsert(referral_entries, "referral", "position", "type", "id"
 
 @dataclass(frozen=True, slots=True)
 class ReferralEntry:
-    """One entry of the Bundle, in its place, and the published resource it became."""
+    """An entry of the referral Bundle, with its index, and the resource published from it."""
 
     position: int
     type: str
@@ -48,39 +48,39 @@ class ReferralEntry:
 
 @dataclass(frozen=True, slots=True)
 class KnownReferral:
-    """A referral with the fingerprint of its clinical content: another under the same key is a conflict."""
+    """A referral with the hash of its clinical content: other content under the same key is a conflict."""
 
     referral: Referral
     fingerprint: str
 
 
 class Referrals:
-    """Referrals, found by id, by our number, or by the sender's own identifier."""
+    """Referrals by id, by our number, or by the sender's own identifier."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
     def get(self, referral: ReferralId) -> Referral:
-        """The referral. Raises NotStored."""
+        """Returns the referral. Raises NotStored."""
         found = self.find(referral)
         if found is None:
             raise NotStored("no such referral", field="referral")
         return found
 
     def find(self, referral: ReferralId) -> Referral | None:
-        """The referral, if known."""
+        """Returns the referral, if stored."""
         return self._one(referrals.c.id == referral)
 
     def find_by_number(self, number: str) -> Referral | None:
-        """The referral with this number of ours."""
+        """Returns the referral with this number."""
         return self._one(referrals.c.number == number)
 
     def find_by_task(self, task: ResourceId) -> Referral | None:
-        """The referral this Task belongs to."""
+        """Returns the referral of this Task."""
         return self._one(referrals.c.task_id == task)
 
     def find_by_service_request(self, client: ClientId, identifier: Identifier) -> KnownReferral | None:
-        """What this client sent under this ServiceRequest.identifier."""
+        """Returns the referral that this client sent under this ServiceRequest.identifier."""
         query = sa.select(referrals).where(
             referrals.c.client == client,
             referrals.c.service_request_system == identifier.system,
@@ -90,7 +90,7 @@ class Referrals:
         return None if row is None else KnownReferral(_referral(row), row.fingerprint)
 
     def of_episodes(self, episodes: Iterable[EpisodeId]) -> dict[EpisodeId, Referral]:
-        """The referral of each episode that has one."""
+        """Returns the referral of each episode that has one."""
         found: dict[EpisodeId, Referral] = {}
         for chunk in chunked(list(dict.fromkeys(episodes))):
             for row in self._connection.execute(
@@ -100,13 +100,13 @@ class Referrals:
         return found
 
     def of_person(self, person: PersonId) -> list[Referral]:
-        """This person's referrals, oldest first."""
+        """Lists the person's referrals, oldest first."""
         query = sa.select(referrals).where(referrals.c.person == person)
         rows = self._connection.execute(query.order_by(referrals.c.received_at, referrals.c.id))
         return [_referral(row) for row in rows]
 
     def referred_people(self, persons: Iterable[PersonId]) -> set[PersonId]:
-        """Those of these people whom somebody referred: their Patient stands on the referral's side."""
+        """Returns those of these people who were referred; their Patient has the referral's visibility."""
         found: set[PersonId] = set()
         for chunk in chunked(list(dict.fromkeys(persons))):
             query = sa.select(referrals.c.person).where(in_array(referrals.c.person, chunk))
@@ -121,7 +121,7 @@ class Referrals:
         entries: Sequence[ReferralEntry],
         inbox: int | None,
     ) -> None:
-        """Keeps a new referral, what came with it, and the inbox row it came by."""
+        """Stores a new referral with its entries and its inbox row."""
         r = referral
         row = (
             r.id,
@@ -145,7 +145,7 @@ class Referrals:
         _ADD_ENTRIES(self._connection, [(r.id, e.position, e.type, e.id, e.full_url) for e in entries])
 
     def entries(self, referral: ReferralId) -> list[ReferralEntry]:
-        """What came in the Bundle, in its order."""
+        """Lists the entries of the Bundle, in their order."""
         query = sa.select(referral_entries).where(referral_entries.c.referral == referral)
         return [
             ReferralEntry(row.position, row.type, ResourceId(row.id), row.full_url)
@@ -153,13 +153,13 @@ class Referrals:
         ]
 
     def inbox_row(self, referral: ReferralId) -> int | None:
-        """The inbox row this referral came by."""
+        """Returns the inbox row of this referral."""
         query = sa.select(referrals.c.inbox).where(referrals.c.id == referral)
         found: int | None = self._connection.execute(query).scalar()
         return found
 
     def repoint(self, episode: EpisodeId, person: PersonId) -> None:
-        """The referral of this episode under another person, as a person decided."""
+        """Moves the episode's referral to another person, by a clinician's decision."""
         self._connection.execute(
             sa.update(referrals).where(referrals.c.episode == episode).values(person=person)
         )

@@ -1,4 +1,4 @@
-"""Responses in their newest version, with the scores that were computed when they were recorded."""
+"""Responses in their newest version, with the scores computed at recording."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ _SCORE = [
 
 @dataclass(frozen=True, slots=True)
 class KnownResponse:
-    """What is kept under a response's id: enough to tell a repeat from an amendment."""
+    """The stored version and hash of a response, to tell a repeat from an amendment."""
 
     version: int
     status: ResponseStatus
@@ -88,7 +88,7 @@ class KnownResponse:
 
 @dataclass(frozen=True, slots=True)
 class NewResponse:
-    """A response to be kept, with its scores in scale order and the hash that tells a repeat."""
+    """A response to store, with its scores in scale order and the hash that identifies a repeat."""
 
     response: Response
     scores: tuple[Score, ...]
@@ -97,7 +97,7 @@ class NewResponse:
 
 @dataclass(frozen=True, slots=True)
 class RecordedResponse:
-    """A response as it is kept now, with its scores in scale order."""
+    """A stored response, with its scores in scale order."""
 
     response: Response
     scores: tuple[Score, ...]
@@ -106,13 +106,13 @@ class RecordedResponse:
 
 
 class Responses:
-    """Responses by id and by episode, in handfuls."""
+    """Responses by id and by episode, read in chunks."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
     def find_known(self, ids: Iterable[ResponseId]) -> dict[ResponseId, KnownResponse]:
-        """What is kept under each of these ids; unknown ids are absent."""
+        """Returns version and hash under each of these ids; unknown ids are absent."""
         found: dict[ResponseId, KnownResponse] = {}
         for chunk in chunked(list(dict.fromkeys(ids))):
             query = sa.select(
@@ -125,32 +125,32 @@ class Responses:
         return found
 
     def get(self, response: ResponseId) -> RecordedResponse:
-        """The response with its scores. Raises NotStored."""
+        """Returns the response with its scores. Raises NotStored."""
         found = self.find(response)
         if found is None:
             raise NotStored("no such response", field="response")
         return found
 
     def find(self, response: ResponseId) -> RecordedResponse | None:
-        """The response with its scores, if known."""
+        """Returns the response with its scores, if stored."""
         found = self._select(responses.c.id == response)
         return found[0] if found else None
 
     def find_many(self, ids: Iterable[ResponseId]) -> dict[ResponseId, RecordedResponse]:
-        """The known ones of these responses, withdrawn ones too."""
+        """Returns those of these responses that are stored, withdrawn ones too."""
         found: list[RecordedResponse] = []
         for chunk in chunked(list(dict.fromkeys(ids))):
             found += self._select(in_array(responses.c.id, chunk))
         return {recorded.response.id: recorded for recorded in found}
 
     def of_episode(self, episode: EpisodeId, *, withdrawn: bool = False) -> list[RecordedResponse]:
-        """The episode's responses in the order they were authored; withdrawn ones only on request."""
+        """Lists the episode's responses in the order authored; withdrawn ones only on request."""
         return self.of_episodes([episode], withdrawn=withdrawn).get(episode, [])
 
     def of_episodes(
         self, episodes: Iterable[EpisodeId], *, withdrawn: bool = False
     ) -> dict[EpisodeId, list[RecordedResponse]]:
-        """The responses of many episodes, each in the order they were authored."""
+        """Returns the responses of many episodes, each in the order authored."""
         found: dict[EpisodeId, list[RecordedResponse]] = {}
         for chunk in chunked(list(dict.fromkeys(episodes))):
             conditions: list[sa.ColumnElement[bool]] = [in_array(responses.c.episode, chunk)]
@@ -161,17 +161,17 @@ class Responses:
         return found
 
     def add(self, new: NewResponse, *, now: datetime) -> None:
-        """Keeps one new response."""
+        """Stores one new response."""
         self.add_many([new], now=now)
 
     def add_many(self, new: Sequence[NewResponse], *, now: datetime) -> None:
-        """Keeps new responses with their scores. Raises AlreadyStored when an id is known; nothing is kept then."""
+        """Stores new responses with their scores. Raises AlreadyStored if an id is known, and stores none."""
         at = to_milliseconds(now)
         _ADD(self._connection, [_row(n.response, n.content_hash, at) for n in new])
         _ADD_SCORES(self._connection, [row for n in new for row in _score_rows(n.response.id, n.scores)])
 
     def replace(self, new: NewResponse, *, expected_version: int, now: datetime) -> None:
-        """Keeps the next version of a known response. Raises ChangedMeanwhile if it is no longer version `was`."""
+        """Stores the next version of a response. Raises ChangedMeanwhile unless it is `expected_version`."""
         row = dict(zip(_COLUMNS, _row(new.response, new.content_hash, to_milliseconds(now)), strict=True))
         names = ", ".join(f"{name} = :{name}" for name in _COLUMNS if name != "id")
         changed = self._connection.execute(
@@ -184,7 +184,10 @@ class Responses:
         _ADD_SCORES(self._connection, _score_rows(new.response.id, new.scores))
 
     def withdraw(self, response: Response, *, by: str, reason: str, now: datetime) -> Response:
-        """The response as entered-in-error, one version on. Raises ChangedMeanwhile. Its scores stay readable."""
+        """Withdraws a response as entered-in-error, in a new version. Raises ChangedMeanwhile.
+
+        Its scores stay readable.
+        """
         changed = self._connection.execute(
             sa.update(responses)
             .where(responses.c.id == response.id, responses.c.version == response.version)
@@ -275,7 +278,7 @@ def _response(row: sa.Row[Any]) -> Response:
 
 
 def _authored_at(row: sa.Row[Any]) -> datetime | None:
-    # From the text: it keeps the offset and the microseconds that the sortable column has not.
+    # From the text: it has the offset and the microseconds that the sortable column lacks.
     return None if row.authored_at is None else datetime.fromisoformat(row.authored)
 
 
@@ -290,7 +293,7 @@ def _score(
     prorated: bool,
     unconfirmed: str,
 ) -> Score:
-    # Kept, because scores are few and read often: an import reads all of a person's for each new response.
+    # Cached: scores are few and read often; an import reads all of a person's for each new response.
     return Score(
         scale=ScaleId(scale),
         value=None if value is None else Fraction(value),

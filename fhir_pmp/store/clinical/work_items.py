@@ -1,4 +1,4 @@
-"""What a named role must decide; there is no other list for people."""
+"""Work items: the decisions that a role must take. There is no other list for people."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from fhir_pmp.store.tables.letters import IS_OPEN, work_items
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """One thing to decide: what, about whom, since when, and by which door it was closed."""
+    """A decision to take: what, about whom, since when, and how it was closed."""
 
     id: int
     kind: str
@@ -34,7 +34,7 @@ class WorkItem:
 
 
 class WorkItems:
-    """Work items; at most one open of a kind about one thing."""
+    """Work items; at most one is open of a kind about one subject."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
@@ -51,7 +51,7 @@ class WorkItems:
         episode: EpisodeId | None = None,
         details: Mapping[str, Any] | None = None,
     ) -> WorkItem:
-        """The open item of this kind about this thing: a new one, or the one that stands, unchanged."""
+        """Opens an item of this kind about this subject, or returns the one already open, unchanged."""
         query = sa.select(work_items).where(
             work_items.c.kind == kind, work_items.c.about == about, sa.text(IS_OPEN)
         )
@@ -74,19 +74,19 @@ class WorkItems:
         return _item(added.one())
 
     def get(self, item: int) -> WorkItem:
-        """The item. Raises NotStored."""
+        """Returns the item. Raises NotStored."""
         row = self._connection.execute(sa.select(work_items).where(work_items.c.id == item)).one_or_none()
         if row is None:
             raise NotStored("no such work item", field="work item")
         return _item(row)
 
     def find_open(self, kind: str, about: str) -> WorkItem | None:
-        """The open item of this kind about this thing."""
+        """Returns the open item of this kind about this subject."""
         found = self.list_open(kinds=[kind], about=about)
         return found[0] if found else None
 
     def find_last(self, kind: str, about: str) -> WorkItem | None:
-        """The newest item of this kind about this thing, open or closed."""
+        """Returns the newest item of this kind about this subject, open or closed."""
         query = sa.select(work_items).where(work_items.c.kind == kind, work_items.c.about == about)
         row = self._connection.execute(query.order_by(work_items.c.id.desc()).limit(1)).one_or_none()
         return None if row is None else _item(row)
@@ -100,7 +100,7 @@ class WorkItems:
         episode: EpisodeId | None = None,
         limit: int = 1000,
     ) -> list[WorkItem]:
-        """What is open, longest standing first."""
+        """Lists open items, oldest first."""
         asked = {
             "kind": None if kinds is None else list(kinds),
             "about": about,
@@ -112,7 +112,7 @@ class WorkItems:
         return [_item(row) for row in rows]
 
     def close(self, item: int, *, by: str, how: str, now: datetime) -> WorkItem:
-        """The item, closed. Raises NotStored, ChangedMeanwhile if it was closed before."""
+        """Closes and returns the item. Raises NotStored, or ChangedMeanwhile if it was closed before."""
         changed = self._connection.execute(
             sa.update(work_items)
             .where(work_items.c.id == item, work_items.c.closed_at.is_(None))
@@ -124,7 +124,7 @@ class WorkItems:
         return found
 
     def close_about(self, kind: str, about: str, *, by: str, how: str, now: datetime) -> bool:
-        """Closes the open item of this kind about this thing; whether there was one."""
+        """Closes the open item of this kind about this subject; True if there was one."""
         changed = self._connection.execute(
             sa.update(work_items)
             .where(work_items.c.kind == kind, work_items.c.about == about, work_items.c.closed_at.is_(None))
@@ -133,7 +133,7 @@ class WorkItems:
         return changed.rowcount > 0
 
     def repoint(self, from_person: PersonId, person: PersonId) -> None:
-        """What stands about a person stands about another from now on, as a person decided."""
+        """Moves the open items about a person to another, by a clinician's decision."""
         self._connection.execute(
             sa.update(work_items)
             .where(work_items.c.person == from_person, work_items.c.closed_at.is_(None))
@@ -143,7 +143,7 @@ class WorkItems:
 
 @cache
 def _open_items(given: frozenset[str]) -> sa.Select[Any]:
-    """What is open, narrowed by these columns: put together once, since every lane that is sent asks."""
+    """The query of open items by these columns; cached, because every lane that is sent asks it."""
     c = work_items.c
     query = sa.select(work_items).where(sa.text(IS_OPEN)).order_by(c.since, c.id)
     for name in sorted(given):

@@ -56,7 +56,7 @@ class DeliveryChecks:
     def list_renderings(
         self, destination: DestinationId, reference: str
     ) -> list[tuple[int, bytes, bytes | None]]:
-        """Lists the versions of a resource, newest first: number, published bytes, bytes sent to the destination."""
+        """Lists the versions of a resource, newest first: number, published bytes, sent bytes."""
         kind, _, id_ = reference.partition("/")
         query = sa.select(published.c.version, published.c.content, outbox.c.sent_hash, outbox.c.sent_bytes)
         query = query.select_from(

@@ -141,7 +141,7 @@ _REVERIFY = _update(DeliveryEvent.REVERIFY, Cause.WORKER).values(may_have_arrive
 
 
 class StateWriter:
-    """Applies transitions to deliveries. The caller locks the lane, checks its epoch and sets its due time."""
+    """Applies transitions. The caller locks the lane, checks its epoch and sets its due time."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection

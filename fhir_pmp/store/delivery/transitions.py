@@ -101,7 +101,7 @@ TRANSITIONS: tuple[Transition, ...] = (
 
 
 def states_before(event: DeliveryEvent, by: Cause) -> tuple[DeliveryState, ...]:
-    """The states in which this event changes a delivery, in the order of the table; none for one that begins it."""
+    """The states in which this event changes a delivery, in the order of the table."""
     return tuple(t.before for t in TRANSITIONS if t.event is event and by in t.by and t.before is not None)
 
 

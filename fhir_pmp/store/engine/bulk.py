@@ -62,7 +62,7 @@ class BulkUpdate:
         self._sql_by_style = {mark: _NAME.sub(mark, statement) for mark in ("?", "%s")}
 
     def __call__(self, connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Updates the rows, if any. Values are as stored (milliseconds), one for each placeholder, in their order."""
+        """Updates the rows, if any. Values are as stored, one for each placeholder, in their order."""
         if rows:
             mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
             connection.exec_driver_sql(self._sql_by_style[mark], list(rows))

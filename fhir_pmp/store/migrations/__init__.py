@@ -1,1 +1,1 @@
-"""The line of migrations; alembic runs env.py, versions/ holds one file a step."""
+"""The migrations: alembic runs env.py, and versions/ holds one file for each."""

@@ -1,4 +1,4 @@
-"""What alembic runs: the migrations, in the transaction it is given."""
+"""Runs the migrations for alembic, in the given transaction."""
 
 from alembic import context
 
@@ -9,7 +9,7 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     compare_type=True,
-    render_as_batch=True,  # SQLite alters a table by making it anew
+    render_as_batch=True,  # SQLite alters a table by copying it
     user_module_prefix="columns.",
     on_version_apply=lambda **_: reach("revision applied"),
 )

@@ -13,5 +13,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Makes the step."""
+    """Applies the migration."""
     ${upgrades if upgrades else "pass"}

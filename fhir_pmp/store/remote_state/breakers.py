@@ -53,7 +53,7 @@ class Breakers:
         return _breaker(self._connection.execute(_SELECT_BREAKER, {"to": destination}).one_or_none())
 
     def get_for_update(self, destination: DestinationId) -> Breaker:
-        """Returns the breaker and locks it until the transaction ends, so that failures are counted one by one."""
+        """Returns the breaker and locks it until the transaction ends, so that no failure is lost."""
         _ADD_CLOSED_BREAKER(self._connection, [(destination, "closed", 0)])
         return _breaker(self._connection.execute(_SELECT_BREAKER_FOR_UPDATE, {"to": destination}).one())
 

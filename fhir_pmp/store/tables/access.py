@@ -1,4 +1,4 @@
-"""Who may come in: accounts, sessions, clients; and the audit of what they saw and did."""
+"""Tables of accounts, sessions and API clients, and the audit."""
 
 import sqlalchemy as sa
 

@@ -1,4 +1,4 @@
-"""The outbox with its lanes, what a destination calls our resources, and how each destination is doing."""
+"""Tables of the outbox and its lanes, remote ids, remote versions, breakers and leases."""
 
 import sqlalchemy as sa
 
@@ -42,7 +42,7 @@ outbox = sa.Table(
         sqlite_where=sa.text(OPEN_STATES),
         postgresql_where=sa.text(OPEN_STATES),
     ),
-    # Few ever enter it: those whose last attempt may have arrived, whatever became of them since.
+    # Small: only deliveries whose last attempt may have arrived, in any state.
     sa.Index(
         "ix_outbox_may_have_arrived",
         "destination",
@@ -50,7 +50,7 @@ outbox = sa.Table(
         sqlite_where=sa.text(MAY_HAVE_ARRIVED),
         postgresql_where=sa.text(MAY_HAVE_ARRIVED),
     ),
-    # Rows enter these only when they leave the way of the pending ones.
+    # A row enters these indexes only when it is no longer pending.
     sa.Index(
         "ix_outbox_sent",
         "destination",
@@ -104,12 +104,10 @@ verifications = sa.Table(
     metadata,
     sa.Column("destination", sa.String(64), primary_key=True),
     sa.Column("at", UtcDateTime, nullable=False),
-    sa.Column(
-        "result", sa.Text, nullable=False
-    ),  # JSON: what the server was seen to honour, and the way of writing
+    sa.Column("result", sa.Text, nullable=False),  # JSON: the verified capabilities, and the write strategy
 )
 
-# What was found to stand there, where it is not simply the newest version acknowledged.
+# The version found at the destination, where it is not the newest acknowledged one.
 remote_versions = sa.Table(
     "remote_versions",
     metadata,

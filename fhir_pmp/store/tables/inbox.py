@@ -1,4 +1,4 @@
-"""What arrived, verbatim, and how it was first answered; and the proof of the id secret."""
+"""Tables of the inbox, of first replies, and the proof of the id secret."""
 
 import sqlalchemy as sa
 
@@ -17,12 +17,12 @@ inbox = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("received_at", UtcDateTime, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),  # received | done | refused
-    sa.Column("key", sa.Text),  # what the sender calls it, once that is understood
+    sa.Column("key", sa.Text),  # the sender's own key, once parsed
     sa.Column("reply_status", sa.Integer),
     sa.Column("reply_body", sa.LargeBinary),
     sa.UniqueConstraint("channel", "sender", "sha256"),
     sa.Index(None, "channel", "sender", "key"),
-    # What has not been understood yet is few, whatever has arrived in years.
+    # Few arrivals are unprocessed, however many were received over the years.
     sa.Index(
         "ix_inbox_received",
         "channel",

@@ -1,4 +1,4 @@
-"""Letters in their three states, the letters that are due, and what people must decide."""
+"""Tables of letters, of letters due, and of work items."""
 
 import sqlalchemy as sa
 
@@ -31,7 +31,7 @@ letters = sa.Table(
     sa.Column("signed_at", UtcDateTime),
     sa.Column(
         "reviewed_up_to", sa.BigInteger
-    ),  # published.last_updated: what came later is still to be looked at
+    ),  # published.last_updated: later versions are still to be reviewed
     sa.UniqueConstraint("episode", "kind", "number"),
 )
 

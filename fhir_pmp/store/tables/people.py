@@ -1,4 +1,4 @@
-"""People, their episodes with every move and lesson, and the referrals that brought them."""
+"""Tables of people, of episodes with their moves and lessons, and of referrals."""
 
 import sqlalchemy as sa
 
@@ -15,7 +15,9 @@ people = sa.Table(
     sa.Column("sex", sa.String(16), nullable=False),
     sa.Column("registered_by", sa.Text, nullable=False),
     sa.Column("registered_at", UtcDateTime, nullable=False),
-    sa.Column("same_as", sa.String(64), sa.ForeignKey("people.id")),  # decided by a person; never by us
+    sa.Column(
+        "same_as", sa.String(64), sa.ForeignKey("people.id")
+    ),  # decided by a person, never automatically
 )
 
 person_identifiers = sa.Table(
@@ -25,7 +27,7 @@ person_identifiers = sa.Table(
     sa.Column("position", sa.Integer, primary_key=True),
     sa.Column("system", sa.Text, nullable=False),
     sa.Column("value", sa.Text, nullable=False),
-    # Not unique: a doubtful referral stands as a record of its own beside the known person until it is decided.
+    # Not unique: a doubtful referral is a person record of its own until a clinician decides.
     sa.Index(None, "value", "system"),
 )
 

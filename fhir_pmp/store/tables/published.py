@@ -1,4 +1,4 @@
-"""Published versions, immutable, with their search keys; and the clock that orders them."""
+"""Tables of published versions with their search keys, and the publish clock."""
 
 import sqlalchemy as sa
 
@@ -36,8 +36,8 @@ published = sa.Table(
 selective_tokens = sa.Table(
     "selective_tokens",
     metadata,
-    # Only the tokens that few resources share (identifier, url): a search starts from these. The key is a number
-    # that follows from name and value, a tenth of their length; whether the row truly bears them its tokens say.
+    # Only the tokens that few resources share (identifier, url): a search starts from these. The key is a hash
+    # of name and value, a tenth of their length; the row's own tokens confirm the match.
     sa.Column("key", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
     sqlite_with_rowid=False,

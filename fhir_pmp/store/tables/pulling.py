@@ -1,4 +1,4 @@
-"""How far we have read at each EHR, what we have already taken from it, and when both sides were last compared."""
+"""Tables of pull cursors, of ingested versions, and of reconciliations."""
 
 import sqlalchemy as sa
 
@@ -11,12 +11,12 @@ pull_cursors = sa.Table(
     sa.Column("destination", sa.String(64), primary_key=True),
     sa.Column("type", sa.String(64), primary_key=True),
     sa.Column("watermark", UtcDateTime),  # the server's clock; absent: never read to the end
-    # A run under way, so that a killed one goes on at the page it had come to:
+    # A run under way, so that a killed run continues at its next page:
     sa.Column("page_url", sa.Text),
     sa.Column("window_from", UtcDateTime),
     sa.Column("newest_seen", UtcDateTime),
     sa.Column("server_date", UtcDateTime),
-    sa.Column("completed_at", UtcDateTime),  # our clock: when a run last came to its last page
+    sa.Column("completed_at", UtcDateTime),  # our clock: when a run last reached its last page
 )
 
 seen_versions = sa.Table(
@@ -36,7 +36,7 @@ reconciliations = sa.Table(
     metadata,
     sa.Column("destination", sa.String(64), primary_key=True),
     sa.Column("started_at", UtcDateTime, nullable=False),
-    sa.Column("completed_at", UtcDateTime),  # absent: under way, or it broke off
+    sa.Column("completed_at", UtcDateTime),  # absent: under way, or interrupted
     sa.Column(
         "counts", sa.Text, nullable=False
     ),  # JSON: how many were equal, missing, older, edited, unknown to us

@@ -1,4 +1,4 @@
-"""Published resources as they are read: current, by version, by search; always on somebody's behalf."""
+"""Reads published resources: current, by version, by search; always for a given reader."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class PublishedVersion:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a search and, while there is more, where it ended."""
+    """One page of a search and, if there are more, the key of its end."""
 
     versions: tuple[PublishedVersion, ...]
     next: PageKey | None
@@ -53,26 +53,26 @@ class Page:
 
 
 class PublishedVersions:
-    """Reads published resources. Nothing comes back that its reader may not see."""
+    """Reads published resources, filtered by what the reader may see."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
     def find(self, reader: Reader, type: str, id: str) -> PublishedVersion | None:
-        """The current version, if there is one and this reader may see it."""
+        """Returns the current version, if there is one and this reader may see it."""
         return self._first(_current_query(reader.scope), reader, type=type, id=id)
 
     def find_version(self, reader: Reader, type: str, id: str, version: int) -> PublishedVersion | None:
-        """One version, if there is one and this reader may see it."""
+        """Returns one version, if there is one and this reader may see it."""
         return self._first(_numbered_version_query(reader.scope), reader, type=type, id=id, version=version)
 
     def history(self, reader: Reader, type: str, id: str) -> list[PublishedVersion]:
-        """Every version, newest first."""
+        """Lists every version, newest first."""
         parameters = {**reader.parameters, "type": type, "id": id}
         return [_version(row) for row in self._connection.execute(_history_query(reader.scope), parameters)]
 
     def find_many(self, reader: Reader, references: Iterable[str]) -> dict[str, PublishedVersion]:
-        """The current versions of these `Type/id`, by reference."""
+        """Returns the current versions of these `Type/id`, by reference."""
         wanted = set(references)
         found: dict[str, PublishedVersion] = {}
         for chunk in chunked(sorted({reference.partition("/")[2] for reference in wanted})):
@@ -87,7 +87,7 @@ class PublishedVersions:
     def of_person(
         self, reader: Reader, person: PersonId, types: Sequence[str] | None = None
     ) -> list[PublishedVersion]:
-        """Everything current about a person, in the order it was published."""
+        """Lists the current resources about a person, in the order published."""
         query = sa.select(published).where(
             published.c.person == person, published.c.superseded_at.is_(None), visible_to(reader.scope)
         )
@@ -99,11 +99,10 @@ class PublishedVersions:
         ]
 
     def search(self, reader: Reader, search: Search) -> Page:
-        """One page. All pages together hold each match of one moment exactly once, whatever is published meanwhile.
+        """Returns one page. All pages together hold each match at one time exactly once.
 
-        The first page fixes the moment: the publish clock. A row belongs to the listing when it was current then,
-        also if a newer version came since; the newer version is a later `_lastUpdated` and found by the next poll.
-        Consent is judged anew on every page.
+        The first page fixes the time: the publish clock. A row is listed if it was current then, even if a newer version
+        was published since; the next poll by `_lastUpdated` finds that one. Consent is checked again for every page.
         """
         snapshot = search.after.snapshot if search.after else self.clock()
         query = self._matching(reader, search, snapshot)
@@ -121,7 +120,7 @@ class PublishedVersions:
         return Page(versions, _page_end(search, snapshot, rows[search.count - 1]) if more else None, snapshot)
 
     def count(self, reader: Reader, search: Search) -> int:
-        """How many match now, or at the moment of the page key."""
+        """Counts the matches now, or at the time of the page key."""
         snapshot = search.after.snapshot if search.after else self.clock()
         matching = self._matching(reader, search, snapshot).with_only_columns(published.c.seq).subquery()
         return self._connection.execute(
@@ -129,13 +128,13 @@ class PublishedVersions:
         ).scalar_one()
 
     def counts_by_type(self) -> dict[str, int]:
-        """How many current resources of each type there are."""
+        """Counts the current resources of each type."""
         query = sa.select(published.c.type, sa.func.count()).where(published.c.superseded_at.is_(None))
         rows = self._connection.execute(query.group_by(published.c.type))
         return {type: count for type, count in rows}  # noqa: C416 - rows are not tuples to mypy
 
     def clock(self) -> int:
-        """The newest `lastUpdated` that is committed, milliseconds since 1970 UTC. Nothing older can appear."""
+        """The newest committed `lastUpdated`, milliseconds since 1970 UTC. No older row can appear later."""
         last: int = self._connection.execute(sa.select(publish_clock.c.last_updated)).scalar_one()
         return last
 
@@ -148,8 +147,8 @@ class PublishedVersions:
         type_column: sa.ColumnElement[Any] = published.c.type
         conditions: list[sa.ColumnElement[bool]] = []
         if selective or search.ids or search.person is not None:
-            # An expression is in no index: with the bare column SQLite, which has no statistics, walks the whole type
-            # in the order asked for, rather than sorting the few rows of one person.
+            # An expression uses no index: with the bare column SQLite, which has no statistics, would walk the whole type
+            # in the requested order instead of sorting the few rows of one person.
             type_column = published.c.type + ""
         conditions += [published.c.seq.in_(_seqs_with_token(token)) for token in selective]
         conditions += [has_token(token) for token in search.tokens]
@@ -201,7 +200,7 @@ def _compare_spans(
 
 
 def _compare_moment(span: SpanFilter, moment: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
-    """The same for a resource's single moment, spelt so that an index on it serves."""
+    """The same for a single time of a resource, spelt so that its index is used."""
     low, high = to_milliseconds(span.first), to_milliseconds(span.after)
     match span.prefix:
         case Prefix.EQ:
@@ -219,7 +218,7 @@ def _compare_moment(span: SpanFilter, moment: sa.ColumnElement[Any]) -> sa.Colum
 
 
 def _sort_column(sort: SortKey) -> sa.ColumnElement[Any]:
-    # A resource without a clinical date stands before all that have one.
+    # A resource without a clinical date sorts before all others.
     return (
         published.c.last_updated
         if sort is SortKey.LAST_UPDATED

@@ -1,4 +1,4 @@
-"""Who reads, and which published rows that one may see: decided in SQL, never after."""
+"""Readers, and the SQL conditions for the published rows that each may see."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,16 +12,16 @@ from fhir_pmp.store.tables.published import published
 
 
 class ReadScope(StrEnum):
-    """How far a reader's eyes reach."""
+    """The kinds of readers, by what they may see."""
 
     SHARED = "shared"  # an EHR: the referral side, definitions, and records while their episode is shared
     OWN = "own"  # a practice: what it owns, and definitions
-    EVERYTHING = "everything"  # the house itself and its clinicians
+    EVERYTHING = "everything"  # the program itself and its clinicians
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """On whose behalf something is read. Every read of published resources requires one."""
+    """The reader for whom resources are read. Every read requires one."""
 
     scope: ReadScope
     client: ClientId | None = None
@@ -38,12 +38,12 @@ class Reader:
 
     @classmethod
     def internal(cls) -> "Reader":
-        """A clinician, or the house working for itself."""
+        """A clinician, or the program itself."""
         return cls(ReadScope.EVERYTHING)
 
     @property
     def parameters(self) -> dict[str, str | None]:
-        """What a statement with `visible_to` is executed with."""
+        """The parameters of a statement with `visible_to`."""
         return {_CLIENT_PARAMETER: self.client}
 
 
@@ -51,9 +51,9 @@ _CLIENT_PARAMETER = "reading_client"
 
 
 def visible_to(scope: ReadScope) -> sa.ColumnElement[bool]:
-    """The condition on `published` for the rows that may be seen so far, by the consent of this moment.
+    """The condition on `published` for the rows visible in a scope, by the present consent.
 
-    It is the same for every reader of a kind, so that statements can be kept; `Reader.bound` says who reads.
+    It is the same for every reader of a scope, so that statements are cached; `Reader.parameters` adds the reader.
     """
     if scope is ReadScope.EVERYTHING:
         return sa.true()
@@ -63,8 +63,8 @@ def visible_to(scope: ReadScope) -> sa.ColumnElement[bool]:
     record = sa.and_(published.c.sharing == Sharing.RECORD.value, is_shared())
     if scope is ReadScope.SHARED:
         return sa.or_(definition, referral, record)
-    # The Patient belongs to nobody alone: two practices may have referred the same person. Of its earlier versions each
-    # sees its own, for they hold what one practice wrote before there was another.
+    # A Patient has no single owner: two practices may have referred the same person. Each sees only its own earlier
+    # versions, because those hold what one practice wrote before the other referred.
     referred = sa.exists().where(
         published.c.type == "Patient",
         published.c.superseded_at.is_(None),
@@ -76,7 +76,7 @@ def visible_to(scope: ReadScope) -> sa.ColumnElement[bool]:
 
 
 def is_shared() -> sa.ColumnElement[bool]:
-    """Whether the consent to share stands for the row's episode; for a row without one, for any of the person's."""
+    """The condition that the row's episode is shared; for a row without one, any episode of the person."""
     return sa.exists().where(
         episodes.c.person == published.c.person,
         sa.or_(published.c.episode.is_(None), episodes.c.id == published.c.episode),

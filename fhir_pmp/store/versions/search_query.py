@@ -1,4 +1,4 @@
-"""What a search of published resources may ask, as values."""
+"""A search of published resources and its filters, as values."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +29,7 @@ class SortKey(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SpanFilter:
-    """A date parameter: the span of time its value names, first moment included, last excluded."""
+    """A date parameter: the time span of its value, start included, end excluded."""
 
     prefix: Prefix
     first: datetime
@@ -46,7 +46,7 @@ class TokenChoice:
 
 @dataclass(frozen=True, slots=True)
 class TokenFilter:
-    """A token parameter: the resource bears any of these choices under this name."""
+    """A token parameter: the resource has any of these values under this name."""
 
     name: str
     choices: tuple[TokenChoice, ...]
@@ -54,7 +54,7 @@ class TokenFilter:
 
 @dataclass(frozen=True, slots=True)
 class PageKey:
-    """Where a page ended, and the moment the whole listing is of. It is all a next link needs to carry."""
+    """The end of a page and the time of the whole listing: all that a next link needs."""
 
     snapshot: int  # publish clock, milliseconds: the listing is of what was current then
     sorted_by: int  # milliseconds

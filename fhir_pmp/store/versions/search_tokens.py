@@ -1,4 +1,4 @@
-"""How a version's search tokens lie in one text, and how a search finds them there."""
+"""Stores the search tokens of a version as one text, and builds conditions on it."""
 
 from collections.abc import Collection
 from hashlib import blake2b
@@ -12,10 +12,10 @@ from fhir_pmp.store.tables.published import published
 from fhir_pmp.store.versions.search_query import TokenFilter
 
 SELECTIVE = frozenset({"identifier", "url"})
-"""Parameters whose values few resources share: kept in a table of their own too, and a search starts from it.
+"""Parameters whose values few resources share: also stored in a table, from which a search starts.
 
-All others (code, category, status, ...) are read in the rows that patient, type and time have already chosen: a row
-per token would be half of all rows we write, and no search would be faster for it.
+All others (code, category, status, ...) filter rows already selected by patient, type and time. A table row per token
+would be half of all rows written, and would make no search faster.
 """
 
 _END = "\x1e"
@@ -23,7 +23,7 @@ _PART = "\x1f"
 
 
 def tokens_text(tokens: Collection[tuple[str, str, str]]) -> str:
-    """The tokens (name, system, value) as one text. One that holds our separators would forge others: left out."""
+    """The tokens (name, system, value) as one text. A token that contains a separator is left out."""
     text = _END + "".join([f"{name}{_PART}{value}{_PART}{system}{_END}" for name, system, value in tokens])
     if text.count(_PART) == 2 * len(tokens) and text.count(_END) == 1 + len(tokens):
         return text
@@ -33,7 +33,7 @@ def tokens_text(tokens: Collection[tuple[str, str, str]]) -> str:
 
 
 def selective_key(name: str, value: str) -> int:
-    """The number under which a selective token is looked up: 64 bits, signed as databases have them."""
+    """The key of a selective token: a signed 64-bit number."""
     return int.from_bytes(
         blake2b(f"{name}{_PART}{value}".encode(), digest_size=8).digest(), "big", signed=True
     )
@@ -50,7 +50,7 @@ def selective_keys(text: str) -> list[int]:
 
 
 def has_token(token: TokenFilter) -> sa.ColumnElement[bool]:
-    """The condition on `published` that a row bears one of the filter's choices."""
+    """The condition on `published` that a row has one of the filter's tokens."""
     return sa.or_(
         *(
             _TextPosition(published.c.tokens, _token_text(token.name, choice.system, choice.value)) > 0
@@ -65,7 +65,7 @@ def _token_text(name: str, system: str | None, value: str) -> str:
 
 
 class _TextPosition(GenericFunction[int]):
-    """Where a text begins in another, from 1; 0 if it does not. LIKE would be blind to case in SQLite."""
+    """The position of a text in another, from 1; 0 if absent. LIKE would ignore case in SQLite."""
 
     type = sa.Integer()
     inherit_cache = True

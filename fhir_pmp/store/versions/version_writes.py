@@ -1,4 +1,4 @@
-"""The store's publishing side, called by publishing alone: the clock, what is current, and new versions."""
+"""Writes published versions: the publish clock, current versions, new versions."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -38,7 +38,7 @@ _SUPERSEDE = sa.text("UPDATE published SET superseded_at = :at WHERE seq = :seq"
 
 
 class CurrentVersion(NamedTuple):
-    """The current version of a resource, as far as publishing must know it."""
+    """The current version of a resource, as far as publishing needs it."""
 
     seq: int
     version: int
@@ -69,7 +69,7 @@ class NewVersion(NamedTuple):
 
 
 class VersionWrites:
-    """One transaction's hold on the publish clock. Requires a transaction of `Store.begin`."""
+    """Writes versions in one transaction of `Store.begin`; called by `publishing` only."""
 
     def __init__(self, connection: sa.Connection, *, may_publish: bool) -> None:
         self._connection = connection
@@ -78,9 +78,9 @@ class VersionWrites:
         self._next_seq = 0
 
     def assign_last_updated(self, now: datetime) -> int:
-        """This transaction's one `lastUpdated`, milliseconds: now, or just after the last one if that is later.
+        """Returns the `lastUpdated` of this transaction, milliseconds: now, or just after the last one.
 
-        Raises RuntimeError where the publishing lock is not held: rows would commit out of order.
+        Raises RuntimeError without the publishing lock: rows would commit out of order.
         """
         if not self._may_publish:
             raise RuntimeError("publishing needs a transaction of Store.begin")
@@ -93,13 +93,13 @@ class VersionWrites:
         return self._last_updated
 
     def next_seq(self) -> int:
-        """The next row number; ask for the stamp first."""
+        """Returns the next row number; call `assign_last_updated` first."""
         seq = self._next_seq
         self._next_seq += 1
         return seq
 
     def find_current(self, resources: Iterable[tuple[str, str]]) -> dict[tuple[str, str], CurrentVersion]:
-        """The current version of each of these (type, id) that has one."""
+        """Returns the current version of each of these (type, id) that has one."""
         wanted = set(resources)
         found: dict[tuple[str, str], CurrentVersion] = {}
         columns = published.c
@@ -126,7 +126,7 @@ class VersionWrites:
         selective: Iterable[tuple[int, int]],
         superseded: Sequence[int],
     ) -> None:
-        """Keeps new versions with their selective keys (key, seq) and ends the ones before them."""
+        """Stores new versions with their selective keys (key, seq) and marks the former as superseded."""
         if not versions:
             return
         last_updated = versions[0].last_updated
@@ -139,17 +139,17 @@ class VersionWrites:
         )
 
     def find_shared_episodes(self, ids: Iterable[EpisodeId]) -> set[EpisodeId]:
-        """Those of these episodes whose records may leave the house: consent given and nobody in doubt."""
+        """Returns the episodes whose records may be sent: with consent and without doubt about the person."""
         return {EpisodeId(id) for id in self._select_shared(episodes.c.id, episodes.c.id, list(set(ids)))}
 
     def find_sharing_people(self, ids: Iterable[PersonId]) -> set[PersonId]:
-        """Those of these people who share at least one episode."""
+        """Returns the people who share at least one episode."""
         return {
             PersonId(id) for id in self._select_shared(episodes.c.person, episodes.c.person, list(set(ids)))
         }
 
     def list_shared_records(self, episode: EpisodeId, person: PersonId) -> list[NewVersion]:
-        """The current record side of an episode that is shared now, and of its person apart from episodes."""
+        """Lists the current records of an episode shared now, and those of its person without an episode."""
         own = sa.or_(
             published.c.episode == episode,
             sa.and_(published.c.episode.is_(None), published.c.person == person),
@@ -159,7 +159,7 @@ class VersionWrites:
         )
 
     def list_documents(self, person: PersonId) -> list[NewVersion]:
-        """The current document Bundles about a person, shared or not."""
+        """Lists the current document Bundles about a person, shared or not."""
         return self._rows(published.c.person == person, published.c.type == "Bundle")
 
     def _rows(self, *conditions: sa.ColumnElement[bool]) -> list[NewVersion]:

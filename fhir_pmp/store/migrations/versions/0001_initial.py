@@ -649,7 +649,7 @@ _GUARDS = (
     ("letters", f"UPDATE OF {_SIGNED}", "OLD.signed_at IS NOT NULL", "signed letters are never changed"),
     ("letters", "DELETE", "OLD.signed_at IS NOT NULL", "signed letters are never removed"),
 )
-"""What the database itself refuses, whoever asks: the table, the statement, when, and what it says."""
+"""The changes that triggers refuse: table, statement, condition and message."""
 
 
 def _forbid(table: str, statement: str, when: str | None, message: str) -> None:

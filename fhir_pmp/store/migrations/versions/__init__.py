@@ -1,1 +1,1 @@
-"""One file a step, each naming the one before it."""
+"""One file for each migration, which names the one before it."""
