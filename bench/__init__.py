@@ -1,1 +1,1 @@
-"""Side-by-side measurements: each line a ratio of two ways to do the same, taken in one run."""
+"""Benchmarks: each line is the ratio of two ways to do the same, measured in one run."""

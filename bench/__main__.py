@@ -1,4 +1,4 @@
-"""`make bench`: each line a ratio of two ways to do the same, measured in turns in one run."""
+"""Runs `make bench`: each line is the ratio of two ways to do the same, measured alternately."""
 
 import argparse
 import json
@@ -21,7 +21,7 @@ BENCHES: dict[str, Callable[[argparse.Namespace], Iterable[ReportLine]]] = {
 
 
 def main() -> int:
-    """Measures what was asked for; 1 where a target was missed."""
+    """Runs the selected benchmarks; returns exit status 1 where a target was missed."""
     asked = _arguments()
     start_logging("warning")
     lines = [line for name in asked.benches or BENCHES for line in BENCHES[name](asked)]
@@ -35,17 +35,22 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     named = ", ".join(BENCHES)
-    parser.add_argument("benches", nargs="*", metavar="BENCH", help=f"which of {named}; all if none is named")
+    parser.add_argument("benches", nargs="*", metavar="BENCH", help=f"any of {named}; by default all")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
-    parser.add_argument("--rounds", type=int, help="how often each side has its turn")
-    parser.add_argument("--responses", type=int, default=100_000, help="of `import`; 100,000 if not given")
-    parser.add_argument("--people", type=int, default=200, help="of `push`; 200 if not given")
+    parser.add_argument("--rounds", type=int, help="number of measurements of each side")
     parser.add_argument(
-        "--with-forty", type=int, default=1_000, help="people of `deliver`, 40 responses each; 1,000"
+        "--responses", type=int, default=100_000, help="responses in `import`; by default 100,000"
+    )
+    parser.add_argument("--people", type=int, default=200, help="people in `push`; by default 200")
+    parser.add_argument(
+        "--with-forty",
+        type=int,
+        default=1_000,
+        help="people in `deliver`, with 40 responses each; by default 1,000",
     )
     asked = parser.parse_args()
     if not BENCHES.keys() >= set(asked.benches):
-        parser.error(f"there are: {named}")
+        parser.error(f"BENCH must be one of {named}")
     return asked
 
 

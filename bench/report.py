@@ -1,4 +1,4 @@
-"""What was measured, as a table and as JSON."""
+"""Prints the measured ratios as a table or as JSON."""
 
 import os
 import platform
@@ -14,31 +14,31 @@ from bench.measurement import Spread
 
 @dataclass(frozen=True, slots=True)
 class ReportLine:
-    """One ratio, what it must reach, and what stood behind it."""
+    """One measured ratio with its target and the values of both sides."""
 
     bench: str
     what: str
     ratio: Spread
-    target: float | None = None  # at least this; None: shown beside a line that has one
+    target: float | None = None  # the least median allowed; None: no target of its own
     at_most: float | None = None
-    sides: dict[str, str] = field(default_factory=dict)  # what each side took, in words
+    sides: dict[str, str] = field(default_factory=dict)  # the value of each side, as text
 
     @property
     def is_reached(self) -> bool | None:
-        """Whether the median reaches the target; None where there is none."""
+        """Whether the median reaches the target; None without a target."""
         if self.target is not None:
             return self.ratio.median >= self.target
         return None if self.at_most is None else self.ratio.median <= self.at_most
 
     @property
     def target_text(self) -> str:
-        """The target in words."""
+        """The target as text."""
         if self.target is not None:
             return f"≥ {self.target:g}"
         return "" if self.at_most is None else f"≤ {self.at_most:g}"
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
+        """Returns the line for `--json`."""
         return {
             "bench": self.bench,
             "what": self.what,
@@ -50,7 +50,7 @@ class ReportLine:
 
 
 def machine() -> dict[str, Any]:
-    """What it was measured on."""
+    """Returns the facts of the machine that measured."""
     return {
         "processors": os.cpu_count(),
         "machine": platform.machine(),
@@ -60,24 +60,24 @@ def machine() -> dict[str, Any]:
 
 
 def print_table(lines: Sequence[ReportLine]) -> None:
-    """The lines as a table for people."""
+    """Prints the lines as a table."""
     on = machine()
     title = f"{on['processors']} processors, Python {on['python']}, load {on['load'][0]}"
     table = Table(title=title, title_justify="left")
-    for name in ("bench", "what", "ratio", "least to most", "target", "", "behind it"):
-        table.add_column(name, justify="right" if name in ("ratio", "least to most", "target") else "left")
+    for name in ("bench", "what", "ratio", "min to max", "target", "", "values"):
+        table.add_column(name, justify="right" if name in ("ratio", "min to max", "target") else "left")
     for line in lines:
         r = line.ratio
-        verdict = {True: "reached", False: "MISSED", None: ""}[line.is_reached]
-        behind = ", ".join(f"{name} {value}" for name, value in line.sides.items())
+        result = {True: "reached", False: "MISSED", None: ""}[line.is_reached]
+        values = ", ".join(f"{name} {value}" for name, value in line.sides.items())
         table.add_row(
             line.bench,
             line.what,
             _short(r.median),
             f"{_short(r.least)} to {_short(r.most)}",
             line.target_text,
-            verdict,
-            behind,
+            result,
+            values,
         )
     Console(width=None if Console().is_terminal else 160).print(table)
 

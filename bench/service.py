@@ -1,4 +1,4 @@
-"""The house as a bench opens it: the shipped mappings, and one destination to queue for."""
+"""Opens clinic, store and publisher for benchmarks, with the shipped mappings and one destination."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,18 +16,18 @@ MAPPINGS = Path(__file__).parent.parent / "mappings"
 DESTINATION = DestinationId("hapi")
 ZONE = ZoneInfo("Australia/Sydney")
 SEED = 20230804
-"""The demo's people."""
+"""The seed of the demo's people."""
 TODAY = date(2026, 11, 1)
-"""The day of their export: always the same, so that a later run measures the same people."""
+"""The day of the export: fixed, so that every run measures the same people."""
 
 
 def clock() -> datetime:
-    """Now, as the commands ask it."""
+    """Returns the current time, aware, in UTC."""
     return datetime.now(UTC)
 
 
 def load_bench_clinic(name: str = "bench") -> ClinicalContext:
-    """A clinic of the shipped mappings. Another name gives other ids and canonicals for everything."""
+    """Loads a clinic from the shipped mappings. Another `name` gives other ids and canonical URLs."""
     return load_clinic(
         MAPPINGS,
         wording=None,
@@ -38,7 +38,7 @@ def load_bench_clinic(name: str = "bench") -> ClinicalContext:
 
 
 def open_store(database: Path, clinic: ClinicalContext) -> tuple[Store, Publisher]:
-    """A migrated SQLite database in which the definitions are published."""
+    """Creates a SQLite database, migrates it and publishes the definitions."""
     url = f"sqlite:///{database}"
     migrate(url)
     store = Store(url)

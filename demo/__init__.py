@@ -1,1 +1,1 @@
-"""The demonstration: synthetic people, and a driver that hands them in through the service's own doors."""
+"""The demonstration: synthetic people, sent through the service's public interfaces to an EHR."""

@@ -1,4 +1,4 @@
-"""`make demo`: 200 synthetic people go all the way, from the GP's referral to a real EHR and a signed letter."""
+"""Runs `make demo`: 200 synthetic people, from the GP's referral to an EHR and a signed letter."""
 
 import argparse
 import signal
@@ -21,13 +21,13 @@ from tests.hapi.server import HapiDidNotStart
 
 PEOPLE = 200
 PEOPLE_AT_EXTERNAL_EHR = 5
-"""Somebody else's server is not ours to fill."""
+"""Few, so that the demo does not fill the server of another organisation."""
 END_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-STUB_INSTEAD = 'Without it: make demo ARGS="--ehr stub" uses the small FHIR server of our tests, and says so.'
+STUB_INSTEAD = 'Without it: make demo ARGS="--ehr stub" uses the small FHIR server of the tests instead.'
 
 
 def main() -> int:
-    """Runs the demo; its exit status is 1 where something is missing or is not as it should be."""
+    """Runs the demo; returns exit status 1 where a dependency is missing or a check fails."""
     arguments = _arguments()
     for ending in END_SIGNALS:
         signal.signal(ending, _end_once)
@@ -61,7 +61,7 @@ def _run(stack: ExitStack, run_folder: RunFolder, ehr: Ehr, people: int | None, 
 
 
 def _end_once(number: int, frame: FrameType | None) -> None:
-    """The first Ctrl-C ends everything in an orderly way; a second one does not leave half of it running."""
+    """Ends the demo in order at the first signal and ignores further ones, so that no process is left running."""
     for ending in END_SIGNALS:
         signal.signal(ending, signal.SIG_IGN)
     raise KeyboardInterrupt
@@ -70,21 +70,27 @@ def _end_once(number: int, frame: FrameType | None) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument(
-        "--once", action="store_true", help="end when everything is delivered, instead of serving on"
+        "--once",
+        action="store_true",
+        help="end when everything is delivered, instead of serving until Ctrl-C",
     )
     parser.add_argument(
-        "--ehr", default="hapi", help="hapi (built and started here), stub, or the address of a server"
+        "--ehr", default="hapi", help="hapi (built and started here), stub, or the URL of a FHIR server"
     )
     parser.add_argument(
-        "--people", type=_people, help=f"how many; {PEOPLE}, or {PEOPLE_AT_EXTERNAL_EHR} for another server"
+        "--people",
+        type=_people,
+        help=f"number of people; by default {PEOPLE}, or {PEOPLE_AT_EXTERNAL_EHR} for an external server",
     )
-    parser.add_argument("--folder", type=Path, default=DATA, help="where everything is kept; demo/data")
+    parser.add_argument(
+        "--folder", type=Path, default=DATA, help="folder for all files; by default demo/data"
+    )
     return parser.parse_args()
 
 
 def _people(text: str) -> int:
     if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError("takes a number from 1")
+        raise argparse.ArgumentTypeError("must be a whole number of at least 1")
     return int(text)
 
 

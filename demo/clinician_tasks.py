@@ -1,4 +1,4 @@
-"""A clinician's day in the demo: decides on the referrals, and sees to the safety flags."""
+"""Plays the demo's clinician: decides on referrals and acknowledges safety flags."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ DECLINE_REASON = "Not suited to an online programme at present: needs to be seen
 
 @dataclass(frozen=True)
 class Decisions:
-    """Who is not simply accepted; nobody, where few are referred."""
+    """The people whose referral is not accepted; none where few are referred."""
 
     declined: Person | None = None
     cancelled: Person | None = None  # by the GP
@@ -27,7 +27,7 @@ class Decisions:
 
     @classmethod
     def choose(cls, referred: list[Person]) -> "Decisions":
-        """Of people who came lately, as they have the least to tell."""
+        """Chooses people who were referred lately, because they have the fewest responses."""
         if len(referred) < MIN_REFERRALS_TO_DECLINE_SOME:
             return cls()
         return cls(*sorted(referred, key=lambda person: person.ended_how is not None)[:3])
@@ -40,14 +40,14 @@ def decide_referrals(
     practices: PracticeSystems,
     progress: ProgressCounter,
 ) -> frozenset[str]:
-    """Decides what has not been decided yet, by an earlier run or by this one; the record ids of those accepted."""
+    """Decides every referral that is still undecided; returns the record ids of all accepted people."""
     to_decide = [person for person in people if person.record_id in referred]
     decisions = Decisions.choose(to_decide)
     undecided = [one for one in to_decide if _status(one, referred, practices) in UNDECIDED_STATUSES]
-    progress.at(len(to_decide) - len(undecided))
+    progress.set_done(len(to_decide) - len(undecided))
     if decisions.cancelled in undecided:
         practices.for_person(decisions.cancelled).cancel(referred[decisions.cancelled.record_id].task)
-        progress.one()
+        progress.advance()
     left = {
         referred[one.record_id].number: one
         for one in undecided
@@ -56,7 +56,7 @@ def decide_referrals(
     while left:
         decided = _decide_on_the_worklist(pages, left, decisions.declined, progress)
         if not decided:
-            raise PageRefused(f"{len(left)} referrals that wait do not stand on the worklist")
+            raise PageRefused(f"{len(left)} undecided referrals are missing from the worklist")
     statuses = {one.record_id: _status(one, referred, practices) for one in to_decide}
     return frozenset(
         record for record, now in statuses.items() if now not in UNDECIDED_STATUSES | REJECTED_STATUSES
@@ -64,14 +64,14 @@ def decide_referrals(
 
 
 def acknowledge_flags(pages: PageClient) -> int:
-    """Sees to every open flag, as far as the worklist goes and until it shows none; how many there were."""
+    """Acknowledges flags until the worklist shows none; returns how many."""
     done: set[str] = set()
     while True:
         waiting = [link.href for link in pages.links("/worklist", r"/flags/[^/]+")]
         if not waiting:
             return len(done)
         if done.issuperset(waiting):
-            raise PageRefused("a flag stays on the worklist although it was acknowledged")
+            raise PageRefused("an acknowledged flag is still on the worklist")
         for flag in waiting:
             pages.submit(flag, r"/flags/[^/]+/acknowledge", {"action": FLAG_ACTION})
             done.add(flag)
@@ -80,7 +80,7 @@ def acknowledge_flags(pages: PageClient) -> int:
 def _decide_on_the_worklist(
     pages: PageClient, left: dict[str, Person], declined: Person | None, progress: ProgressCounter
 ) -> int:
-    """Takes what the worklist shows of those left; how many. It shows no more than fifty at once."""
+    """Decides the referrals that the worklist shows, at most fifty at once; returns how many."""
     before = len(left)
     for link in pages.links("/worklist", r"/referrals/[^/]+"):
         number = next((word for word in link.line.split() if word in left), None)
@@ -91,7 +91,7 @@ def _decide_on_the_worklist(
             sign_draft(pages, letter, {"stop_reason": DECLINE_REASON})
         else:
             pages.submit(link.href, r"/episodes/[^/]+/accept")
-        progress.one()
+        progress.advance()
     return before - len(left)
 
 

@@ -1,4 +1,4 @@
-"""Watches what is due go out, and counts what the EHR holds against it."""
+"""Waits until all deliveries are sent, and counts the resources that the EHR holds."""
 
 import time
 from collections.abc import Iterator
@@ -10,20 +10,20 @@ from demo.service import Counts, DemoService
 
 EVERY_SECONDS = 1.0
 STUCK_AFTER_SECONDS = 240
-"""Without one delivery getting through: what a killed sync had taken is free again after three minutes."""
+"""Without any progress. Leases of a killed sync process expire after three minutes."""
 QUIET_SECONDS = 3.0
-"""Sync looks every two seconds: what it makes meanwhile, such as receipts, is due as well."""
+"""How long nothing new must fall due: the sync process runs every two seconds and creates receipts."""
 
 
 def wait_until_delivered(counts: Iterator[Counts], what: str) -> None:
-    """Waits until nothing is due, and nothing new falls due; gives up when nothing gets through for a while."""
+    """Waits until nothing is due and nothing new falls due; gives up after a time without progress."""
     most = left = count_unsent(next(counts))
     moved_at = time.monotonic()
     with counted_step(what, most) as progress:
         for now in counts:
             before, left = left, count_unsent(now)
             most = max(most, left)
-            progress.at(most - left, most)
+            progress.set_done(most - left, most)
             if left != before:
                 moved_at = time.monotonic()
             waited = time.monotonic() - moved_at
@@ -32,13 +32,13 @@ def wait_until_delivered(counts: Iterator[Counts], what: str) -> None:
 
 
 def count_unsent(counts: Counts) -> int:
-    """How many deliveries are on their way or will be."""
+    """Returns the number of deliveries that are pending or in flight."""
     states = counts["deliveries"]
     return states.get("pending", 0) + states.get("in_flight", 0)
 
 
-def read_back(service: DemoService, ehr: Ehr, result: DemoResult, sent_before: int) -> None:
-    """Fills in what was sent, by our books, and what is there, by the EHR's."""
+def count_at_ehr(service: DemoService, ehr: Ehr, result: DemoResult, sent_before: int) -> None:
+    """Fills in the number of resources sent, from our database, and held, from the EHR."""
     counts = service.counts()
     result.deliveries, result.sent = counts["deliveries"], counts["resources_sent"]
     result.newly_sent = result.deliveries.get("sent", 0) - sent_before

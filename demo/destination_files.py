@@ -1,4 +1,4 @@
-"""The destination files of the two EHRs that have none among those shipped: the stub, and somebody else's server."""
+"""Writes a destination file for an EHR without a shipped one: the stub or an external server."""
 
 import shutil
 from pathlib import Path
@@ -9,7 +9,7 @@ MAPPINGS = Path(__file__).parents[1] / "mappings"
 
 
 def write_demo_mappings(ehr: Ehr, folder: Path) -> Path:
-    """A copy of the mappings in `folder` that knows this EHR as a bare FHIR store under its own name."""
+    """Copies the mappings into `folder` and adds a destination file for this EHR; returns the copy."""
     copy = folder / "mappings"
     shutil.copytree(MAPPINGS, copy, dirs_exist_ok=True)
     lines = [f"id: {ehr.destination}", f'title: "{ehr.name}"', "patients: ours", "entries_per_bundle: 200"]

@@ -1,4 +1,4 @@
-"""The EHR at the other end: a real HAPI FHIR that we start, the stub of our tests, or somebody else's server."""
+"""Opens the EHR of the demo: a HAPI FHIR started here, the stub of the tests, or an external server."""
 
 import json
 import urllib.error
@@ -19,21 +19,21 @@ IDS_AT_ONCE = 50
 
 
 class NoFhirServer(Exception):
-    """What stands at the address given does not answer as a FHIR server does."""
+    """The address given does not answer as a FHIR server."""
 
 
 @dataclass(frozen=True)
 class Ehr:
-    """A FHIR server, named in every line that counts."""
+    """A FHIR server, with the name that the report shows."""
 
     name: str
     base: str
-    destination: str  # what fhir_pmp calls it
+    destination: str  # its id in fhir_pmp
     is_external: bool = False
     accepts_our_ids: bool = True
 
     def count(self, kind: str, ids: Collection[str]) -> int:
-        """How many resources of a type it says it holds, asked anew; elsewhere, how many of those with our ids."""
+        """Asks the server how many resources of a type it holds; at an external server only those with our ids."""
         if not self.is_external:
             return self._total(kind, "")
         listed = sorted(ids)
@@ -47,10 +47,10 @@ class Ehr:
 
 @contextmanager
 def open_ehr(asked: str, run_folder: RunFolder) -> Iterator[Ehr]:
-    """The EHR for as long as the block runs. Raises PartMissing where Java or Maven is not there, NoFhirServer."""
+    """Opens the EHR for the block. Raises DependencyMissing without Java or Maven, NoFhirServer."""
     if asked == "stub":
         with stub_ehr("--file", str(run_folder.folder / "stub.journal")) as process:
-            yield Ehr("the stub EHR of our tests (not a real one)", process.address, "stub")
+            yield Ehr("the stub EHR of the tests (not a real one)", process.address, "stub")
     elif asked == "hapi":
         server = HapiServer(run_folder.folder / "hapi")
         try:
@@ -74,8 +74,8 @@ def _external_ehr(base: str) -> Ehr:
 
 def _accepts_our_ids(statement: dict[str, Any]) -> bool:
     if statement["resourceType"] != "CapabilityStatement":
-        raise ValueError("no CapabilityStatement stands under /metadata")
-    # HAPI takes them and does not say so.
+        raise ValueError("/metadata returned no CapabilityStatement")
+    # HAPI accepts client ids although its statement does not say so.
     allows_update_create = [one.get("updateCreate") is True for one in statement["rest"][0]["resource"]]
     return "HAPI" in str(statement.get("software", {}).get("name")) or all(allows_update_create)
 

@@ -1,4 +1,4 @@
-"""Discharge letters in the demo: the draft is read as a PDF, exactly that PDF is signed, and its practice reads it."""
+"""Signs discharge letters in the demo and checks which practice can read them."""
 
 import time
 from base64 import b64decode
@@ -13,13 +13,13 @@ from demo.people import Person
 from demo.practice_system import PracticeSystem, PracticeSystems, SubmittedReferral
 
 SECONDS_TO_DRAFT = 120
-"""Sync drafts fifty letters at a time, and it delivers as well."""
+"""The sync process drafts fifty letters at a time, and delivers as well."""
 COMMENT = "This letter is part of a demonstration: the person, the practice and every answer are invented."
 
 
 @dataclass(frozen=True)
 class SignedLetter:
-    """One discharge letter, and what became of the referral it answers, as the practice reads it."""
+    """One signed discharge letter, and the state of its referral as the practice reads it."""
 
     record: str
     person: str  # "Patient/…"
@@ -35,14 +35,17 @@ class SignedLetter:
 
     @property
     def is_as_promised(self) -> bool:
-        """The Task has ended; the letter is the practice's where the person shares, nobody's else; another's is 404."""
+        """Whether the Task has ended and exactly the right practice reads the letter.
+
+        The own practice reads it where the person shares; another practice gets 404.
+        """
         ended = "failed" if self.ended == "never_started" else "completed"
         read = (self.document is not None) == self.shares
         return self.task_status == ended and read and self.status_for_another_practice == 404
 
     @property
     def line(self) -> str:
-        """In one line."""
+        """The result in one line of text."""
         reads = "reads the letter" if self.document else "reads no letter"
         why = "" if self.shares else " (the person does not share)"
         return (
@@ -58,7 +61,7 @@ def sign_letters(
     practices: PracticeSystems,
     folder: Path,
 ) -> list[SignedLetter]:
-    """Signs the letter of one referred person of each kind, or finds it signed; the finished person's first."""
+    """Signs one letter for each kind of ending, or finds it signed; a finished person comes first."""
     signed = []
     for person in _choose_one_of_each_ending([one for one in people if one.record_id in referred]):
         known = referred[person.record_id]
@@ -72,17 +75,17 @@ def sign_letters(
 
 
 def sign_draft(pages: PageClient, letter: str, typed: Mapping[str, str]) -> None:
-    """Fills in a draft's fields, reads the preview, and signs exactly that."""
+    """Fills in a draft's fields, reads the preview, and signs exactly that PDF."""
     preview = pages.submit(letter, f"{letter}/preview", typed)
     form = pages.form(preview, f"{letter}/sign")
     shown = pages.fetch(f"{letter}/preview.pdf")
     if sha256(shown).hexdigest() != form.fields["preview_hash"]:
-        raise PageRefused("the form would sign something else than the PDF shown")
+        raise PageRefused("the form would sign another PDF than the one shown")
     pages.follow(form)
 
 
 def _choose_one_of_each_ending(referred: list[Person]) -> list[Person]:
-    """Whoever has the most to tell: finished, stopped early, never started, and one who does not share."""
+    """Chooses the person with the most responses of each kind: finished, stopped, never started, not sharing."""
     by_response_count = sorted(referred, key=lambda person: -len(person.responses))
     kinds = [
         [one for one in by_response_count if one.share_with_ehr and one.ended_how == how] for how in _HOW
@@ -95,14 +98,14 @@ _HOW = ("finished", "stopped", "never_started")
 
 
 def _discharge_letter(pages: PageClient, person: str) -> str:
-    """The address of a person's discharge letter, once sync has drafted it."""
+    """Waits until the sync process has drafted a person's discharge letter; returns its address."""
     deadline = time.monotonic() + SECONDS_TO_DRAFT
     while time.monotonic() < deadline:
         for link in pages.links(f"/people/{person}", r"/letters/[^/]+"):
             if "Discharge letter" in link.line:
                 return link.href
         time.sleep(1)
-    raise PageRefused("a discharge letter is due and was not drafted")
+    raise PageRefused("a discharge letter is due but was not drafted")
 
 
 def _read_as_practices(
@@ -127,7 +130,7 @@ def _read_as_practices(
 
 
 def _document(practice: PracticeSystem, task: Mapping[str, Any], pdf: bytes) -> str | None:
-    """The document of the Task's output that carries exactly this PDF, as the practice reads it."""
+    """Returns the Task's output document that contains exactly this PDF, as the practice reads it, or None."""
     for output in task.get("output", []):
         reference = str(output["valueReference"]["reference"])
         if any(b64decode(one) == pdf for one in _attached(practice.read(reference))):

@@ -1,4 +1,4 @@
-"""A clinician at a browser without JavaScript: reads pages, fills in the forms that stand on them, posts them."""
+"""Reads the clinicians' pages and posts their forms, like a browser without JavaScript."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ SECONDS = 60
 
 @dataclass
 class Form:
-    """A form of a page as it stands: where it goes, and what its fields hold before anybody types."""
+    """A form of a page: its action, method and initial field values."""
 
     action: str
     method: str
@@ -22,18 +22,18 @@ class Form:
 
 @dataclass
 class Link:
-    """A link of a page, and the text of the table row or list line it stands in."""
+    """A link of a page, with the text of its table row or list item."""
 
     href: str
     line: str = ""
 
 
 class PageRefused(Exception):
-    """A page answered with an error, or lacks what a clinician would look for on it."""
+    """A page answered with an error, or lacks an expected form or link."""
 
 
 class PageClient:
-    """The clinicians' pages, logged in as one of them."""
+    """A session with the clinicians' pages."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -50,7 +50,7 @@ class PageClient:
         return self._ask("GET", urljoin(self.address, path)).text
 
     def fetch(self, path: str) -> bytes:
-        """What stands under that address, such as a PDF."""
+        """Returns the bytes of a path, such as a PDF."""
         return self._ask("GET", urljoin(self.address, path)).content
 
     def forms(self, path: str) -> list[Form]:
@@ -69,16 +69,16 @@ class PageClient:
         raise PageRefused(f"{path} has no form for {action}")
 
     def submit(self, path: str, action: str, values: Mapping[str, str] | None = None) -> str:
-        """Fills in that form of a page and posts it; the address of the page it leads to."""
+        """Fills in a form of a page and posts it; returns the path of the page it leads to."""
         return self.follow(self.form(path, action), values)
 
     def follow(self, form: Form, values: Mapping[str, str] | None = None) -> str:
-        """Posts a form with these fields filled in; the address of the page it leads to."""
+        """Posts a form with these fields filled in; returns the path of the page it leads to."""
         answer = self._ask("POST", urljoin(self.address, form.action), {**form.fields, **(values or {})})
         return str(answer.request.path_url)
 
     def _ask(self, method: str, address: str, data: dict[str, str] | None = None) -> requests.Response:
-        # The session cookie is Secure and this is plain HTTP on loopback: a browser sends it there, requests would not.
+        # The session cookie is Secure and loopback is plain HTTP: browsers send it there, requests does not.
         sent = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
         answer = self._session.request(
             method,
@@ -99,14 +99,14 @@ class PageClient:
 
 
 def forms_of(html: str) -> list[Form]:
-    """The forms that stand in the HTML, hidden and filled-in fields included."""
+    """Returns the forms in the HTML, with hidden and filled-in fields."""
     reader = _FormReader()
     reader.feed(html)
     return reader.forms
 
 
 def links_of(html: str) -> list[Link]:
-    """The links that stand in the HTML."""
+    """Returns the links in the HTML."""
     reader = _LinkReader()
     reader.feed(html)
     return reader.links
@@ -119,7 +119,7 @@ class _LinkReader(HTMLParser):
         super().__init__()
         self.links: list[Link] = []
         self._text: list[str] = []
-        self._line_begins = 0  # which link is the first of the line that is read
+        self._line_begins = 0  # index of the first link of the current line
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         if tag in self._LINES:
@@ -169,9 +169,9 @@ class _FormReader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self._open is not None and self._text is not None:
-            # HTML drops the line break right behind <textarea>.
-            text = data if self._open.fields[self._text] else data.removeprefix("\n")
-            self._open.fields[self._text] += text
+            # HTML ignores a line break directly after <textarea>.
+            added = data if self._open.fields[self._text] else data.removeprefix("\n")
+            self._open.fields[self._text] += added
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":

@@ -1,4 +1,4 @@
-"""A GP practice's referral system: it posts a Bundle, follows its Task, reads the letters addressed to it."""
+"""Plays a GP practice's system: posts referrals, reads their Tasks and the letters addressed to it."""
 
 import json
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ SECONDS = 60
 
 @dataclass(frozen=True)
 class SubmittedReferral:
-    """What the practice knows of a referral after posting it."""
+    """The references and number that the practice gets for a posted referral."""
 
     task: str  # "Task/…"
     patient: str  # "Patient/…"
@@ -22,7 +22,7 @@ class SubmittedReferral:
 
 
 class PracticeSystem:
-    """One practice, with its own token."""
+    """One practice with its own bearer token."""
 
     def __init__(self, base: str, token: str) -> None:
         self._base = base
@@ -31,7 +31,7 @@ class PracticeSystem:
         self._session.headers.update({"Authorization": f"Bearer {token}", "Accept": FHIR_JSON})
 
     def refer(self, bundle: dict[str, Any]) -> SubmittedReferral:
-        """Posts the referral; the same again is answered with the same Task."""
+        """Posts the referral; a repeated Bundle is answered with the same Task."""
         body = json.dumps(bundle).encode()
         answer = self._session.post(
             self._base, data=body, headers={"Content-Type": FHIR_JSON}, timeout=SECONDS
@@ -44,18 +44,18 @@ class PracticeSystem:
         return SubmittedReferral(named["Task"], named["Patient"], number)
 
     def read(self, reference: str) -> dict[str, Any]:
-        """One resource, as the practice may see it."""
+        """Reads one resource as this practice."""
         answer = self._session.get(f"{self._base}/{reference}", timeout=SECONDS)
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()
         return found
 
     def status(self, reference: str) -> int:
-        """The HTTP status of reading it."""
+        """Returns the HTTP status of reading a resource."""
         return self._session.get(f"{self._base}/{reference}", timeout=SECONDS).status_code
 
     def cancel(self, reference: str) -> None:
-        """Takes a referral back."""
+        """Cancels a referral by its Task."""
         answer = self._session.get(f"{self._base}/{reference}", timeout=SECONDS)
         task = {**answer.json(), "status": "cancelled"}
         if answer.json()["status"] == "cancelled":
@@ -68,17 +68,17 @@ class PracticeSystem:
 
 
 class PracticeSystems:
-    """The practices that have a token, each with its own."""
+    """The practices that have a token, by identifier."""
 
     def __init__(self, base: str, tokens: dict[str, str]) -> None:
         self._systems = {identifier: PracticeSystem(base, token) for identifier, token in tokens.items()}
 
     def for_person(self, person: Person) -> PracticeSystem:
-        """The one that looks after the person."""
+        """Returns the practice that cares for the person."""
         return self._systems[person.practice.identifier]
 
     def other_practice(self, person: Person) -> PracticeSystem:
-        """One that has nothing to do with the person."""
+        """Returns a practice unrelated to the person."""
         return next(
             system for identifier, system in self._systems.items() if identifier != person.practice.identifier
         )

@@ -1,4 +1,4 @@
-"""What the person at the terminal sees while the demo works."""
+"""Shows the demo's progress on the terminal."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ CONSOLE = Console(stderr=False, highlight=False, width=None if sys.stdout.isatty
 
 @contextmanager
 def timed_step(what: str) -> Iterator[None]:
-    """A step without a count: said when it begins and when it is done."""
+    """Shows a step without a count while it runs, and its duration at the end."""
     began = time.monotonic()
     with CONSOLE.status(what):
         yield
@@ -22,7 +22,7 @@ def timed_step(what: str) -> Iterator[None]:
 
 @contextmanager
 def counted_step(what: str, total: int) -> Iterator["ProgressCounter"]:
-    """A long step with a progress bar."""
+    """Shows a long step with a progress bar."""
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     began = time.monotonic()
     with Progress(*columns, console=CONSOLE, transient=True, disable=not CONSOLE.is_terminal) as progress:
@@ -32,18 +32,18 @@ def counted_step(what: str, total: int) -> Iterator["ProgressCounter"]:
 
 
 class ProgressCounter:
-    """Counts on one bar."""
+    """The counter of one progress bar."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self.total = total
         self._progress = progress
         self._task = progress.add_task("", total=total)
 
-    def one(self) -> None:
-        """One more is done."""
+    def advance(self) -> None:
+        """Counts one more as done."""
         self._progress.advance(self._task)
 
-    def at(self, done: int, of: int | None = None) -> None:
-        """So many are done, of as many as were told, or of more by now."""
+    def set_done(self, done: int, of: int | None = None) -> None:
+        """Sets how many are done; `of` replaces the total where it has grown."""
         self.total = self.total if of is None else of
         self._progress.update(self._task, completed=done, total=self.total)

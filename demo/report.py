@@ -1,4 +1,4 @@
-"""What the demo came to: on the terminal, and as demo/data/summary.json."""
+"""Reports the result of the demo on the terminal and as demo/data/summary.json."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -15,7 +15,7 @@ UNSENT_STATES = ("pending", "in_flight", "waiting", "dead")
 
 @dataclass
 class DemoResult:
-    """Everything that is worth telling, as it was read back."""
+    """The facts of one demo run, as read back from service and EHR."""
 
     ehr: str
     ehr_address: str
@@ -23,7 +23,7 @@ class DemoResult:
     address: str
     login: str
     password: str
-    counted_there: bool  # not where the EHR is somebody else's and names resources itself
+    counted_there: bool  # False at an external EHR that assigns ids itself
     referrals: int = 0
     accepted: int = 0
     import_output: list[str] = field(default_factory=list)
@@ -40,18 +40,18 @@ class DemoResult:
 
     @property
     def is_everything_delivered(self) -> bool:
-        """Whether nothing waits, nothing died, and the EHR holds as many of each as were sent."""
+        """Whether nothing is unsent or dead, and the EHR holds as many of each type as were sent."""
         unsent = sum(self.deliveries.get(state, 0) for state in UNSENT_STATES)
         return unsent == 0 and (not self.counted_there or self.sent == self.read_back)
 
     @property
     def is_successful(self) -> bool:
-        """Everything is there, and whoever was referred and ended has their letter at their practice alone."""
+        """Whether everything is delivered and each signed letter is readable by its own practice only."""
         return self.is_everything_delivered and all(letter.is_as_promised for letter in self.letters)
 
 
 def write_summary(run_folder: RunFolder, result: DemoResult) -> None:
-    """Leaves the facts in demo/data/summary.json, for whoever reads them by machine."""
+    """Writes the facts to demo/data/summary.json, for programs to read."""
     document = {
         **asdict(result),
         "everything_there": result.is_everything_delivered,
@@ -61,7 +61,7 @@ def write_summary(run_folder: RunFolder, result: DemoResult) -> None:
 
 
 def print_report(result: DemoResult, *, serves: bool) -> None:
-    """Prints where to look."""
+    """Prints the counts, the letters and the addresses to open."""
     CONSOLE.print()
     CONSOLE.print(_counts(result))
     states = ", ".join(
@@ -78,7 +78,7 @@ def print_report(result: DemoResult, *, serves: bool) -> None:
         _print_plain(f"That person's letter (PDF): {letter.pdf}")
     _print_plain(
         f"\n{result.people} people, {result.referrals} of them referred, {result.accepted} accepted, "
-        f"all the way to {result.ehr} in {result.seconds:.0f} s."
+        f"delivered to {result.ehr} in {result.seconds:.0f} s."
     )
     if not result.is_successful:
         CONSOLE.print("[red]Not everything is as it should be[/red]: see above, and the logs in demo/data.")
@@ -93,7 +93,7 @@ def _counts(result: DemoResult) -> Table:
     counted = (
         f"read back from {result.ehr}"
         if result.counted_there
-        else f"{result.ehr} (names them itself: not counted)"
+        else f"{result.ehr} (assigns its own ids: not counted)"
     )
     table = Table("resource", "sent", counted, title=_place(result))
     for kind, count in sorted(result.sent.items()):

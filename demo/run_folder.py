@@ -1,4 +1,4 @@
-"""Where the demo keeps its things between runs: demo/data, with the secrets and the day it was begun."""
+"""Keeps the demo's files between runs: database, secrets and the day of the first run."""
 
 import json
 import re
@@ -9,15 +9,15 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 ZONE = ZoneInfo("Australia/Sydney")
-"""The clinic's."""
+"""The zone of the clinic."""
 DATA = Path(__file__).parent / "data"
 SEED = 20230804
-"""The day the study appeared online. The same people every time."""
+"""The date on which the study was published. A fixed seed gives the same people every time."""
 
 
 @dataclass(frozen=True)
 class RunState:
-    """What a second run must find again. The people's dates hang on `today`: another day would make other people."""
+    """The values that every run must share. The people depend on `today`: another day gives other people."""
 
     today: str
     seed: int
@@ -28,7 +28,7 @@ class RunState:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder of one EHR, what is kept in it, and where the facts of the last run go."""
+    """The folder of one EHR, its saved state, and the file for the summary of the last run."""
 
     folder: Path
     summary: Path
@@ -36,14 +36,15 @@ class RunFolder:
 
     @property
     def today(self) -> date:
-        """The day the demo was begun; its people live by it."""
+        """The day of the first run, on which the people's dates depend."""
         return date.fromisoformat(self.state.today)
 
 
 def open_run_folder(ehr: str, data: Path = DATA) -> RunFolder:
-    """The workplace as an earlier run with this EHR left it, or a new one.
+    """Opens the folder of an earlier run with this EHR, or creates a new one.
 
-    What was delivered to one EHR was not delivered to another: HAPI's things lie in `data`, others' in folders of it.
+    Each EHR has a folder of its own, because deliveries to one EHR say nothing of another: HAPI uses `data`, others a
+    folder in it.
     """
     folder = data if ehr == "hapi" else data / (re.sub(r"[^A-Za-z0-9.]+", "-", ehr).strip("-") or "other")
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +62,7 @@ def open_run_folder(ehr: str, data: Path = DATA) -> RunFolder:
 
 
 def write_private(file: Path, text: str) -> None:
-    """Writes a file that only we can read, whole or not at all."""
+    """Writes a file atomically, readable by its owner only."""
     beside = file.with_suffix(".new")
     beside.touch(mode=0o600)
     beside.write_text(text, encoding="utf-8")

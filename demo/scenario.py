@@ -1,4 +1,4 @@
-"""The story the demo tells, step by step, through the doors that everybody else uses."""
+"""Runs the demo's scenario step by step, through the public interfaces only."""
 
 import dataclasses
 import json
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from demo.clinician_tasks import acknowledge_flags, decide_referrals
-from demo.delivery_wait import EVERY_SECONDS, read_back, wait_until_delivered
+from demo.delivery_wait import EVERY_SECONDS, count_at_ehr, wait_until_delivered
 from demo.ehr import Ehr
 from demo.letter_signing import sign_letters
 from demo.page_client import PageClient
@@ -26,7 +26,7 @@ COMMANDS_AT_ONCE = 2
 
 
 def run_scenario(service: DemoService, ehr: Ehr, how_many: int) -> DemoResult:
-    """Refers, accepts, imports, acknowledges, signs, delivers, and reads everything back."""
+    """Refers, accepts, imports, acknowledges, signs and delivers, then counts at the EHR."""
     began = time.monotonic()
     state = service.run_folder.state
     result = DemoResult(
@@ -60,7 +60,7 @@ def run_scenario(service: DemoService, ehr: Ehr, how_many: int) -> DemoResult:
     with service.counting(EVERY_SECONDS) as counts:
         wait_until_delivered(counts, f"delivering the letters to {ehr.name}")
     with timed_step(f"counting what {ehr.name} holds"):
-        read_back(service, ehr, result, sent_before)
+        count_at_ehr(service, ehr, result, sent_before)
     if result.letters:
         result.summary_of = result.letters[0].person.split("/")[1]
         result.summary = service.json("summary", result.summary_of)
@@ -70,15 +70,15 @@ def run_scenario(service: DemoService, ehr: Ehr, how_many: int) -> DemoResult:
 
 
 def _register(service: DemoService, people: list[Person]) -> dict[str, str]:
-    """The token of each practice, by its identifier; the first run makes them, later ones find them."""
+    """Returns the token of each practice, by its identifier; creates those that do not exist yet."""
     file = service.folder / "tokens.json"
     tokens: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
     new = [one for one in _practices(people) if one.identifier not in tokens]
-    with counted_step("a clinician and the practices get their way in", len(new)) as progress:
+    with counted_step("adding a clinician and the practices", len(new)) as progress:
         if not tokens:
             password = service.run_folder.state.clinician_password + "\n"
             who = ("users", "add", CLINICIAN, "--name", CLINICIAN_NAME, "--role", "clinician")
-            # Refused where an earlier run was ended before it came to the practices.
+            # Refused where an earlier run was interrupted before it created the practices.
             service.run(
                 *who, "--registration", REGISTRATION, "--password-stdin", stdin_text=password, may_fail=True
             )
@@ -86,18 +86,18 @@ def _register(service: DemoService, people: list[Person]) -> dict[str, str]:
             for practice, token in zip(new, pool.map(lambda one: _token(service, one), new), strict=True):
                 tokens[practice.identifier] = token
                 write_private(file, json.dumps(tokens))
-                progress.one()
+                progress.advance()
     return tokens
 
 
 def _token(service: DemoService, practice: Practice) -> str:
     named = ("clients", "add", practice.name, "--kind", "practice")
-    output = service.run(*named, "--organization", f"{PRACTICE_SYSTEM}|{practice.identifier}")
-    return output.split("token: ")[1].strip()
+    printed = service.run(*named, "--organization", f"{PRACTICE_SYSTEM}|{practice.identifier}")
+    return printed.split("token: ")[1].strip()
 
 
 def _practices(people: Iterable[Person]) -> list[Practice]:
-    """Those that refer somebody, and two at least: another practice is told that a letter is not there."""
+    """Returns the practices that refer, but at least two: the second one must get 404 for a letter."""
     referring = [person.practice for person in people if person.referred]
     found = {one.identifier: one for one in (*referring, *PRACTICES[:2])}
     return list(found.values())
@@ -106,14 +106,14 @@ def _practices(people: Iterable[Person]) -> list[Practice]:
 def _refer(
     service: DemoService, practices: PracticeSystems, people: list[Person]
 ) -> dict[str, SubmittedReferral]:
-    """Posts the Bundle of everybody a GP refers; by record id, what the practice was told."""
+    """Posts the Bundle of every referred person; returns the submitted referrals by record id."""
     to_refer = [person for person in people if person.referred]
     found: dict[str, SubmittedReferral] = {}
     with counted_step("GPs refer", len(to_refer)) as progress:
         for person in to_refer:
             bundle = gp_bundle(person, person.practice, today=service.run_folder.today)
             found[person.record_id] = practices.for_person(person).refer(bundle)
-            progress.one()
+            progress.advance()
     return found
 
 
@@ -123,13 +123,13 @@ def _import(
     referred: dict[str, SubmittedReferral],
     accepted: frozenset[str],
 ) -> list[str]:
-    """The platform's export for everybody who is enrolled, then its later export with the corrections."""
+    """Imports the platform's export of everyone enrolled, then its later export with corrections."""
     enrolled = [
         _with_referral_number(person, referred)
         for person in people
         if person.record_id in accepted or person.record_id not in referred
     ]
-    # Once the corrections were taken, the platform holds the corrected answers, and so does its next export.
+    # After the corrections were imported once, the platform's next export contains the corrected answers.
     taken = service.folder / "corrections.taken"
     exported = [_corrected(person) for person in enrolled] if taken.exists() else enrolled
     output = _import_export(service, "export.csv", exported, amendments=False)
@@ -143,12 +143,12 @@ def _import_export(service: DemoService, name: str, people: list[Person], *, ame
     with file.open("w", encoding="utf-8", newline="") as opened:
         responses = write_wide_csv(people, opened, amendments=amendments)
     CONSOLE.print(
-        f"      the programme's platform hands in {name}: {len(people)} people, {responses} responses"
+        f"      the programme's platform exports {name}: {len(people)} people, {responses} responses"
     )
-    printed = service.run("import", str(file), "--source", "redcap-wide", may_fail=True, shows_progress=True)
-    for line in printed.splitlines():
+    output = service.run("import", str(file), "--source", "redcap-wide", may_fail=True, shows_progress=True)
+    for line in output.splitlines():
         CONSOLE.print(f"[green]done[/green]  {line}")
-    return [f"{name}: {line}" for line in printed.splitlines()]
+    return [f"{name}: {line}" for line in output.splitlines()]
 
 
 def _with_referral_number(person: Person, referred: dict[str, SubmittedReferral]) -> Person:

@@ -1,4 +1,4 @@
-"""fhir_pmp as an operator runs it: commands and two processes over SQLite; nothing of it is imported."""
+"""Runs fhir_pmp as an operator does: commands and two processes over SQLite, nothing imported."""
 
 import json
 import os
@@ -31,11 +31,11 @@ Counts = dict[str, dict[str, int]]
 
 
 class CommandFailed(Exception):
-    """A command of fhir_pmp ended with an error; what it said follows."""
+    """A command of fhir_pmp ended with an error; the message contains its output."""
 
 
 class DemoService:
-    """The service's commands, and its web and sync processes while the block runs."""
+    """Runs commands of the service, and its web and sync processes, within a `with` block."""
 
     def __init__(self, run_folder: RunFolder, ehr: Ehr) -> None:
         self.folder = run_folder.folder
@@ -58,14 +58,14 @@ class DemoService:
             "FHIR_PMP_SYNC_SECONDS": "2",
             "FHIR_PMP_CONNECTIONS": "4",
             "FHIR_PMP_LOG_LEVEL": "warning",
-            "COLUMNS": "120",  # a summary's table needs the room
+            "COLUMNS": "120",  # a summary's table needs the width
         }
         if ehr.destination != "hapi":
             self.environment["FHIR_PMP_MAPPINGS"] = str(write_demo_mappings(ehr, run_folder.folder))
 
     @property
     def address(self) -> str:
-        """Where pages and APIs are served."""
+        """The URL of pages and APIs."""
         return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> "DemoService":
@@ -84,7 +84,10 @@ class DemoService:
         may_fail: bool = False,
         shows_progress: bool = False,
     ) -> str:
-        """What the command printed. Raises CommandFailed. Its own progress bar is seen where that is asked for."""
+        """Runs a command and returns its output. Raises CommandFailed.
+
+        With `shows_progress` the command's own progress bar appears on the terminal.
+        """
         done = subprocess.run(
             [str(COMMAND), *arguments],
             env=self.environment,
@@ -100,16 +103,16 @@ class DemoService:
         return done.stdout
 
     def json(self, *arguments: str) -> Any:
-        """What the command printed, as JSON."""
+        """Runs a command with --json and returns the parsed output."""
         return json.loads(self.run(*arguments, "--json"))
 
     def counts(self) -> Counts:
-        """What the EHR was sent and is yet to be."""
+        """Returns the deliveries by state and the resources sent by type."""
         counts: Counts = self.json("deliveries", "counts")[self.destination]
         return counts
 
     def sent_ids(self) -> dict[str, set[str]]:
-        """The ids of everything that was sent, by type."""
+        """Returns the ids of all resources that were sent, by type."""
         found: dict[str, set[str]] = {}
         after = 0
         while page := self.json(
@@ -123,7 +126,7 @@ class DemoService:
 
     @contextmanager
     def counting(self, every: float) -> Generator[Iterator[Counts]]:
-        """The counts again and again, from one command that goes on: starting one costs more than counting."""
+        """Yields the counts repeatedly, from one running command: starting a process costs more than counting."""
         command = [str(COMMAND), "deliveries", "counts", "--json", "--every", str(every)]
         process = subprocess.Popen(
             command, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
@@ -152,7 +155,7 @@ class DemoService:
         self.sync = self._start("sync")
 
     def stop(self) -> None:
-        """Ends both processes, each given time to finish what it does."""
+        """Stops both processes, with time to finish their current work."""
         for process in self._processes:
             process.send_signal(signal.SIGTERM)
         for process in self._processes:
@@ -164,7 +167,7 @@ class DemoService:
         self._processes.clear()
 
     def wait_for_interrupt(self) -> None:
-        """Serves on until Ctrl-C."""
+        """Serves until Ctrl-C."""
         CONSOLE.print("\nServing until Ctrl-C.")
         try:
             while all(process.poll() is None for process in self._processes):
@@ -180,7 +183,7 @@ class DemoService:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is ours to pass on
+                start_new_session=True,  # Ctrl-C must reach only the demo, which stops the processes in order
             )
         self._processes.append(process)
         return process

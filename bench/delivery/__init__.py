@@ -1,1 +1,1 @@
-"""What delivering costs us: beside a server that costs nothing, beside a slow one, and with forty responses a person."""
+"""Benchmarks of delivery with forty responses a person, to fast, slow and real servers."""

@@ -1,6 +1,6 @@
-"""A bare loop that posts ready Bundles: `python -m bench.delivery.bare_loop FOLDER ADDRESS CONNECTIONS`.
+"""Posts ready Bundles in a bare loop: `python -m bench.delivery.bare_loop FOLDER ADDRESS CONNECTIONS`.
 
-Says `ready`, waits for a line, posts every file of the folder over so many connections, and prints its processor
+Prints `ready`, waits for a line, posts every file of the folder over CONNECTIONS connections, and prints its processor
 seconds.
 """
 
@@ -14,7 +14,7 @@ from bench.pushing.push_and_baseline import post_all
 
 
 def main() -> None:
-    """Posts when told to."""
+    """Posts the Bundles after a line on standard input."""
     folder, base, connections = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     bodies = [file.read_bytes() for file in sorted(folder.iterdir())]
     print("ready", flush=True)

@@ -1,4 +1,4 @@
-"""The lines of `deliver`: our push beside the bare loop and beside itself, into a HAPI and into a server that keeps nothing."""
+"""Measures `deliver`: our push against bare loops, to HAPI and to a server that stores nothing."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -14,9 +14,9 @@ from bench.report import ReportLine
 from tests.backing_services.postgres import PostgresServer
 
 EACH = 40
-"""Responses of a person, each with one Observation."""
+"""Responses per person, each with one Observation."""
 FEWER_FOR_HAPI = 10
-"""HAPI gets a tenth of the people."""
+"""The divisor for HAPI, which gets a tenth of the people."""
 OF_THE_BEST_LOOP = 0.9
 OF_THE_BARE_LOOP = 0.4
 AT_LEAST_PER_SECOND = 10_000
@@ -25,14 +25,14 @@ SLOW_MILLISECONDS = 20
 PEOPLE_FOR_POSTGRES = 150
 OURS = "ours"
 CONNECTIONS = 4
-"""Of ours, as the setting has it unless told otherwise."""
+"""Connections of our push: the default of the setting."""
 PEOPLE_A_BUNDLE = (1, 2)
-"""Whose resources one Bundle of the bare loop holds, while it looks for its best."""
+"""People per Bundle of the bare loop; the best combination counts."""
 BARE_CONNECTIONS = (4, 8)
 
 
 def deliver_lines(rounds: int, people: int) -> Iterator[ReportLine]:
-    """Every side in processes of its own, from a database of its own."""
+    """Yields the lines; each side runs in its own processes on its own database."""
     with TemporaryDirectory(prefix="bench-deliver-") as named:
         folder = Path(named)
         yield from _into_null(folder, rounds, people)
@@ -52,22 +52,22 @@ def _into_null(folder: Path, rounds: int, people: int) -> Iterator[ReportLine]:
     sides = {
         f"ours, {count} connections": partial(_push_null, folder, database, count) for count in (1, 2, 4)
     }
-    sides |= {f"bare, {count} connections": partial(_pour_null, ready, count) for count in (1, 2, 4)}
-    sides["keeping"] = partial(_record_null, folder, database, ready)
+    sides |= {f"bare, {count} connections": partial(_post_null, ready, count) for count in (1, 2, 4)}
+    sides["recording"] = partial(_record_null, folder, database, ready)
     took = run_interleaved(sides, rounds)
-    medians = {side: f"{resources / spread(seconds).median:,.0f}/s" for side, seconds in took.items()}
+    rates = {side: f"{resources / spread(seconds).median:,.0f}/s" for side, seconds in took.items()}
     ours, bare = _best(took, "ours"), _best(took, "bare")
     rate = spread([resources / seconds for seconds in took[ours]])
-    what = f"{resources:,} resources of {people:,} people to a server that keeps nothing"
-    yield ReportLine("deliver", f"{what}: resources a second", rate, AT_LEAST_PER_SECOND, sides=medians)
+    what = f"{resources:,} resources of {people:,} people to a server that stores nothing"
+    yield ReportLine("deliver", f"{what}: resources a second", rate, AT_LEAST_PER_SECOND, sides=rates)
     yield ReportLine(
         "deliver", "the same: of the bare loop", ratios(took[bare], took[ours]), OF_THE_BARE_LOOP
     )
-    floor = ratios(took[bare], took["keeping"])
+    floor = ratios(took[bare], took["recording"])
     yield ReportLine(
-        "deliver", "of the bare loop: a loop that keeps what became of each, and does nothing else", floor
+        "deliver", "of the bare loop: a loop that only records the result of each delivery", floor
     )
-    yield ReportLine("deliver", "ours: of that loop", ratios(took["keeping"], took[ours]))
+    yield ReportLine("deliver", "ours: of that loop", ratios(took["recording"], took[ours]))
 
 
 def _push_null(folder: Path, database: Path, connections: int) -> float:
@@ -79,14 +79,14 @@ def _push_null(folder: Path, database: Path, connections: int) -> float:
     return seconds
 
 
-def _pour_null(ready: Path, connections: int) -> float:
+def _post_null(ready: Path, connections: int) -> float:
     with null_server() as base:
         seconds, _ = run_concurrently("bench.delivery.bare_loop", [(str(ready), base, str(connections))])
     return seconds
 
 
 def _record_null(folder: Path, database: Path, ready: Path) -> float:
-    copy = copy_database(database, folder / "keeping.sqlite")
+    copy = copy_database(database, folder / "recording.sqlite")
     with null_server() as base:
         seconds, _ = run_concurrently("bench.delivery.recording_loop", [(str(copy), str(ready), base)])
     return seconds
@@ -105,10 +105,10 @@ def _two_processes(rounds: int) -> Iterator[ReportLine]:
             },
             rounds,
         )
-    medians = {side: f"{spread(seconds).median:.1f} s" for side, seconds in took.items()}
+    rates = {side: f"{spread(seconds).median:.1f} s" for side, seconds in took.items()}
     what = f"PostgreSQL, {SLOW_MILLISECONDS} ms a call: two processes of one connection beside one"
     yield ReportLine(
-        "deliver", what, ratios(took["1 process"], took["2 processes"]), TWO_BESIDE_ONE, sides=medians
+        "deliver", what, ratios(took["1 process"], took["2 processes"]), TWO_BESIDE_ONE, sides=rates
     )
 
 
@@ -131,16 +131,16 @@ def _into_hapi(folder: Path, rounds: int, people: int) -> Iterator[ReportLine]:
     sides = {OURS: partial(_push_hapi, warm_up, database)}
     sides |= {
         f"bare, {several} people a Bundle, {count} connections": partial(
-            _pour_hapi, warm_up, _joined(bundles, several), count
+            _post_hapi, warm_up, _joined(bundles, several), count
         )
         for several in PEOPLE_A_BUNDLE
         for count in BARE_CONNECTIONS
     }
     took = {side: [one.seconds for one in ones] for side, ones in run_interleaved(sides, rounds).items()}
-    medians = {side: f"{resources / spread(seconds).median:,.0f}/s" for side, seconds in took.items()}
+    rates = {side: f"{resources / spread(seconds).median:,.0f}/s" for side, seconds in took.items()}
     best = _best(took, "bare")
     what = f"{resources:,} resources of {people:,} people to HAPI: of the best bare loop"
-    yield ReportLine("deliver", what, ratios(took[best], took[OURS]), OF_THE_BEST_LOOP, sides=medians)
+    yield ReportLine("deliver", what, ratios(took[best], took[OURS]), OF_THE_BEST_LOOP, sides=rates)
 
 
 def _push_hapi(warm_up: Bundles, database: Path) -> Timing:
@@ -148,12 +148,12 @@ def _push_hapi(warm_up: Bundles, database: Path) -> Timing:
     return time_against_hapi(warm_up, lambda base: push(base, unsent, CONNECTIONS))
 
 
-def _pour_hapi(warm_up: Bundles, bundles: Bundles, connections: int) -> Timing:
+def _post_hapi(warm_up: Bundles, bundles: Bundles, connections: int) -> Timing:
     return time_against_hapi(warm_up, lambda base: post_bundles(base, bundles, connections))
 
 
 def _joined(bundles: Bundles, several: int) -> Bundles:
-    """The same resources with so many people in one Bundle."""
+    """Returns the same resources with `several` people in one Bundle."""
     joined = []
     for at in range(0, len(bundles.of_people), several):
         entries = [

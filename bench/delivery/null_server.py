@@ -1,6 +1,6 @@
-"""A FHIR server that keeps nothing: `python -m bench.delivery.null_server [MILLISECONDS]` prints its address.
+"""Runs a FHIR server that stores nothing: `python -m bench.delivery.null_server [MILLISECONDS]`.
 
-It takes a transaction of PUTs as a server would that has just made everything, after so many milliseconds.
+It prints its address, and after MILLISECONDS answers a transaction of PUTs as if it had created every resource.
 """
 
 import json
@@ -50,30 +50,30 @@ _CAPABILITY = {
 
 
 class NullServer(ThreadingTCPServer):
-    """Answers after `seconds`."""
+    """A TCP server whose handlers answer after `seconds`."""
 
     daemon_threads = True
     seconds = 0.0
 
 
-class _Visit(BaseHTTPRequestHandler):
+class _RequestHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
     server: NullServer
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: it would be most of what it does."""
+        """Logs nothing: logging would cost more than answering."""
 
     def do_GET(self) -> None:
-        """The CapabilityStatement; nothing else is there."""
+        """Answers the CapabilityStatement, and 404 for anything else."""
         if self.path.endswith("/metadata"):
             self._answer(200, json.dumps(_CAPABILITY).encode())
         else:
             self._answer(404, b'{"resourceType":"OperationOutcome","issue":[]}')
 
     def do_POST(self) -> None:
-        """A transaction, or a search that finds nothing."""
+        """Answers a transaction, or a search with no match."""
         body = self._body()
         time.sleep(self.server.seconds)
         if self.path.endswith("_search"):
@@ -82,7 +82,7 @@ class _Visit(BaseHTTPRequestHandler):
             self._answer(200, _ANSWER % b",".join([_ENTRY % place for place in _PUT.findall(body)]))
 
     def do_PUT(self) -> None:
-        """One resource, taken as it came."""
+        """Answers a PUT as a created resource."""
         body = self._body()
         time.sleep(self.server.seconds)
         self._answer(201, body, {"ETag": 'W/"1"'})
@@ -105,8 +105,8 @@ class _Visit(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    """Serves until it is ended."""
-    with NullServer(("127.0.0.1", 0), _Visit) as server:
+    """Serves until the process is terminated."""
+    with NullServer(("127.0.0.1", 0), _RequestHandler) as server:
         server.seconds = (float(sys.argv[1]) if len(sys.argv) > 1 else 0.0) / 1000
         print(f"http://127.0.0.1:{server.server_address[1]}/fhir", flush=True)
         server.serve_forever()

@@ -1,4 +1,4 @@
-"""Our push and the bare loop, each in processes of its own, before a server that costs nothing or is slow."""
+"""Starts push and bare-loop processes, and the server that stores nothing."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 @contextmanager
 def null_server(milliseconds: float = 0.0) -> Iterator[str]:
-    """A server that keeps nothing, and answers after so long."""
+    """Runs a server that stores nothing and answers after `milliseconds`; yields its address."""
     command = [sys.executable, "-m", "bench.delivery.null_server", str(milliseconds)]
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -25,7 +25,10 @@ def null_server(milliseconds: float = 0.0) -> Iterator[str]:
 
 
 def run_concurrently(module: str, each: Sequence[Sequence[str]]) -> tuple[float, list[dict[str, Any]]]:
-    """Starts these processes, lets them go at once when all are ready: the seconds until the last is done, what each says."""
+    """Starts processes and lets them work at the same time once all are ready.
+
+    Returns the seconds until the last one is done, and the JSON output of each.
+    """
     started = [
         subprocess.Popen(
             [sys.executable, "-m", module, *arguments],

@@ -1,6 +1,6 @@
-"""One process that pushes: `python -m bench.delivery.push_process DATABASE_URL ADDRESS CONNECTIONS`.
+"""Pushes in one process: `python -m bench.delivery.push_process DATABASE_URL ADDRESS CONNECTIONS`.
 
-Says `ready`, waits for a line, sends until nothing is left, and prints its processor seconds and how many it sent.
+Prints `ready`, waits for a line, sends until nothing is left, and prints its processor seconds and how many it sent.
 """
 
 import json
@@ -15,7 +15,7 @@ from fhir_pmp.store import Store
 
 
 def main() -> None:
-    """Pushes when told to."""
+    """Pushes after a line on standard input."""
     start_logging("warning")
     url, base, connections = sys.argv[1:]
     store = Store(url)

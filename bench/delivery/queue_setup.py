@@ -1,10 +1,10 @@
-"""People with so many responses each, published and queued, of which nothing is sent yet."""
+"""Creates a database of people whose responses are published and queued but not sent."""
 
 from datetime import date
 
 from msgspec import json
 
-from bench.rendering.sample_bodies import ResponseBody, bodies
+from bench.rendering.sample_bodies import ResponseBody, sample_bodies
 from bench.service import DESTINATION, ZONE, clock, load_bench_clinic
 from fhir_pmp.fhir.compiled.renderer_cache import get_response_renderers
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
@@ -20,23 +20,25 @@ from fhir_pmp.store import Store
 from fhir_pmp.store.engine.migrating import migrate
 
 AT_ONCE = 10
-"""People in one transaction."""
+"""People per transaction."""
 INSTRUMENT = InstrumentId("gad7")
-"""One scale and no safety item: its response comes with one Observation."""
+"""It has one scale and no safety item, so each response has one Observation."""
 SOURCE = SourceId("redcap-wide")
 
 
 def queue_responses(url: str, people: int, each: int, name: str = "bench") -> None:
-    """Makes the database and queues so many responses of so many people. Another name gives other ids.
+    """Creates the database and queues `each` responses of `people` people. Another `name` gives other ids.
 
-    Only what the outbox sees is made: the responses are published as import publishes them, and not recorded.
+    Only the published versions and the outbox are filled: the responses are published as by an import, but not recorded.
     """
     clinic = load_bench_clinic(name)
     migrate(url)
     store = Store(url)
     publisher = Publisher((DESTINATION,), zone=ZONE)
     prepare_publishing(store, publisher, clinic, now=clock())
-    sample = [json.decode(body, type=ResponseBody) for body in bodies(dict(clinic.instruments))[INSTRUMENT]]
+    samples = [
+        json.decode(body, type=ResponseBody) for body in sample_bodies(dict(clinic.instruments))[INSTRUMENT]
+    ]
     for first in range(0, people, AT_ONCE):
         numbers = range(first, min(first + AT_ONCE, people))
         now = clock()
@@ -50,7 +52,7 @@ def queue_responses(url: str, people: int, each: int, name: str = "bench") -> No
             for number in numbers:
                 episode = found[str(number)]
                 for at in range(each):
-                    rendered += _render(clinic, episode, sample[(number + at) % len(sample)], at)
+                    rendered += _render(clinic, episode, samples[(number + at) % len(samples)], at)
             publisher.publish(uow, rendered, now=now)
     store.close()
 

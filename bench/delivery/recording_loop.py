@@ -1,10 +1,10 @@
-"""A loop that posts ready Bundles and keeps what became of each resource, with nothing but SQL:
+"""Posts ready Bundles and records the result of each delivery with plain SQL.
 
-`python -m bench.delivery.recording_loop DATABASE FOLDER ADDRESS`. It writes down before a Bundle goes that its deliveries
-are under way and after its answer that they are there, as durably as the push does: no program that can be killed at any
-moment without losing or doubling anything writes less. It looks at nothing and decides nothing, so it is a floor.
+`python -m bench.delivery.recording_loop DATABASE FOLDER ADDRESS`. Before each Bundle it marks its deliveries as in flight,
+and after the response as sent, as durably as the push does. A program that may be killed at any moment without losing or
+duplicating a delivery cannot write less. It checks and decides nothing, so it is a lower bound.
 
-Says `ready`, waits for a line, posts every file of the folder, and prints its processor seconds.
+Prints `ready`, waits for a line, posts every file of the folder, and prints its processor seconds.
 """
 
 import json
@@ -27,7 +27,7 @@ MARK_SENT = "UPDATE outbox SET state = 'sent', last_status = ?, etag = ?, sent_a
 
 
 def main() -> None:
-    """Posts and keeps when told to."""
+    """Posts and records after a line on standard input."""
     database, folder, base = sys.argv[1:]
     bodies = [file.read_bytes() for file in sorted(Path(folder).iterdir())]
     connection = sqlite3.connect(database, isolation_level=None)

@@ -1,1 +1,1 @@
-"""An import beside the bare insertion of the very rows that it wrote."""
+"""Benchmarks of the import against the bare insertion of the rows that it wrote."""

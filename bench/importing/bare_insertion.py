@@ -1,7 +1,7 @@
-"""The bare insertion of what an import wrote: `python -m bench.importing.bare_insertion WRITTEN MARKS DATABASE` prints JSON.
+"""Inserts the rows that an import wrote, and nothing else; prints JSON.
 
-The same rows in transactions of the same size, into the same tables with their indices, through a connection with the
-same pragmas, and the log worked in at the same moments: nothing but executemany.
+`python -m bench.importing.bare_insertion WRITTEN MARKS DATABASE`. The same rows go in transactions of the same size into
+the same tables with their indices, over a connection with the same pragmas and the same WAL checkpoints.
 """
 
 import json
@@ -19,7 +19,7 @@ from fhir_pmp.store.engine.wal_checkpointer import WalCheckpointer
 
 
 def insert_rows(transactions: Iterable[list[Rows]], database: Path) -> tuple[int, float, float]:
-    """Inserts them into a new database: how many rows, seconds, and seconds of processor time."""
+    """Inserts into a new database; returns the number of rows, seconds and processor seconds."""
     open_store(database, load_bench_clinic())[0].close()
     engine, _ = open_engines(f"sqlite:///{database}")
     checkpoints = WalCheckpointer(engine)
@@ -41,7 +41,7 @@ def insert_rows(transactions: Iterable[list[Rows]], database: Path) -> tuple[int
 
 
 def main() -> None:
-    """Inserts, and says how it went."""
+    """Inserts the rows and prints the result."""
     written, marks, database = (Path(argument) for argument in sys.argv[1:])
     ends: TransactionMarks = json.loads(marks.read_text())
     with sqlite3.connect(written) as source:

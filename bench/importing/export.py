@@ -1,4 +1,4 @@
-"""The programme's wide export with at least so many responses of the demo's people."""
+"""Writes a wide export of the demo's people with a given number of responses."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ EVERYBODY = 1_000_000
 
 
 def write_export(file: Path, responses: int) -> int:
-    """Writes the export, whole people only; how many responses it holds."""
+    """Writes at least `responses` responses of complete people; returns how many."""
     with file.open("w", encoding="utf-8", newline="") as opened:
         return write_wide_csv(_people(responses), opened)
 

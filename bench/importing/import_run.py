@@ -1,4 +1,7 @@
-"""One import in a process of its own: `python -m bench.importing.import_run EXPORT DATABASE [MARKS]` prints JSON."""
+"""Runs one import in its own process and prints JSON.
+
+`python -m bench.importing.import_run EXPORT DATABASE [MARKS]`
+"""
 
 import json
 import sqlite3
@@ -22,7 +25,7 @@ from fhir_pmp.publishing.publishing_context import PublishingContext
 def run_import(
     export: Path, database: Path, after_each: Callable[[], None], clinic: ClinicalContext
 ) -> tuple[ImportReport, float, float]:
-    """Imports into a new database: what it reports, its seconds, and its seconds of processor time."""
+    """Imports into a new database; returns the report, seconds and processor seconds."""
     store, publisher = open_store(database, clinic)
     after_each()
     source = load_sources(MAPPINGS / "sources", clinic.programme)[SourceId("redcap-wide")]
@@ -43,10 +46,13 @@ def run_import(
 
 
 def measure_lock_times() -> list[float]:
-    """How long each transaction from now on holds the write lock, seconds: from BEGIN IMMEDIATE to after COMMIT."""
+    """Measures how long each later transaction holds the write lock; returns a list that grows.
+
+    Seconds from BEGIN IMMEDIATE until after COMMIT.
+    """
     held: list[float] = []
     since: list[float] = []
-    # The import reads in the transactions that it writes in, so every one of them has the lock.
+    # The import reads within its write transactions, so every transaction holds the lock.
     sa.event.listen(sa.Engine, "begin", lambda _: since.append(time.perf_counter()))
 
     def on_checkin(*_: object) -> None:
@@ -58,7 +64,7 @@ def measure_lock_times() -> list[float]:
 
 
 def peak_kib() -> int:
-    """The most memory this process ever held (VmHWM), KiB."""
+    """Returns the peak memory of this process (VmHWM), in KiB."""
     status = Path("/proc/self/status").read_text().split("VmHWM:")[1]
     return int(status.split()[0])
 
@@ -68,7 +74,7 @@ def _raise_on_refusal_row(refusal: RowRefusal) -> None:
 
 
 def main() -> None:
-    """Imports and says how it went; with MARKS it notes where each transaction ended."""
+    """Imports and prints the result; with MARKS it also writes where each transaction ended."""
     export, database, *marks = (Path(argument) for argument in sys.argv[1:])
     ends: list[dict[str, int]] = []
 

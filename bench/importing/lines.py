@@ -1,4 +1,4 @@
-"""The lines of `import`: an import beside the bare insertion of its rows, and the memory that it takes."""
+"""Measures `import`: an import against the bare insertion of its rows, and its memory."""
 
 import json
 import subprocess
@@ -18,13 +18,13 @@ MOST_MIB = 300
 LONGEST_LOCK = 0.25
 """Seconds."""
 THE_SAME = 1.15
-"""How much more memory ten times as many responses may take, for both to count as the same."""
+"""The largest ratio of peak memory, with ten times as many responses, that counts as constant."""
 
 Timing = dict[str, Any]
 
 
 def import_lines(rounds: int, responses: int) -> Iterator[ReportLine]:
-    """Every side in a process of its own, into a database of its own."""
+    """Yields the lines; each side runs in its own process on its own database."""
     with TemporaryDirectory(prefix="bench-import-") as named:
         folder = Path(named)
         export, marks = folder / "export.csv", folder / "marks.json"
@@ -55,26 +55,24 @@ def import_lines(rounds: int, responses: int) -> Iterator[ReportLine]:
 def _ratio(what: str, took: dict[str, list[Timing]], of: str, responses: int) -> ReportLine:
     ours, bare = ([one[of] for one in took[side]] for side in ("ours", "bare"))
     sides = {"ours": ours, "bare": bare}
-    figures = {
-        side: f"{responses / spread(values).median:,.0f} responses/s" for side, values in sides.items()
-    }
+    rates = {side: f"{responses / spread(values).median:,.0f} responses/s" for side, values in sides.items()}
     target = OF_THE_BARE_RATE if of == "seconds" else None
-    return ReportLine("import", what, ratios(bare, ours), target, sides=figures)
+    return ReportLine("import", what, ratios(bare, ours), target, sides=rates)
 
 
 def _memory(many: int, of_many: list[Timing], few: int, of_few: Timing) -> Iterator[ReportLine]:
     peaks = [one["peak_kib"] / 1024 for one in of_many]
-    figures = {f"{many:,} responses": f"{max(peaks):.0f} MiB"}
-    yield ReportLine("import", "peak memory, MiB", spread(peaks), at_most=MOST_MIB, sides=figures)
-    figures[f"{few:,} responses"] = f"{of_few['peak_kib'] / 1024:.0f} MiB"
+    sizes = {f"{many:,} responses": f"{max(peaks):.0f} MiB"}
+    yield ReportLine("import", "peak memory, MiB", spread(peaks), at_most=MOST_MIB, sides=sizes)
+    sizes[f"{few:,} responses"] = f"{of_few['peak_kib'] / 1024:.0f} MiB"
     alike = spread([one["peak_kib"] / of_few["peak_kib"] for one in of_many])
     yield ReportLine(
-        "import", f"peak memory of {many:,} beside {few:,}", alike, at_most=THE_SAME, sides=figures
+        "import", f"peak memory of {many:,} beside {few:,}", alike, at_most=THE_SAME, sides=sizes
     )
 
 
 def _run(folder: Path, what: str, *arguments: Path) -> Timing:
-    """One side in a new process; its database is its last argument, or the one before the marks, and is new."""
+    """Runs one side in a new process on a new database; returns its JSON output."""
     for old in (*folder.glob("ours.*"), *folder.glob("bare.*"), *folder.glob("few.sqlite*")):
         old.unlink()
     command = [sys.executable, "-m", f"bench.importing.{what}", *map(str, arguments)]

@@ -1,1 +1,1 @@
-"""A full push of the demo's cohort to a real HAPI beside a bare loop that pours the same Bundles."""
+"""Benchmarks of a full push to HAPI against a bare loop that posts the same Bundles."""

@@ -1,4 +1,4 @@
-"""The lines of `push`: our push beside the bare loop, into HAPIs of their own, in turns."""
+"""Measures `push`: our push against the bare loop, alternately, each to its own HAPI."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -15,13 +15,13 @@ from bench.service import SEED
 WARM_UP_PEOPLE = 20
 OURS = "ours"
 CONNECTIONS = 4
-"""Ours, as the setting has it unless told otherwise."""
+"""Connections of our push: the default of the setting."""
 BARE_CONNECTIONS = (4, 8)
 OF_THE_BARE_LOOP = 0.7
 
 
 def push_lines(rounds: int, people: int) -> Iterator[ReportLine]:
-    """Each round starts a HAPI for every side."""
+    """Yields the lines; each round starts a new HAPI for every side."""
     with TemporaryDirectory(prefix="bench-push-") as named:
         folder = Path(named)
         warm_up = capture_bundles(prepare_database(folder, "warm-up", WARM_UP_PEOPLE, seed=SEED + 1))
@@ -53,8 +53,8 @@ def _ratio(
     target: float | None = None,
 ) -> ReportLine:
     values = {side: [of(one) for one in ones] for side, ones in took.items()}
-    medians = {side: f"{resources / spread(ones).median:,.0f}/s" for side, ones in values.items()}
-    return ReportLine("push", what, ratios(values[best], values[OURS]), target, sides=medians)
+    rates = {side: f"{resources / spread(ones).median:,.0f}/s" for side, ones in values.items()}
+    return ReportLine("push", what, ratios(values[best], values[OURS]), target, sides=rates)
 
 
 def _ours(warm_up: Bundles, database: Path) -> Timing:

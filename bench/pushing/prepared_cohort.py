@@ -1,4 +1,4 @@
-"""A cohort taken in and waiting to be sent, and the Bundles in which a push sends it."""
+"""Prepares an imported but unsent cohort, and captures the Bundles that a push sends for it."""
 
 import shutil
 import sqlite3
@@ -20,24 +20,27 @@ from fhir_pmp.store import Store
 from fhir_pmp.store.delivery.deliveries import DeliveryState
 from tests.stub_ehr.process import stub_ehr
 
-_DONE_WITH = (DeliveryState.SENT, DeliveryState.SUPERSEDED)
+_FINAL_STATES = (DeliveryState.SENT, DeliveryState.SUPERSEDED)
 
 
 @dataclass
 class Bundles:
-    """The bodies that a push posted: those of the definitions' lane, which go first, and those of people."""
+    """The Bundles that a push posted: the definitions, which go first, and those of people."""
 
     definitions: list[bytes] = field(default_factory=list)
     of_people: list[bytes] = field(default_factory=list)
 
 
 def destination() -> Destination:
-    """HAPI, as it is shipped, with the way of writing that a proof finds there: what is measured is the sending."""
+    """Returns the shipped HAPI destination with the write strategy that verification finds there.
+
+    The strategy is fixed so that only the sending is measured.
+    """
     return replace(load_destinations(MAPPINGS / "destinations")[DESTINATION], strategy=WriteStrategy.OUR_ID)
 
 
 def prepare_database(folder: Path, name: str, people: int, seed: int = SEED, today: date = TODAY) -> Path:
-    """A database in which that many people are taken in and nothing is sent yet. Another name gives other ids."""
+    """Imports `people` people into a new database and sends nothing. Another `name` gives other ids."""
     folder.mkdir(parents=True, exist_ok=True)
     export, database = folder / f"{name}.csv", folder / f"{name}.sqlite"
     with export.open("w", encoding="utf-8", newline="") as opened:
@@ -47,7 +50,7 @@ def prepare_database(folder: Path, name: str, people: int, seed: int = SEED, tod
 
 
 def copy_database(database: Path, copy: Path) -> Path:
-    """A copy to push from: what was sent is noted in it."""
+    """Copies the database, because a push records in it what was sent."""
     with sqlite3.connect(database) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     for old in copy.parent.glob(f"{copy.name}*"):
@@ -57,26 +60,26 @@ def copy_database(database: Path, copy: Path) -> Path:
 
 
 def capture_bundles(database: Path) -> Bundles:
-    """The Bundles in which a push sends this database, taken down on their way to the stub EHR of the tests."""
+    """Pushes the database to the stub EHR of the tests and returns the Bundles that were posted."""
     with stub_ehr() as stub:
         client = _RecordingClient(stub.address, connections=1)
         store = Store(f"sqlite:///{copy_database(database, database.with_suffix('.sent.sqlite'))}")
         PushWorker(store, EhrConnection(destination(), client), clock).run()
-        assert not count_unsent(store), "the stub did not take everything"
+        assert not count_unsent(store), "the stub did not accept everything"
         store.close()
         client.close()
     return client.posted
 
 
 def count_unsent(store: Store) -> int:
-    """How many deliveries are neither sent nor overtaken by a newer version."""
+    """Returns the number of deliveries that are neither sent nor superseded."""
     with store.read() as uow:
         counts = uow.deliveries.counts(DESTINATION)[DESTINATION]
-    return sum(count for state, count in counts.items() if state not in _DONE_WITH)
+    return sum(count for state, count in counts.items() if state not in _FINAL_STATES)
 
 
 class _RecordingClient(EhrClient):
-    """The push's own client, which also keeps what it posts."""
+    """The client of the push that also records the Bundles it posts."""
 
     def __init__(self, base: str, *, connections: int) -> None:
         super().__init__(base, connections=connections)
@@ -89,7 +92,10 @@ class _RecordingClient(EhrClient):
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """As ever; a POST to the base is a Bundle. The definitions' lane is sent before any thread is started."""
+        """Sends the request and records a Bundle: a POST to the base URL.
+
+        The definitions are sent by the main thread, before any other thread starts.
+        """
         if method == "POST" and not path and body is not None:
             is_first = threading.current_thread() is threading.main_thread()
             (self.posted.definitions if is_first else self.posted.of_people).append(body)

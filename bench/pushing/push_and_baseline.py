@@ -1,4 +1,4 @@
-"""Both sides of the comparison, each into a HAPI of its own, fresh and warmed up in the same way."""
+"""Runs our push and the bare loop, each against a fresh, warmed-up HAPI."""
 
 import os
 import time
@@ -19,19 +19,19 @@ from fhir_pmp.store import Store
 from tests.hapi.server import HapiServer
 
 MAX_ATTEMPTS = 5
-"""How often the bare loop posts a Bundle that HAPI answers with 409 or 5xx: its threads race one another."""
+"""Attempts of the bare loop for a Bundle that HAPI answers with 409 or 5xx, as its threads conflict."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long one side took, and the processor time of it and of HAPI together. Seconds."""
+    """Seconds that one side took, and the processor seconds of it and HAPI together."""
 
     seconds: float
     cpu_seconds: float
 
 
 def time_against_hapi(warm_up: Bundles, send: Callable[[str], None]) -> Timing:
-    """Sends to a HAPI on an H2 file that holds nothing but the warm-up: other people under other ids."""
+    """Times `send` against a HAPI on an H2 file that holds only the warm-up, with other people and ids."""
     with TemporaryDirectory(prefix="bench-hapi-") as folder, HapiServer(Path(folder)) as server:
         assert server.pid is not None
         requests.get(f"{server.base_url}/metadata", timeout=60).raise_for_status()
@@ -43,7 +43,7 @@ def time_against_hapi(warm_up: Bundles, send: Callable[[str], None]) -> Timing:
 
 
 def push(base: str, database: Path, connections: int) -> None:
-    """Our push sends everything that waits in this database."""
+    """Sends every unsent delivery of this database with our push."""
     store = Store(f"sqlite:///{database}")
     client = EhrClient(base, connections=connections)
     push_all(store, client)
@@ -52,17 +52,17 @@ def push(base: str, database: Path, connections: int) -> None:
 
 
 def push_all(store: Store, client: EhrClient) -> int:
-    """Pushes until nothing waits here, and returns how many deliveries this process sent."""
+    """Pushes until nothing is unsent; returns how many deliveries this process sent."""
     pushing = PushWorker(store, EhrConnection(destination(), client), clock)
     sent = pushing.run().counts["sent"]
     while count_unsent(store):
-        time.sleep(0.05)  # something was put back and is due in a while, or another process has it
+        time.sleep(0.05)  # a delivery was put back and is due later, or another process holds it
         sent += pushing.run().counts["sent"]
     return sent
 
 
 def post_bundles(base: str, bundles: Bundles, connections: int) -> None:
-    """A bare loop posts the Bundles, the definitions first."""
+    """Posts the Bundles in a bare loop, the definitions first."""
     post_all(base, bundles.definitions)
     with ThreadPoolExecutor(connections) as pool:
         shares = [bundles.of_people[at::connections] for at in range(connections)]
@@ -71,7 +71,7 @@ def post_bundles(base: str, bundles: Bundles, connections: int) -> None:
 
 
 def post_all(base: str, bodies: Sequence[bytes]) -> None:
-    """Posts these one after the other over one connection; a race or a 5xx is tried again."""
+    """Posts the bodies in sequence over one connection; retries 409 and 5xx."""
     with requests.Session() as session:
         session.trust_env = False
         for body in bodies:
@@ -83,6 +83,6 @@ def post_all(base: str, bodies: Sequence[bytes]) -> None:
 
 
 def _process_cpu_seconds(process: int) -> float:
-    """The processor seconds of another process so far."""
+    """Returns the processor seconds of another process so far."""
     after_name = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")

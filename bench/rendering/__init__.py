@@ -1,1 +1,1 @@
-"""Answers to bytes: ours beside fhir.resources, and beside the least that must be done."""
+"""Benchmarks of rendering a response to bytes, against fhir.resources and against a lower bound."""

@@ -1,7 +1,7 @@
-"""The least that must be done for the same bytes: a typed decode, the ids, sums, and ready templates to fill.
+"""Renders the same bytes with the least possible work: typed decode, ids, sums, ready templates.
 
-Written for complete answers of one instrument, at one timepoint, from one source. It refuses only what its types
-refuse, and keeps nothing to search by.
+It handles complete answers of one instrument, at one timepoint, from one source. It refuses only what its types
+refuse, and computes no search keys. Its rate is the floor that our renderer is compared with.
 """
 
 import re
@@ -27,7 +27,7 @@ Template = tuple[bytes, Callable[[Facts], Facts]]
 def build_floor_renderer(
     clinic: ClinicalContext, name: InstrumentId, bodies: Sequence[bytes], ours: RenderFunction
 ) -> RenderFunction:
-    """For these bodies. Their templates are made here, from what our way gives."""
+    """Builds the renderer for these bodies, with templates made from our renderer's output."""
     instrument = clinic.instruments[name]
     assert not any(scale.reversed for scale in instrument.scales), "the floor sums answers as they are"
     decode: Callable[[bytes], Any] = msgspec.json.Decoder(_typed_body(instrument)).decode
@@ -38,20 +38,20 @@ def build_floor_renderer(
     of_response: dict[bool, Template] = {}
     of_observation: list[dict[int, Template]] = [{} for _ in shown]
 
-    def facts_of(response: Any) -> Facts:
-        response_id = clinic.ids.response_id(SOURCE, response.response_id, "", name, timepoint)
+    def facts_of(body: Any) -> Facts:
+        response_id = clinic.ids.response_id(SOURCE, body.response_id, "", name, timepoint)
         own = [id_of(response_id).encode() for id_of, _ in shown]
         return (
-            response.response_id.encode(),
+            body.response_id.encode(),
             response_id.encode(),
-            response.person.encode(),
-            response.authored.encode(),
+            body.person.encode(),
+            body.authored.encode(),
             *own,
         )
 
     for body in bodies:
-        response, contents = decode(body), ours(body)
-        facts, values = facts_of(response), values_of(response.answers)
+        decoded, contents = decode(body), ours(body)
+        facts, values = facts_of(decoded), values_of(decoded.answers)
         items = b",".join(map(getitem, tables, values))
         of_response[True] = _template(contents[0], (*facts, items))
         for templates, (_, answers), content in zip(of_observation, shown, contents[1:], strict=True):
@@ -62,9 +62,9 @@ def build_floor_renderer(
     ]
 
     def render(body: bytes) -> list[bytes]:
-        response = decode(body)
-        values = values_of(response.answers)
-        facts = facts_of(response)
+        decoded = decode(body)
+        values = values_of(decoded.answers)
+        facts = facts_of(decoded)
         items = b",".join(map(getitem, tables, values))
         found = [response_text % response_take((*facts, items))]
         for templates, answers in observations:
@@ -95,7 +95,7 @@ def _written_items(clinic: ClinicalContext, instrument: Instrument) -> list[dict
 def _shown(
     clinic: ClinicalContext, instrument: Instrument, contents: Sequence[bytes]
 ) -> list[tuple[Callable[[ResponseId], str], Callable[[Values], Values]]]:
-    """For each Observation: what makes its id, and which answers decide what it says."""
+    """Returns for each Observation its id function and the selector of its answers."""
     at = {item.link_id: number for number, item in enumerate(instrument.items)}
     scales = [
         (clinic.ids.score_ids(scale.id), _several(itemgetter, [at[item] for item in scale.items]))
@@ -105,7 +105,7 @@ def _shown(
         (clinic.ids.answer_ids(one.item), _several(itemgetter, [at[one.item]]))
         for one in instrument.safety_items
     ]
-    # A scale that rests on an UNCONFIRMED rule is scored and not published.
+    # A scale with an UNCONFIRMED rule is scored but not published.
     return [*scales[: len(contents) - 1 - len(safety)], *safety]
 
 

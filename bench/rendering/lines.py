@@ -1,4 +1,4 @@
-"""The lines of `render`: each instrument beside fhir.resources and beside the floor, and how alike instruments are."""
+"""Measures `render`: each instrument against fhir.resources and against the floor."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from bench.measurement import ratios, run_interleaved, seconds_each, spread
 from bench.rendering.floor_renderer import build_floor_renderer
 from bench.rendering.models_renderer import build_models_renderer
 from bench.rendering.our_renderer import RenderFunction, build_our_renderer
-from bench.rendering.sample_bodies import bodies
+from bench.rendering.sample_bodies import sample_bodies
 from bench.report import ReportLine
 from bench.service import load_bench_clinic
 from fhir_pmp.identifiers import InstrumentId
@@ -18,16 +18,16 @@ FASTER_THAN_MODELS = 100
 OF_THE_FLOOR = 0.5
 ALIKE = 0.7
 FEW = 8
-"""Bodies for fhir.resources, which takes milliseconds for each."""
+"""Number of bodies for fhir.resources, which takes milliseconds for each."""
 HEADLINE = InstrumentId("phq9")
 
 Seconds = dict[str, list[float]]
 
 
 def render_lines(rounds: int, at_least: float) -> Iterator[ReportLine]:
-    """Measures every shipped instrument. `at_least`: seconds of each side in each round."""
+    """Yields the lines of every shipped instrument; `at_least`: seconds per side and round."""
     clinic = load_bench_clinic()
-    arrived = bodies(dict(clinic.instruments))
+    arrived = sample_bodies(dict(clinic.instruments))
     measured = {name: _measure(clinic, name, arrived[name], rounds, at_least) for name in clinic.instruments}
     for name in sorted(measured, key=lambda one: (one != HEADLINE, one)):
         resources = len(build_our_renderer(clinic, name)(arrived[name][0]))
@@ -77,19 +77,19 @@ def _agree(
     floor: RenderFunction,
     arrived: list[bytes],
 ) -> None:
-    """What is compared does the same: the floor to the byte, the models to the value."""
+    """Raises AssertionError unless the floor gives equal bytes and the models equal values."""
     for body in arrived:
         made = ours(body)
         if floor(body) != made:
-            raise AssertionError(f"{name}: the floor makes other bytes")
+            raise AssertionError(f"{name}: the floor renders other bytes")
         if [json.loads(one) for one in models(body)] != [json.loads(one) for one in made]:
-            raise AssertionError(f"{name}: fhir.resources makes other values")
+            raise AssertionError(f"{name}: fhir.resources renders other values")
 
 
 def _lines_of(name: InstrumentId, took: Seconds, *, has_observation: bool) -> Iterator[ReportLine]:
     sides = {render: f"{spread(seconds).median * 1e6:,.1f} µs" for render, seconds in took.items()}
     models, floor = ratios(took["models"], took["ours"]), ratios(took["floor"], took["ours"])
-    # A response alone is too little work for fhir.resources: the floor itself would not be a hundred times as fast.
+    # Without an Observation there is too little work: even the floor would not be a hundred times as fast.
     target = FASTER_THAN_MODELS if has_observation else None
     alone = "" if has_observation else " (no Observation)"
     yield ReportLine("render", f"{name}: times fhir.resources{alone}", models, target, sides=sides)

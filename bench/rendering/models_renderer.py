@@ -1,6 +1,6 @@
-"""The same through fhir.resources: checked, scored, then each resource validated into models and dumped.
+"""Renders with fhir.resources: checks, scores, validates each resource into models and dumps it.
 
-Kind to the other side: the resources' values come ready, so that only checking, validating, building and dumping count.
+In favour of fhir.resources the values are prepared: only checking, validating, building and dumping are measured.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ from fhir_pmp.pathway.clinical_context import ClinicalContext
 def build_models_renderer(
     clinic: ClinicalContext, name: InstrumentId, bodies: list[bytes], ours: RenderFunction
 ) -> RenderFunction:
-    """By the models of fhir.resources R4B, for these bodies alone."""
+    """Builds the renderer with the R4B models, for these bodies only."""
     decode = msgspec.json.Decoder(ResponseBody).decode
     ready = {body: [_ready(content) for content in ours(body)] for body in bodies}
 

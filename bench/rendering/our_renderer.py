@@ -1,4 +1,4 @@
-"""The way a response takes in import and API: checked, scored, rendered from templates."""
+"""Renders as import and API do: checks, scores and fills the byte templates."""
 
 from collections.abc import Callable
 from datetime import date
@@ -15,31 +15,31 @@ SOURCE = SourceId("platform")
 EPISODE = EpisodeId("episode-0")
 
 RenderFunction = Callable[[bytes], list[bytes]]
-"""From one body to the bytes of its QuestionnaireResponse and Observations."""
+"""Renders one body to the bytes of its QuestionnaireResponse and Observations."""
 
 
 def build_our_renderer(clinic: ClinicalContext, name: InstrumentId) -> RenderFunction:
-    """What `intake.responses` does with one arrival between the look-ups before and the rows after."""
+    """Builds the renderer: the work of `intake.response` without reading and writing the database."""
     decode = msgspec.json.Decoder(ResponseBody).decode
     version, timepoint = clinic.instruments[name].version, clinic.programme.timepoints[0].id
     renderer = get_response_renderers(clinic)[name]
 
     def render(body: bytes) -> list[bytes]:
-        sample = decode(body)
-        answers = clinic.check(name, sample.answers)
-        response_id = clinic.ids.response_id(SOURCE, sample.response_id, "", name, timepoint)
+        decoded = decode(body)
+        answers = clinic.check(name, decoded.answers)
+        response_id = clinic.ids.response_id(SOURCE, decoded.response_id, "", name, timepoint)
         response = Response(
             id=response_id,
-            person=PersonId(sample.person),
+            person=PersonId(decoded.person),
             episode=EPISODE,
             instrument=name,
             instrument_version=version,
             timepoint=timepoint,
-            authored=Moment(sample.authored, date.fromisoformat(sample.authored), None),
+            authored=Moment(decoded.authored, date.fromisoformat(decoded.authored), None),
             status=ResponseStatus.COMPLETED,
             version=1,
             answers=answers,
-            identifier=clinic.ids.response_identifier(SOURCE, sample.response_id, response_id),
+            identifier=clinic.ids.response_identifier(SOURCE, decoded.response_id, response_id),
             source=SOURCE,
         )
         rendered = renderer(response, clinic.score(name, answers))

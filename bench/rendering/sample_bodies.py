@@ -1,4 +1,4 @@
-"""Responses as a platform sends them: JSON, one body each, of the demo's people where they answer the instrument."""
+"""Makes response bodies in JSON, from the demo's people or random answers."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -12,11 +12,11 @@ from fhir_pmp.identifiers import InstrumentId
 from fhir_pmp.instruments.definition import Instrument
 
 MANY = 400
-"""Bodies of each instrument: enough that no two in a row ask for the same."""
+"""Bodies per instrument: enough that consecutive bodies differ."""
 
 
 class ResponseBody(msgspec.Struct):
-    """What a body says."""
+    """The content of a body."""
 
     response_id: str
     person: str
@@ -24,8 +24,8 @@ class ResponseBody(msgspec.Struct):
     answers: dict[str, object]
 
 
-def bodies(instruments: dict[InstrumentId, Instrument]) -> dict[InstrumentId, list[bytes]]:
-    """The bodies of each instrument, complete ones."""
+def sample_bodies(instruments: dict[InstrumentId, Instrument]) -> dict[InstrumentId, list[bytes]]:
+    """Returns the bodies of each instrument, without blanks."""
     found: dict[InstrumentId, list[bytes]] = {}
     answered = _answered(set(instruments))
     for name, instrument in instruments.items():

@@ -1,7 +1,7 @@
-"""Synthetic people of a pain-management programme: who they are, what they answered, and how a platform hands them over.
+"""Generates synthetic people of a pain-management programme, with responses, exports and referrals.
 
-Nobody here exists. Person `i` of a seed is the same whatever the size of the cohort. Nothing is imported
-from the service: what these people answered is scored by whoever receives it.
+No person here exists. Person `i` of a seed is the same whatever the size of the cohort. Nothing is imported
+from the service: the receiver scores the answers.
 """
 
 from demo.people.cohort import cohort

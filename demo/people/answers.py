@@ -1,4 +1,4 @@
-"""How one person fills in one instrument: an answer to each item, some of them left blank, some corrected later."""
+"""Draws one person's answers to an instrument, with blanks and later corrections."""
 
 from dataclasses import replace
 from random import Random
@@ -10,13 +10,13 @@ from demo.people.traits import Levels
 
 Answers = dict[str, int | None]
 
-# How many items a form leaves blank: assumptions, small, with some beyond what any blanks rule allows.
+# Chances of one, two or more blank items, cumulative: assumptions, with some beyond any blanks rule.
 _ONE_BLANK, _TWO_BLANKS, _MANY_BLANKS = 0.035, 0.045, 0.055
 _ITEM_9_BLANK = 0.012
 _DIFFICULTY_BLANK = 0.03
 
 _DIFFICULTY = (-0.3, 0.7)
-"""Offset and chance of PHQ-9's difficulty item, which follows the same trait as the scored items: an assumption."""
+"""Offset and noise of PHQ-9's difficulty item, which follows the trait of the scored items: an assumption."""
 
 # Dear 2023 (Pain Med 24:1372): 45 % very satisfied, 37 % satisfied. The split of the other 18 % is an assumption.
 _SATISFACTION = ((5, 0.45), (4, 0.82), (3, 0.93), (2, 0.98), (1, 1.0))
@@ -24,9 +24,9 @@ _RECOMMENDS = {5: 0.98, 4: 0.93, 3: 0.55, 2: 0.15, 1: 0.05}
 
 
 def _given(measure: Measure, centre: float, trait: float, rng: Random) -> list[int]:
-    """An answer to each item of a measure: rounded to the nearest value offered."""
+    """Returns an answer to each item of a measure, rounded to the nearest permitted value."""
     lowest, highest, noise, gauss = measure.lowest, measure.highest, measure.noise, rng.gauss
-    # Plus a half and cut: far cheaper than round(), and what is negative ends at the lowest value either way.
+    # Adding 0.5 and truncating is far cheaper than round(); a negative number ends at the lowest value either way.
     location = centre + measure.spread * trait + 0.5
     return [
         min(highest, max(lowest, int(location + offset + gauss(0.0, noise)))) for offset in measure.offsets
@@ -41,7 +41,7 @@ def _scored(name: str, timepoint: Timepoint, levels: Levels, rng: Random) -> lis
 
 def _pain(timepoint: Timepoint, levels: Levels, rng: Random) -> Answers:
     worst, least, average, now = _scored("severity", timepoint, levels, rng)
-    # Put in their order, which leaves their mean as it was: nobody's least pain is worse than their worst.
+    # Sorted, which leaves their mean unchanged: least pain is never worse than worst pain.
     least, average, worst = sorted((worst, least, average))
     interference = _scored("interference", timepoint, levels, rng)
     return dict(zip((*SEVERITY, *INTERFERENCE), (worst, least, average, now, *interference), strict=True))
@@ -65,7 +65,7 @@ def _leave_blanks(answers: Answers, scored: tuple[str, ...], rng: Random) -> Non
 
 
 def answer_instrument(instrument: Instrument, timepoint: Timepoint, levels: Levels, rng: Random) -> Answers:
-    """Answers to every item of a questionnaire that measures; a blank is None."""
+    """Returns the answers to every item of a scored questionnaire; a blank is None."""
     items = ITEMS[instrument]
     if instrument == "bpi_sf":
         answers = _pain(timepoint, levels, rng)
@@ -80,21 +80,22 @@ def answer_instrument(instrument: Instrument, timepoint: Timepoint, levels: Leve
 
 
 def rate_programme(share: float, rng: Random) -> Answers:
-    """Satisfaction and whether the person would recommend the programme; `share` is a number from 0 up to 1."""
+    """Returns satisfaction and recommendation; `share` in [0, 1) decides the satisfaction."""
     satisfaction = next(value for value, up_to in _SATISFACTION if share < up_to)
     return {"satisfaction": satisfaction, "recommend": int(rng.random() < _RECOMMENDS[satisfaction])}
 
 
 def rate_change(progress: float, rng: Random) -> Answers:
-    """Patient Global Impression of Change: 1 is very much improved, 4 no change, 7 very much worse.
+    """Returns the Patient Global Impression of Change: 1 very much improved, 4 no change, 7 very much worse.
 
-    `progress` is standard normal, high for those who got better; the average person feels minimally improved (an assumption).
+    `progress` is standard normal, high for people who improved. The average person feels minimally improved (an
+    assumption).
     """
     return {"pgic": min(7, max(1, round(3.0 - 0.9 * progress + rng.gauss(0, 0.7))))}
 
 
 def correct_response(response: Response, rng: Random) -> Response:
-    """The same response with one or two answers corrected, as a later export brings it."""
+    """Returns the response with one or two answers corrected, as in a later export."""
     items = ITEMS[response.instrument]
     answers = dict(response.answers)
     for item in rng.sample(items, min(len(items), rng.randint(1, 2))):
@@ -108,7 +109,7 @@ def _another(instrument: Instrument, item: str, answer: int | None, rng: Random)
 
 
 def offered(instrument: Instrument, item: str) -> tuple[int, int]:
-    """The lowest and highest value that may be answered."""
+    """Returns the lowest and highest permitted answer."""
     if instrument == "satisfaction":
         return (0, 1) if item == "recommend" else (1, 5)
     if instrument == "pgic":

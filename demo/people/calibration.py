@@ -1,6 +1,6 @@
-"""Solves the constants of `measures.py`: exact expectations of the item model, no sampling.
+"""Solves the constants of `measures.py` from exact expectations of the item model, without sampling.
 
-Run `python -m demo.people.calibration` from the project's folder and copy what it prints into `measures.py`.
+Run `python -m demo.people.calibration` in the project's folder and copy its output into `measures.py`.
 """
 
 import math
@@ -12,12 +12,12 @@ from functools import partial
 from demo.people.measures import MEASURES, TRAIT_CORRELATION, Measure
 
 ITEM_9_NON_ZERO = 0.25
-"""Share of people whose PHQ-9 item 9 is not zero at baseline: the middle of the range the demonstration promises."""
+"""Share of people whose PHQ-9 item 9 is not zero at baseline: the middle of the range that the demo documents."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a measure's score must come to; `averaged`: the score is the mean of the items, not their sum."""
+    """The required mean and SD of a measure's score; `averaged`: the score is the mean of the items, not their sum."""
 
     mean: float
     sd: float
@@ -28,9 +28,9 @@ class Target:
 def published(
     mean: float, change: float, effect: float, *, rises: bool = False, averaged: bool = False
 ) -> Target:
-    """The target that makes change and effect come out as published (Dear 2023, Pain Med 24:1372), both as improvements.
+    """Returns the target that reproduces the published change and effect (Dear 2023, Pain Med 24:1372).
 
-    The effect is standardised by the baseline SD, so the SD is implied: change * mean / effect. The mean is a free choice.
+    Both are improvements. The effect is standardised by the baseline SD, so the SD is implied: change * mean / effect. The mean is a free choice.
     """
     return Target(mean, mean * change / effect, mean * (1 + change if rises else 1 - change), averaged)
 
@@ -53,12 +53,12 @@ _WEIGHTS = tuple(math.exp(-trait * trait / 2) * _STEP / math.sqrt(2 * math.pi) f
 
 
 def _at_least(value: int, location: float, noise: float) -> float:
-    """The chance that an answer is `value` or more: the rounding edge lies half a point below it."""
+    """Returns the probability of an answer of `value` or more; the rounding edge is half a point below it."""
     return 0.5 * math.erfc((value - 0.5 - location) / (noise * math.sqrt(2)))
 
 
 def _item(measure: Measure, location: float) -> tuple[float, float]:
-    """Mean and variance of one answer whose item sits at `location`."""
+    """Returns mean and variance of one answer to an item at `location`."""
     mean, square = float(measure.lowest), float(measure.lowest**2)
     for value in range(measure.lowest + 1, measure.highest + 1):
         chance = _at_least(value, location, measure.noise)
@@ -68,13 +68,13 @@ def _item(measure: Measure, location: float) -> tuple[float, float]:
 
 
 def _given_trait(measure: Measure, centre: float, trait: float) -> tuple[float, float]:
-    """Mean and variance of the items' sum of a person with this trait."""
+    """Returns mean and variance of the item sum of a person with this trait."""
     items = [_item(measure, centre + measure.spread * trait + offset) for offset in measure.offsets]
     return sum(mean for mean, _ in items), sum(variance for _, variance in items)
 
 
 def score_mean_and_sd(measure: Measure, centre: float, *, averaged: bool) -> tuple[float, float]:
-    """Mean and standard deviation of the score over the cohort."""
+    """Returns mean and standard deviation of the score over the cohort."""
     given = [_given_trait(measure, centre, trait) for trait in _TRAITS]
     mean = sum(weight * expected for weight, (expected, _) in zip(_WEIGHTS, given, strict=True))
     square = sum(
@@ -85,7 +85,7 @@ def score_mean_and_sd(measure: Measure, centre: float, *, averaged: bool) -> tup
 
 
 def score_correlation(measure: Measure) -> float:
-    """Pre-post correlation of the score that `TRAIT_CORRELATION` comes to."""
+    """Returns the pre-post correlation of the score that `TRAIT_CORRELATION` produces."""
     before = [_given_trait(measure, measure.centre, trait)[0] for trait in _TRAITS]
     rest = math.sqrt(1 - TRAIT_CORRELATION**2)
     after_at = {
@@ -108,7 +108,7 @@ def score_correlation(measure: Measure) -> float:
 
 
 def _solve(rising: Callable[[float], float], target: float, low: float, high: float) -> float:
-    """Where a rising function meets `target`, by false position with the stale end's weight halved (Illinois)."""
+    """Solves rising(x) = target by the false position method (Illinois variant)."""
     at_low, at_high = rising(low) - target, rising(high) - target
     if at_low > 0 or at_high < 0:
         raise ArithmeticError("the target lies outside what this model can reach")
@@ -149,7 +149,7 @@ def _fitted(measure: Measure, target: Target) -> Measure:
 
 
 def item_9_non_zero(measure: Measure, offset: float) -> float:
-    """Share of people at baseline who answer an item with this offset with anything but zero."""
+    """Returns the share of people at baseline who answer an item with this offset above zero."""
     locations = (measure.centre + measure.spread * trait + offset for trait in _TRAITS)
     return sum(
         weight * _at_least(1, location, measure.noise)
@@ -158,11 +158,11 @@ def item_9_non_zero(measure: Measure, offset: float) -> float:
 
 
 def calibrated(name: str) -> Measure:
-    """The measure with its constants solved for its target; PHQ-9 item 9's offset is solved with them."""
+    """Returns the measure with its constants solved for its target, and PHQ-9 item 9's offset with them."""
     measure, target = MEASURES[name], TARGETS[name]
     if name != "phq9":
         return _fitted(measure, target)
-    # Item 9's place and the scale's own constants depend on each other: solve by turns until neither moves.
+    # Item 9's offset and the scale's constants depend on each other: solve them in turns until neither changes.
     for _ in range(20):
         fitted = _fitted(measure, target)
         item_9 = _solve(partial(item_9_non_zero, fitted), ITEM_9_NON_ZERO, -9.0, 9.0)

@@ -1,4 +1,4 @@
-"""Makes the people: person `i` of a seed and a day is always the same person."""
+"""Generates the cohort: person `i` of a seed and a day is always the same person."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,15 +14,15 @@ from demo.people.responses import AnsweringBehaviour, draw_amended, draw_respons
 from demo.people.traits import draw_traits
 
 _REFERRED = 0.26
-# Consent in the enrolment: assumptions of this demonstration.
+# Cumulative shares of consent at enrolment: assumptions of this demonstration.
 _SHARES, _DOES_NOT_SHARE = 0.88, 0.96
 
 
 def cohort(size: int, *, seed: int, today: date) -> Iterator[Person]:
     """Yield `size` synthetic people, enrolled over the year before `today`.
 
-    Nothing lies on `today` or after it: the export was made that morning. People who enrolled lately are still under way.
-    The same seed and day give the same people, and a larger cohort begins with the smaller one.
+    No date is `today` or later: the export was made that morning. People who enrolled lately are still in the programme.
+    The same seed and day give the same people; a larger cohort begins with the people of a smaller one.
     """
     shares = LowDiscrepancyShares(seed)
     for number in range(size):
@@ -76,7 +76,7 @@ def _person(
 
 
 def _ended_by_post(course: Course, responses: tuple[Response, ...]) -> Course:
-    """A finished course ends on the day its post questionnaires came in."""
+    """Ends a finished course on the day its post questionnaires were answered."""
     if course.ended_how != "finished":
         return course
     post = [response.answered_at.date() for response in responses if response.timepoint == "post"]

@@ -1,4 +1,4 @@
-"""How one person goes through the programme: enrolled, started or not, lessons done, ended, and when."""
+"""Draws the dates of one person's course: enrolment, start, lessons and ending."""
 
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -28,7 +28,7 @@ _NO_REASON_GIVEN = 0.15
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """The dates of one person's run through the programme; None where it has not happened by the day of the export."""
+    """The dates of one person's course; None where an event has not happened by the day of the export."""
 
     referred_on: date
     enrolled_on: date
@@ -40,12 +40,12 @@ class Course:
 
     @property
     def majority_done(self) -> bool:
-        """Four lessons or five."""
+        """Whether a majority of the lessons is done: four or five."""
         return len(self.lessons_on) >= MAJORITY
 
 
 def draw_course(shares: LowDiscrepancyShares, pair: int, rng: Random, *, today: date) -> Course:
-    """The whole course of someone of this pair, the part that lies in the future included."""
+    """Draws the whole course of a person of this pair, including dates in the future."""
     enrolled_on = today - timedelta(days=1 + int(shares.share("enrolled", pair) * _ENROLLED_WITHIN))
     referred_on = enrolled_on - timedelta(days=rng.randint(18, 40))
     if shares.share("starts", pair) < _NEVER_START:
@@ -55,7 +55,7 @@ def draw_course(shares: LowDiscrepancyShares, pair: int, rng: Random, *, today: 
     drawn = shares.share("lessons", pair)
     lessons_on = _lesson_dates(started_on, next(done for done, up_to in _LESSONS_DONE if drawn < up_to), rng)
     if len(lessons_on) >= MAJORITY:
-        # Until the post questionnaires are in, which ends it sooner, the programme waits for their window to close.
+        # The course ends when the post window closes; answered post questionnaires end it earlier.
         closed = started_on + timedelta(days=WINDOWS["post"][1])
         return Course(referred_on, enrolled_on, started_on, lessons_on, closed, "finished", None)
     stopped_on = lessons_on[-1] + timedelta(days=rng.randint(7, 21))
@@ -64,7 +64,7 @@ def draw_course(shares: LowDiscrepancyShares, pair: int, rng: Random, *, today: 
 
 
 def _lesson_dates(started_on: date, done: int, rng: Random) -> tuple[date, ...]:
-    """One lesson every six to twelve days: five of them take no longer than the eight weeks of the programme."""
+    """Draws one lesson every six to twelve days, so that five lessons fit the programme's eight weeks."""
     dates = [started_on]
     while len(dates) < min(done, LESSONS):
         dates.append(dates[-1] + timedelta(days=rng.randint(6, 12)))
@@ -72,7 +72,7 @@ def _lesson_dates(started_on: date, done: int, rng: Random) -> tuple[date, ...]:
 
 
 def as_known_on(course: Course, last_day: date) -> Course:
-    """The course with what happened after `last_day` taken away: people who are still under way."""
+    """Returns the course without events after `last_day`."""
     ended = course.ended_on is not None and course.ended_on <= last_day
     return replace(
         course,

@@ -1,4 +1,4 @@
-"""The programme platform's exports: a row per person and timepoint, as REDCap writes them, or a row per answer."""
+"""Writes the platform's exports: wide like REDCap, a row per timepoint, or long, a row per answer."""
 
 import csv
 from collections.abc import Iterable, Iterator
@@ -67,10 +67,10 @@ _AMENDS = "1"
 
 
 def write_wide_csv(people: Iterable[Person], file: TextIO, *, amendments: bool = False) -> int:
-    """Write a row per person and timepoint; return how many responses went out.
+    """Write a row per person and timepoint; return how many responses were written.
 
-    Open the file with `newline=""` and UTF-8. With `amendments` it is the later export: only the rows that hold a
-    corrected response, marked in `<instrument>_amends`, beside the row's other responses as they were before.
+    Open the file with `newline=""` and UTF-8. With `amendments` it writes the later export: only the rows with a
+    corrected response, marked in `<instrument>_amends`; the row's other responses are unchanged.
     """
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(WIDE_COLUMNS)
@@ -85,10 +85,10 @@ def write_wide_csv(people: Iterable[Person], file: TextIO, *, amendments: bool =
 
 
 def write_long_csv(people: Iterable[Person], file: TextIO, *, amendments: bool = False) -> int:
-    """Write a row per answer, those of a response together; return how many responses went out.
+    """Write a row per answer, grouped by response; return how many responses were written.
 
-    An item is named `<instrument>-<item>`; a blank answer is a row with an empty `value`. With `amendments` it is the later export: the corrected responses
-    only, each under the `response_id` that it amends.
+    An item is named `<instrument>-<item>`; a blank answer is a row with an empty `value`. With `amendments` it writes
+    the later export: only the corrected responses, each under the `response_id` that it amends.
     """
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(LONG_COLUMNS)
@@ -116,7 +116,7 @@ def _answer_rows(person: Person, response: Response, amends: str) -> Iterator[li
 def _rows(
     person: Person, *, amendments: bool
 ) -> Iterator[tuple[Timepoint, dict[Instrument, Response], set[Instrument]]]:
-    """Each timepoint's responses by instrument, and which of them amend."""
+    """Yields each timepoint's responses by instrument, and which of them are amended."""
     corrected = {response.response_id: response for response in person.amended} if amendments else {}
     for timepoint, group in groupby(person.responses, key=lambda response: response.timepoint):
         as_sent = {response.instrument: corrected.get(response.response_id, response) for response in group}
@@ -126,7 +126,7 @@ def _rows(
         if amended or not amendments:
             yield timepoint, as_sent, amended
     if not person.responses and not amendments:
-        # Enrolled, and nothing answered yet: the person is still somebody the export tells of.
+        # A person who is enrolled but has not answered still gets a row.
         yield "screening", {}, set()
 
 
@@ -145,7 +145,7 @@ def _shown(answer: int | None) -> int | str:
 
 
 def _about(person: Person) -> list[str]:
-    """The person's columns, the same on each of their rows, in the order of `PERSON_COLUMNS`."""
+    """Returns the person's columns, the same in each row, in the order of `PERSON_COLUMNS`."""
     lessons = [done.isoformat() for done in person.lessons_on]
     return [
         person.given_name,

@@ -1,4 +1,4 @@
-"""A GP's referral as the practice's software sends it: one FHIR R4 transaction Bundle."""
+"""Builds a GP's referral as practice software sends it: one FHIR R4 transaction Bundle."""
 
 from base64 import b64encode
 from datetime import date
@@ -36,7 +36,7 @@ _MEDICINES = (
 
 
 def gp_bundle(person: Person, practice: Practice, *, today: date) -> Resource:
-    """The referral of `person` by `practice`: always the same Bundle for the same person and practice.
+    """Returns the referral of `person` by `practice`; the same arguments give the same Bundle.
 
     Raises ValueError if the referral would be dated after `today`.
     """
@@ -46,7 +46,7 @@ def gp_bundle(person: Person, practice: Practice, *, today: date) -> Resource:
 
 
 class _Referral:
-    """The resources of one referral, which all refer to each other by the fullUrl they have in the Bundle."""
+    """Builds the resources of one referral, which refer to each other by their fullUrl."""
 
     def __init__(self, person: Person, practice: Practice) -> None:
         self._person, self._practice = person, practice
@@ -90,7 +90,7 @@ class _Referral:
         return {"reference": self._full_url(kind)}
 
     def _number(self, kind: str) -> list[Resource]:
-        """The practice's own number for one of its records about this person."""
+        """Returns the practice's own identifier of one of its records about this person."""
         return [{"system": f"{self._base}/{kind}", "value": self._person.record_id.replace("PMP-", "R-")}]
 
     def _patient(self) -> Resource:

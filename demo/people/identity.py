@@ -1,4 +1,4 @@
-"""Who a synthetic person is: name, birth date, sex and Medicare number."""
+"""Draws the identity of a synthetic person: name, birth date, sex and Medicare number."""
 
 from datetime import date, timedelta
 from random import Random
@@ -27,7 +27,7 @@ FAMILY_NAMES = (
     "Waratah", "Wattle", "Westringia", "Xanthorrhoea", "O'Wattle", "van der Hakea", "Banksia-Correa",
 )  # fmt: skip
 
-# Shares are assumptions of this demonstration; the published study gives none that we could read.
+# Cumulative shares: assumptions of this demonstration, because the abstract of the study gives none.
 _SEX_SHARES: tuple[tuple[Sex, float], ...] = (
     ("female", 0.66),
     ("male", 0.98),
@@ -42,24 +42,24 @@ _MEDICARE_STEM = 50_000_000
 
 
 def draw_sex(rng: Random) -> Sex:
-    """One of the four values of the export, in the shares above."""
+    """Draws one of the export's four values, by the shares above."""
     drawn = rng.random()
     return next(sex for sex, up_to in _SEX_SHARES if drawn < up_to)
 
 
 def draw_name(rng: Random, sex: Sex) -> tuple[str, str]:
-    """Given and family name: every family name is a plant, so that no one mistakes it for a patient's."""
+    """Draws given and family name. Every family name is a plant, so that no one takes it for a real patient's."""
     return rng.choice(GIVEN_NAMES[sex]), rng.choice(FAMILY_NAMES)
 
 
 def draw_birth_date(rng: Random, enrolled_on: date) -> date:
-    """An adult's birth date, from the age in years at enrolment."""
+    """Draws an adult's birth date from the age in years at enrolment."""
     age = min(_AGE_OLDEST, max(_AGE_YOUNGEST, rng.gauss(_AGE_MEAN, _AGE_SD)))
     return enrolled_on - timedelta(days=round(age * 365.25))
 
 
 def draw_medicare_number(rng: Random, number: int) -> str | None:
-    """The eleven digits of person `number`, or None for the few who have no card.
+    """Returns the eleven digits of person `number`, or None for the few people without a card.
 
     Two people never share one: the stem is a one-to-one function of the person's place in the cohort.
     The check digit follows NEHTA, Use of Healthcare Identifiers in Health Software Systems, 1.4 (2011).
@@ -67,7 +67,7 @@ def draw_medicare_number(rng: Random, number: int) -> str | None:
     issue, place_on_card = rng.randint(1, 3), rng.randint(1, 5)
     if rng.random() >= _SHARE_WITH_MEDICARE:
         return None
-    # 7 654 321 shares no factor with the size of the range, so multiplying only shuffles it. First digit 2 to 6.
+    # 7 654 321 is coprime to the size of the range, so multiplying permutes it. The first digit is 2 to 6.
     stem = str(20_000_000 + (number * 7_654_321 + 1_234_567) % _MEDICARE_STEM)
     check = sum(int(digit) * weight for digit, weight in zip(stem, _MEDICARE_WEIGHTS, strict=True)) % 10
     return f"{stem}{check}{issue}{place_on_card}"

@@ -1,4 +1,4 @@
-"""How strongly each measure is felt in the cohort, and the constants that make it resemble the published study.
+"""Constants of the item model, chosen so that the cohort resembles the published study.
 
 A person has a standard-normal trait per measure and timepoint. An item is answered by rounding
 `centre + spread * trait + offset of the item + noise * chance` to the nearest value that is offered:
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 TRAIT_CORRELATION = 0.75
 """Pre-post correlation of a person's trait: an assumption, since the study's abstract gives none. The scores themselves,
-with each item's chance in them, correlate at about 0.66 to 0.70 (`calibrate` prints each)."""
+with the noise of each item, correlate at about 0.66 to 0.70 (`calibration` prints each)."""
 SCREENING_CORRELATION = 0.85
 """Trait at screening with trait at start, days later: an assumption."""
 FOLLOW_UP_CORRELATION = 0.85
@@ -20,14 +20,14 @@ FOLLOW_UP_CORRELATION = 0.85
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One scale of one instrument; `offsets` has one entry an item, in the order of the items."""
+    """The item model of one scale; `offsets` has one entry for each item, in order."""
 
     lowest: int
     highest: int
     offsets: tuple[float, ...]
     noise: float
     distress: float
-    """Loading of the trait on what all measures share; negative where a high score is the better one."""
+    """Loading of the trait on the factor that all measures share; negative where a high score is better."""
     centre: float
     spread: float
     centre_after: float
@@ -37,7 +37,7 @@ MEASURES: dict[str, Measure] = {
     "phq9": Measure(
         lowest=0,
         highest=3,
-        # Sleep and tiredness are felt more than restlessness; item 9's offset is solved, not chosen.
+        # Sleep and tiredness score higher than restlessness; item 9's offset is solved, not chosen.
         offsets=(0.0, 0.0, 0.45, 0.5, 0.1, 0.0, 0.0, -0.5, -1.6471),
         noise=0.75,
         distress=0.8,

@@ -1,4 +1,4 @@
-"""What is known of one synthetic person, and the shapes it is held in."""
+"""Data classes of synthetic people, their practices and their responses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Instrument = Literal["phq9", "gad7", "k10", "pcs", "pseq", "bpi_sf", "satisfacti
 
 @dataclass(frozen=True, slots=True)
 class Practitioner:
-    """A synthetic GP. `provider_id` stands under the system `practices.PROVIDER_SYSTEM`."""
+    """A synthetic GP. The system of `provider_id` is `practices.PROVIDER_SYSTEM`."""
 
     provider_id: str
     given_name: str
@@ -21,13 +21,13 @@ class Practitioner:
 
     @property
     def name(self) -> str:
-        """The name as an export column holds it, title first."""
+        """The name as exports write it, title first."""
         return f"Dr {self.given_name} {self.family_name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Practice:
-    """A synthetic GP practice. `identifier` stands under the system `practices.PRACTICE_SYSTEM`."""
+    """A synthetic GP practice. The system of `identifier` is `practices.PRACTICE_SYSTEM`."""
 
     identifier: str
     name: str
@@ -36,7 +36,7 @@ class Practice:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One instrument filled in once. A blank answer is None; an item never stands there twice."""
+    """One completed instrument. A blank answer is None."""
 
     response_id: str
     timepoint: Timepoint
@@ -51,9 +51,9 @@ class Person:
     """One synthetic person as the programme's platform knows them on the day of the export."""
 
     referred: bool
-    """A GP referred this person, and `gp_bundle` gives the referral."""
+    """Whether a GP referred this person; `gp_bundle` builds the referral."""
     referral_number: str | None
-    """Filled in by the caller (`dataclasses.replace`) once the service has answered the referral."""
+    """Set by the caller with `dataclasses.replace` once the service has answered the referral."""
     record_id: str
     given_name: str
     family_name: str
@@ -66,7 +66,7 @@ class Person:
     practice: Practice
     practitioner: Practitioner
     referred_on: date
-    """When the GP wrote; means nothing unless `referred`."""
+    """The date of the GP's referral; meaningless unless `referred`."""
     enrolled_on: date
     started_on: date | None
     lessons_on: tuple[date, ...]
@@ -78,4 +78,4 @@ class Person:
     responses: tuple[Response, ...]
     """In order of time, as first exported."""
     amended: tuple[Response, ...]
-    """Corrected copies (same `response_id`) that a later export brings."""
+    """Corrected copies (same `response_id`) in a later export."""

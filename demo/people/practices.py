@@ -1,4 +1,4 @@
-"""Twelve GP practices that do not exist, each with two or three GPs who do not exist either."""
+"""Twelve invented GP practices, each with two or three invented GPs."""
 
 from demo.people.person import Practice, Practitioner
 
@@ -33,7 +33,7 @@ _GIVEN = (
     "Kirra",
     "Lars",
 )
-# Stones for doctors, plants for the people they look after: nobody mistakes one for a real register.
+# Family names of doctors are stones, of patients plants, so that no one takes them for real people.
 _FAMILY = (
     "Agate",
     "Basalt",

@@ -1,6 +1,6 @@
-"""Which items each questionnaire has, what may be answered, and what is asked when.
+"""Lists the items of each questionnaire, and the timepoints and windows of the programme.
 
-Structure after the scoring tables of the published instruments; item names are those of the platform's export.
+The structure follows the scoring tables of the published instruments; item names are those of the platform's export.
 """
 
 from demo.people.person import Instrument, Timepoint

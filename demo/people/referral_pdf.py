@@ -1,10 +1,10 @@
-"""A tiny PDF of one page, as a practice's software attaches to a referral."""
+"""Builds a minimal one-page PDF, such as practice software attaches to a referral."""
 
 _HEAD = b"%PDF-1.4\n"
 
 
 def one_page_pdf(lines: list[str]) -> bytes:
-    """A valid PDF with these lines of text, in a font every reader has. The same lines give the same bytes.
+    """Returns a valid PDF with these lines of text in a standard font. The same lines give the same bytes.
 
     Characters outside Latin-1 become a question mark.
     """
@@ -32,7 +32,7 @@ def _escaped(line: str) -> bytes:
 
 
 def _assembled(objects: list[bytes]) -> bytes:
-    """The objects numbered from 1, then the table of where each begins."""
+    """Joins the objects, numbered from 1, and adds the cross-reference table."""
     body, starts = _HEAD, []
     for number, content in enumerate(objects, start=1):
         starts.append(len(body))

@@ -1,4 +1,4 @@
-"""Which questionnaires one person hands in, and when: some never, some late, some corrected afterwards."""
+"""Draws which questionnaires one person answers and when, including missing and corrected ones."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
@@ -13,7 +13,7 @@ from demo.people.traits import Traits
 # People answer from Queensland, which keeps one offset all year; between 7 and 22 it is the same day all over Australia.
 _OFFSET = timezone(timedelta(hours=10))
 
-# Who answers is by chance alone, whatever they would have answered: assumptions, as the study's abstract gives no figures.
+# Missing responses are independent of the answers: assumptions, because the study's abstract gives no figures.
 _ANSWER_SCREENING = 0.95
 _ANSWER_START = 0.96
 _ANSWER_POST = {5: 0.92, 4: 0.80, 3: 0.45, 2: 0.40, 1: 0.35}
@@ -24,7 +24,7 @@ _SOMETHING_AMENDED = 0.06
 
 @dataclass(frozen=True, slots=True)
 class AnsweringBehaviour:
-    """What decides how one person answers: traits, and two numbers from 0 up to 1."""
+    """The values that decide how one person answers: traits, and two numbers in [0, 1)."""
 
     traits: Traits
     answers_post: float
@@ -32,7 +32,7 @@ class AnsweringBehaviour:
 
 
 class _ResponseCollector:
-    """One person's answering: collects their responses as it walks through the timepoints."""
+    """Collects one person's responses over the timepoints."""
 
     def __init__(self, behaviour: AnsweringBehaviour, rng: Random, *, record_id: str, last_day: date) -> None:
         self._behaviour, self._rng = behaviour, rng
@@ -40,7 +40,7 @@ class _ResponseCollector:
         self.responses: list[Response] = []
 
     def answer(self, timepoint: Timepoint, day: date) -> None:
-        """Fill in what the timepoint asks, one instrument after the other, unless that day has not come yet."""
+        """Add responses to the timepoint's instruments in order, unless `day` is after the last day."""
         if day > self._last_day:
             return
         moment = datetime.combine(day, time(7), _OFFSET) + timedelta(seconds=self._rng.randrange(14 * 3600))
@@ -64,9 +64,12 @@ class _ResponseCollector:
 def draw_responses(
     behaviour: AnsweringBehaviour, rng: Random, *, record_id: str, course: Course, last_day: date
 ) -> tuple[Response, ...]:
-    """What one person has handed in by `last_day`, in order of time. `course` is the whole course, future included."""
+    """Return the responses of one person up to `last_day`, in order of time.
+
+    `course` is the whole course, including the future.
+    """
     collector = _ResponseCollector(behaviour, rng, record_id=record_id, last_day=last_day)
-    # Someone who never started has at least been screened; of those who did, a few came in without.
+    # A person who never started was at least screened; a few of those who started were not.
     if course.started_on is None or rng.random() < _ANSWER_SCREENING:
         collector.answer("screening", course.enrolled_on - timedelta(days=rng.randint(1, 14)))
     if course.started_on is None:
@@ -84,7 +87,7 @@ def draw_responses(
 
 
 def draw_amended(responses: tuple[Response, ...], rng: Random) -> tuple[Response, ...]:
-    """The corrected copy of one response for a few people, else nothing."""
+    """Return the corrected copy of one response for a few people, else an empty tuple."""
     if not responses or rng.random() >= _SOMETHING_AMENDED:
         return ()
     return (correct_response(rng.choice(responses), rng),)

@@ -1,4 +1,4 @@
-"""How strongly one person feels each measure at each timepoint, as standard-normal traits that hang together."""
+"""Draws one person's trait for each measure and timepoint, as correlated standard normals."""
 
 from dataclasses import dataclass
 from math import sqrt
@@ -13,7 +13,7 @@ Levels = dict[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """One person's traits; `progress` is standard normal, high for those who got better than most."""
+    """One person's traits; `progress` is standard normal, high for people who improved more than most."""
 
     progress: float
     levels: dict[Timepoint, Levels]
@@ -24,9 +24,9 @@ def _blend(shared: float, own: float, loading: float) -> float:
 
 
 def draw_traits(pair_rng: Random, sign: int, rng: Random) -> Traits:
-    """The traits at each timepoint, each leaning on the one before.
+    """Draws the traits at each timepoint, each correlated with the one before.
 
-    Where a person stands and how they move is their pair's, mirrored by `side`; the rest is drawn from `rng`.
+    Level and change at start and post come from the pair's generator, mirrored by `sign`; the rest from `rng`.
     """
     distress, progress = sign * pair_rng.gauss(0, 1), sign * pair_rng.gauss(0, 1)
     levels: dict[Timepoint, Levels] = {"screening": {}, "start": {}, "post": {}, "follow_up": {}}

@@ -15,7 +15,7 @@ INTRODUCTION = """What can go wrong between us and an EHR, what must come of it,
 stub EHR; those marked HAPI run before a HAPI FHIR server as well, each with its first and its last variant. Letters behind a row: L no loss, D no duplicate, M no going back, O order, W right
 patient, B bounded load, A audit, P no person's words in a log, R the risk flag is safe, C a complete pull."""
 
-HOW = """How it is done: a proxy of our own ([tests/fault_injection/fault_proxy.py](../../tests/faults/proxy.py)) that knows whether the EHR behind it had stored what it was sent;
+HOW = """How it is done: a proxy of our own ([tests/fault_injection/fault_proxy.py](../../tests/fault_injection/fault_proxy.py)) that knows whether the EHR behind it had stored what it was sent;
 `kill -9` at named points ([fhir_pmp/crash_points.py](../../fhir_pmp/crash_points.py)), which only a test build arms (`FHIR_PMP_TEST_BUILD` and `FHIR_PMP_CRASH_AT`)
 and of which a test walks every one; SIGSTOP; clocks that the test moves; databases that are locked or full. SQLite is made truly full by its own limit on pages; for PostgreSQL
 the driver reports at the commit what a server without room reports, as no small table space can be counted on everywhere."""

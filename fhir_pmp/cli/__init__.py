@@ -1,4 +1,7 @@
-"""The commands: each says what it did, or in one line what is wrong and who must act."""
+"""The `fhir-pmp` commands for operators.
+
+Each prints what it did, or in one line what is wrong.
+"""
 
 from fhir_pmp.cli.main import main
 

@@ -1,4 +1,4 @@
-"""Who may come in: clinicians and administrators, and the programs that call us."""
+"""Commands that manage access: users of the pages, and clients of the APIs."""
 
 import secrets
 import sys
@@ -18,19 +18,21 @@ from fhir_pmp.web.access.tokens import new_token, token_hash
 
 @click.group()
 def users() -> None:
-    """People who log in to the pages."""
+    """Manage the people who log in to the pages."""
 
 
 @users.command("add")
 @click.argument("login")
-@click.option("--name", required=True, help="As it stands under a letter.")
+@click.option("--name", required=True, help="The name as letters print it.")
 @click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
-@click.option("--registration", help="The registration number a letter names; a clinician needs one.")
+@click.option("--registration", help="The registration number that letters print; a clinician needs one.")
 @click.option(
-    "--password-stdin", is_flag=True, help="Read the password from standard input; else one is made."
+    "--password-stdin",
+    is_flag=True,
+    help="Read the password from standard input; otherwise one is generated.",
 )
 def add_user(login: str, name: str, role: str, registration: str | None, password_stdin: bool) -> None:
-    """Add a person and print the password, once."""
+    """Add a user; a generated password is printed once."""
     if role == Role.CLINICIAN and not registration:
         raise click.UsageError("--registration is missing: a clinician signs letters with it")
     password = sys.stdin.readline().rstrip("\n") if password_stdin else secrets.token_urlsafe(12)
@@ -57,7 +59,7 @@ def add_user(login: str, name: str, role: str, registration: str | None, passwor
 
 @users.command("list")
 def list_users() -> None:
-    """List who may log in."""
+    """List all users."""
     runtime = start_runtime()
     with runtime.store.begin_without_publishing() as uow:
         _audit(uow, "users list", "read", "shown")
@@ -70,7 +72,7 @@ def list_users() -> None:
 @users.command("disable")
 @click.argument("login")
 def disable_user(login: str) -> None:
-    """Shut a person out; open sessions end with it."""
+    """Disable a user and end their open sessions."""
     runtime = start_runtime()
     with runtime.store.begin_without_publishing() as uow:
         account = uow.accounts.find_by_login(login)
@@ -83,24 +85,25 @@ def disable_user(login: str) -> None:
 
 @click.group()
 def clients() -> None:
-    """Programs that call us: the programme's platform, EHRs that read, practices that refer."""
+    """Manage the systems that call the APIs: the platform, EHRs, practices and monitoring."""
 
 
 @clients.command("add")
 @click.argument("name")
 @click.option("--kind", required=True, type=click.Choice([kind.value for kind in ClientKind]))
-@click.option("--source", help="A platform's source: a file of mappings/sources.")
+@click.option("--source", help="The source of a platform: the name of a file in mappings/sources.")
 @click.option(
-    "--organization", help="A practice's identifier, SYSTEM|VALUE: letters addressed to it are its own."
+    "--organization",
+    help="The identifier of a practice, SYSTEM|VALUE; it may read the letters addressed to it.",
 )
 def add_client(name: str, kind: str, source: str | None, organization: str | None) -> None:
-    """Add a client and print its bearer token, once."""
+    """Add a client and print its bearer token once."""
     runtime = start_runtime()
     if kind == ClientKind.PLATFORM and SourceId(source or "") not in runtime.sources:
         raise click.UsageError(f"--source must be one of {', '.join(runtime.sources)}")
     system, bar, value = (organization or "").rpartition("|")
     if organization and not (bar and system and value):
-        raise click.UsageError("--organization is not SYSTEM|VALUE")
+        raise click.UsageError("--organization must be written SYSTEM|VALUE")
     token = new_token()
     client = ClientId(f"client-{uuid.uuid4().hex}")
     with runtime.store.begin_without_publishing() as uow:
@@ -120,7 +123,7 @@ def add_client(name: str, kind: str, source: str | None, organization: str | Non
 
 @clients.command("list")
 def list_clients() -> None:
-    """List the programs that may call."""
+    """List all clients."""
     runtime = start_runtime()
     with runtime.store.begin_without_publishing() as uow:
         _audit(uow, "clients list", "read", "shown")
@@ -131,7 +134,7 @@ def list_clients() -> None:
 @clients.command("disable")
 @click.argument("name")
 def disable_client(name: str) -> None:
-    """Shut a program out at once."""
+    """Disable a client at once."""
     runtime = start_runtime()
     with runtime.store.begin_without_publishing() as uow:
         client = uow.clients.find_by_name(name)
@@ -143,7 +146,7 @@ def disable_client(name: str) -> None:
 
 
 def _audit(uow: UnitOfWork, route: str, action: str, outcome: str, *about: str) -> None:
-    """Who may come in was asked or changed: committed with it. Logins and names stay out; the ids tell them."""
+    """Adds the audit row of a command to its unit of work; it names accounts and clients by id only."""
     row = AuditRow(
         at=now(),
         who=f"command:{route.partition(' ')[0]}",

@@ -1,4 +1,4 @@
-"""What stands in the environment and in the mappings, and what is wrong with either."""
+"""Commands that list the settings and check the mapping files."""
 
 import sys
 from pathlib import Path
@@ -14,9 +14,9 @@ from fhir_pmp.settings import PACKAGED_MAPPINGS, SOURCE_TREE_MAPPINGS, show_sett
 
 @click.command()
 def settings() -> None:
-    """List every setting, its value and where that came from; secrets are hidden."""
+    """List every setting with its value and its origin; secrets are hidden."""
     shown, faults = show_settings()
-    table = Table("setting", "value", "came from", "what it is for", box=None, header_style="bold")
+    table = Table("setting", "value", "origin", "purpose", box=None, header_style="bold")
     for line in shown:
         table.add_row(
             line.name,
@@ -34,14 +34,14 @@ def settings() -> None:
 @click.option(
     "--wording",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A file of licensed wording.",
+    help="A file with licensed item wording.",
 )
 def check_mappings(folder: Path | None, wording: Path | None) -> None:
-    """Check every mapping file; name file, line, field and reason for everything that is wrong, in one run."""
+    """Check every mapping file and report all faults at once, with file, line and field."""
     mappings_folder = folder or (PACKAGED_MAPPINGS if PACKAGED_MAPPINGS.is_dir() else SOURCE_TREE_MAPPINGS)
     faults = check_all_mappings(mappings_folder, wording)
     if not faults:
-        click.echo("Every mapping says what it must.")
+        click.echo("All mapping files are valid.")
     _report_faults(faults)
 
 

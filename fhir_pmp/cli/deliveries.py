@@ -1,4 +1,4 @@
-"""Deliveries on the terminal: what went where, what is stuck, and sending it again."""
+"""Commands that list, count, replay and link deliveries to EHRs."""
 
 import json
 import threading
@@ -24,21 +24,25 @@ ACTOR = "command:deliveries"
 
 @click.group()
 def deliveries() -> None:
-    """What was, is and will be sent to the EHRs."""
+    """Show and manage the deliveries to EHRs."""
 
 
 def selection_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that say which deliveries are meant."""
+    """Adds the options that select deliveries."""
     for option in (
         click.option("--delivery", type=int, help="One delivery, by its number."),
-        click.option("--destination", help="All of one destination."),
-        click.option("--person", help="All of one person, by our id."),
-        click.option("--resource", help="All of one resource, as Type/id."),
+        click.option("--destination", help="All deliveries to one destination."),
+        click.option("--person", help="All deliveries about one person, by our id."),
+        click.option("--resource", help="All deliveries of one resource, as Type/id."),
         click.option(
-            "--since", type=click.DateTime(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]), help="Queued since, in UTC."
+            "--since",
+            type=click.DateTime(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]),
+            help="Queued at this time or later, in UTC.",
         ),
         click.option(
-            "--until", type=click.DateTime(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]), help="Queued before, in UTC."
+            "--until",
+            type=click.DateTime(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]),
+            help="Queued before this time, in UTC.",
         ),
     ):
         command = option(command)
@@ -64,12 +68,10 @@ def _selection(
 
 
 @deliveries.command("counts")
-@click.option("--json", "as_json", is_flag=True, help="The same as JSON, on one line.")
-@click.option(
-    "--every", type=click.FloatRange(min=0.1), help="Count again after so many seconds, until Ctrl-C."
-)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on one line.")
+@click.option("--every", type=click.FloatRange(min=0.1), help="Repeat after so many seconds, until Ctrl-C.")
 def counts(as_json: bool, every: float | None) -> None:
-    """How many deliveries of each destination stand where."""
+    """Count the deliveries to each destination by state."""
     runtime = start_runtime()
     while True:
         found = _count_deliveries(runtime)
@@ -99,9 +101,9 @@ def _count_deliveries(runtime: Runtime) -> dict[str, dict[str, dict[str, int]]]:
 @deliveries.command("list")
 @selection_options
 @click.option("--state", "states", multiple=True, type=click.Choice([s.value for s in DeliveryState]))
-@click.option("--after", type=int, help="Go on after this number.")
+@click.option("--after", type=int, help="Start after this delivery number.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_deliveries(
     delivery: int | None,
     destination: str | None,
@@ -137,7 +139,7 @@ def list_deliveries(
 @deliveries.command("show")
 @click.argument("delivery", type=int)
 def show_delivery(delivery: int) -> None:
-    """Show one delivery: where it stands and why, what a person must decide about it."""
+    """Show one delivery: its state, the reason, and its open work items."""
     shown = delivery_commands.show_delivery(start_runtime().store, delivery, who=ACTOR, now=now())
     for name, value in _delivery_values(shown.delivery).items():
         click.echo(f"{name}: {value}")
@@ -147,9 +149,7 @@ def show_delivery(delivery: int) -> None:
 
 @deliveries.command("replay")
 @selection_options
-@click.option(
-    "--execute", is_flag=True, help="Send them again; without it only what would be sent is listed."
-)
+@click.option("--execute", is_flag=True, help="Send them again; without it the command only lists them.")
 def replay(
     delivery: int | None,
     destination: str | None,
@@ -167,13 +167,13 @@ def replay(
     _print(replayed.chosen)
     click.echo(f"{len(replayed.chosen)} {'will be sent again' if replayed.done else 'would be sent again'}")
     if replayed.overtaken:
-        click.echo(f"{len(replayed.overtaken)} left alone: a newer version went instead")
+        click.echo(f"{len(replayed.overtaken)} skipped: a newer version was sent instead")
 
 
 @deliveries.command("backfill")
 @click.argument("destination")
 def backfill(destination: str) -> None:
-    """Queue everything current that a destination was never told of."""
+    """Queue every current resource that was never queued for a destination."""
     runtime = _runtime_with_destination(destination)
     click.echo(
         f"{delivery_commands.backfill(runtime.store, DestinationId(destination), who=ACTOR, now=now())} queued"
@@ -183,18 +183,21 @@ def backfill(destination: str) -> None:
 @deliveries.command("resume")
 @click.argument("destination")
 def resume(destination: str) -> None:
-    """Call a paused destination again: address, certificate or sign-in has been mended."""
+    """Resume a paused destination, after its address, certificate or sign-in was repaired."""
     runtime = _runtime_with_destination(destination)
     delivery_commands.unpause(runtime.store, DestinationId(destination), who=ACTOR, now=now())
-    click.echo(f"{destination} is called again")
+    click.echo(f"{destination} is resumed")
 
 
 @deliveries.command("link")
 @click.argument("person")
-@click.option("--destination", required=True, help="At which EHR.")
-@click.option("--patient", required=True, help="The id of the Patient there.")
+@click.option("--destination", required=True, help="The EHR that holds the Patient.")
+@click.option("--patient", required=True, help="The id of the Patient in that EHR.")
 def link(person: str, destination: str, patient: str) -> None:
-    """Decide which Patient of an EHR a person is; what waits goes on, what was sent goes to that Patient."""
+    """Link a person to a Patient of an EHR; waiting deliveries resume.
+
+    Resources that were already sent are updated to refer to that Patient.
+    """
     work = build_sync_jobs(read_settings(), threading.Event())
     try:
         chosen = [one for one in work.ehr_connections if one.id == destination]
@@ -202,7 +205,9 @@ def link(person: str, destination: str, patient: str) -> None:
             known = ", ".join(one.id for one in work.ehr_connections) or "no destination"
             raise click.UsageError(f"FHIR_PMP_DESTINATIONS names {known}")
         if chosen[0].destination.patients is not PatientOwnership.THEIRS:
-            raise click.UsageError(f"at {destination} the Patients are ours: there is nothing to link")
+            raise click.UsageError(
+                f"at {destination} this service creates the Patients: there is nothing to link"
+            )
         resumed = decide_link(
             work.runtime.store,
             chosen[0].client,
@@ -214,7 +219,7 @@ def link(person: str, destination: str, patient: str) -> None:
         )
     finally:
         work.close()
-    click.echo(f"linked; {resumed} deliveries go on")
+    click.echo(f"linked; {resumed} deliveries resumed")
 
 
 def _runtime_with_destination(destination: str) -> Runtime:

@@ -1,4 +1,4 @@
-"""How delivery is doing, on the terminal or for a watching program."""
+"""The command that reports delivery health, for the terminal or a monitoring system."""
 
 import json
 from datetime import timedelta
@@ -11,13 +11,16 @@ from fhir_pmp.store import Store
 from fhir_pmp.store.delivery_health import DestinationHealth, Health, health_values
 
 ATTENTION = 3
-"""Exit status where a person should look."""
+"""Exit status where an operator should look."""
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="The same as JSON, on one line; ages in seconds.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on one line; ages in seconds.")
 def health(as_json: bool) -> None:
-    """Say how delivery to each EHR is doing. Status 0: well; 3: a person should look; 1: the database is not usable."""
+    """Report the delivery health of each EHR.
+
+    Exit status: 0 healthy; 3 an operator should look; 1 the database is not usable.
+    """
     settings = read_settings()
     destinations = load_configured_destinations(settings)
     store = Store(settings.database_url)
@@ -36,7 +39,7 @@ def health(as_json: bool) -> None:
 
 
 def _print(found: Health) -> None:
-    click.echo(f"sync: {'at work' if found.has_leader else 'no process is at work'}")
+    click.echo(f"sync: {'running' if found.has_leader else 'no process is running'}")
     for one in found.destinations:
         for line in _lines(one, found):
             click.echo(f"{one.destination}, {line}")
@@ -46,9 +49,9 @@ def _print(found: Health) -> None:
 
 def _lines(one: DestinationHealth, found: Health) -> list[str]:
     ages = {
-        "last delivery that got through": one.last_sent_at,
+        "last successful delivery": one.last_sent_at,
         "oldest unsent": one.oldest_unsent_at,
-        "oldest that waits": one.oldest_waiting_at,
+        "oldest waiting": one.oldest_waiting_at,
         "last complete pull": one.last_pull_at,
         "last complete reconcile": one.reconciled_at,
     }
@@ -60,7 +63,7 @@ def _lines(one: DestinationHealth, found: Health) -> list[str]:
 
 
 def _age(age: timedelta) -> str:
-    """The two largest units: "3 days 4 hours", "12 seconds"."""
+    """Returns an age in its two largest units: "3 days 4 hours", "12 seconds"."""
     seconds = max(0, round(age.total_seconds()))
     parts = []
     for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")):

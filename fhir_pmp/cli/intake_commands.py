@@ -1,4 +1,4 @@
-"""The programme's export is handed in; a response is withdrawn."""
+"""Commands that import an export of the platform and withdraw a response."""
 
 import sys
 import uuid
@@ -18,12 +18,15 @@ from fhir_pmp.store.access.audit import AuditRow
 
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--source", required=True, help="A file of mappings/sources, such as redcap-wide.")
+@click.option("--source", required=True, help="The name of a file in mappings/sources, such as redcap-wide.")
 @click.option(
-    "--refused", type=click.Path(path_type=Path), help="Where refused rows go; beside FILE if not given."
+    "--refused", type=click.Path(path_type=Path), help="The file for refused rows; by default beside FILE."
 )
 def import_file(file: Path, source: str, refused: Path | None) -> None:
-    """Hand in an export. Safe to run twice, or to kill and run again: what was taken is only counted as repeated."""
+    """Import an export of the platform.
+
+    It is safe to run twice, or again after it was killed: rows already recorded are counted as repeated.
+    """
     runtime = start_runtime()
     if SourceId(source) not in runtime.sources:
         raise click.UsageError(f"--source must be one of {', '.join(runtime.sources)}")
@@ -52,7 +55,7 @@ def import_file(file: Path, source: str, refused: Path | None) -> None:
         click.echo(f"{title}: " + ", ".join(f"{counts[status]} {status.value}" for status in RecordingStatus))
     if report.refused_rows:
         click.echo(
-            f"{report.refused_rows} rows were refused; correct them in {refused_path} and give that file again"
+            f"{report.refused_rows} rows were refused; correct them in {refused_path} and import that file"
         )
         raise click.exceptions.Exit(1)
 
@@ -64,14 +67,14 @@ def _print_refusal(refusal: RowRefusal) -> None:
 
 @click.group()
 def responses() -> None:
-    """What people answered."""
+    """Manage recorded responses."""
 
 
 @responses.command()
 @click.argument("response")
-@click.option("--reason", required=True, help="Why it is withdrawn; kept with it.")
+@click.option("--reason", required=True, help="The reason; it is stored with the response.")
 def withdraw(response: str, reason: str) -> None:
-    """Withdraw a response: it and what was computed from it become entered-in-error."""
+    """Withdraw a response: it and the results computed from it become entered-in-error."""
     runtime = start_runtime()
     by = "command:responses withdraw"
     with runtime.store.begin() as uow:

@@ -1,4 +1,4 @@
-"""The `fhir-pmp` command and its families."""
+"""The `fhir-pmp` command with all its subcommands."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ from fhir_pmp.logs import error_location
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="fhir_pmp")
 def commands() -> None:
-    """Joins a pain-management programme to the electronic health record by FHIR."""
+    """Connects a pain-management programme to electronic health records by FHIR."""
 
 
 for command in (
@@ -33,10 +33,10 @@ for command in (
 
 
 def main() -> None:
-    """Runs one command. What is wrong is said in lines, never as a traceback; the exit status is then 1."""
+    """Runs one command; prints faults as lines, never as a traceback, with exit status 1."""
     arm_from(os.environ)
     try:
-        # Outside its own mode click hands back the status of `Exit`.
+        # With standalone_mode=False click returns the status of `Exit` instead of exiting.
         status = commands(standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)
     except click.Abort:
@@ -48,6 +48,6 @@ def main() -> None:
         for fault in wrong.faults:
             click.echo(str(fault), err=True)
         sys.exit(1)
-    except Exception as unexpected:  # noqa: BLE001 - the last net: a person's words may stand in the traceback
-        click.echo(f"Something went wrong that we did not foresee: {error_location(unexpected)}", err=True)
+    except Exception as unexpected:  # noqa: BLE001 - last resort: a traceback could contain personal data
+        click.echo(f"Unexpected error at {error_location(unexpected)}", err=True)
         sys.exit(70)

@@ -1,4 +1,7 @@
-"""What a FHIR server truly honours, as a table: for any integration engineer, without settings or database of ours."""
+"""The command that probes which interactions a FHIR server really honours.
+
+It needs no settings and no database.
+"""
 
 import json
 import signal
@@ -22,32 +25,33 @@ from fhir_pmp.errors import FhirPmpError
 from fhir_pmp.logs import error_location
 
 COULD_NOT_PROBE = 3
-"""Exit status: unreachable, not FHIR R4, or it does not let us look."""
+"""Exit status: the server is unreachable, not FHIR R4, or refuses access."""
 LEFT_BEHIND = 4
-"""Exit status: the table is there, and something that was made could not be removed."""
+"""Exit status: the probe finished, but a resource it created could not be removed."""
 
 
 @click.command("probe")
 @click.argument("url")
-@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
-@click.option("--read-only", is_flag=True, help="Write nothing; only what can be read is probed.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--read-only", is_flag=True, help="Write nothing and probe reads only.")
 @click.option(
-    "--type", "kind", help="The resource type to write; by itself the first the server lists that fits."
+    "--type", "kind", help="The resource type to write; by default the first suitable one the server lists."
 )
 @click.option(
-    "--subject", help="Patient/ID there of a test patient, for a server that takes nothing without one."
+    "--subject",
+    help="Patient/ID of a test patient there, for a server that refuses resources without a subject.",
 )
 @click.option(
     "--search-timeout",
     type=click.FloatRange(0, 600),
     default=90,
     show_default=True,
-    help="Seconds that a search is given to find what was written.",
+    help="Seconds that a search may take to find a written resource.",
 )
 @click.option(
     "--token-file",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A file with a bearer token to be sent along.",
+    help="A file with the bearer token to send.",
 )
 def probe_server(
     url: str,
@@ -58,10 +62,10 @@ def probe_server(
     search_timeout: float,
     token_file: Path | None,
 ) -> None:
-    """Find out what the FHIR server at URL truly honours, beside what it claims.
+    """Probe what the FHIR server at URL really honours, beside what it claims.
 
-    It writes resources that are about nobody and removes them again; what it could not remove it names. Exit status: 0
-    done; 3 no FHIR R4 server could be asked there; 4 something could not be removed.
+    It writes test resources about no real person and removes them again; it names what it could not remove. Exit
+    status: 0 done; 3 no FHIR R4 server could be probed there; 4 something could not be removed.
     """
     try:
         origin_of(url)
@@ -83,9 +87,9 @@ def probe_server(
     except FhirPmpError as wrong:
         _give_up("; ".join(str(fault) for fault in wrong.faults), sessions)
     except KeyboardInterrupt:
-        _give_up("broken off", sessions)
-    except Exception as unexpected:  # noqa: BLE001 - what was left behind is told whatever went wrong
-        _give_up(f"broken off by {error_location(unexpected)}", sessions)
+        _give_up("interrupted", sessions)
+    except Exception as unexpected:  # noqa: BLE001 - resources left behind are reported after any failure
+        _give_up(f"unexpected error at {error_location(unexpected)}", sessions)
     if as_json:
         click.echo(json.dumps(as_values(report), indent=2))
     else:
@@ -97,7 +101,7 @@ def probe_server(
 
 @contextmanager
 def _sigterm_as_interrupt() -> Iterator[None]:
-    """SIGTERM ends it as Ctrl-C does: what was made is removed first."""
+    """Treats SIGTERM as Ctrl-C within the block, so that created resources are removed first."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -118,7 +122,7 @@ def _report_left_behind(remains: object) -> None:
 
 
 def as_values(report: ProbeReport) -> dict[str, object]:
-    """The table as JSON values."""
+    """Returns the report as JSON values."""
     choice = report.choice
     return {
         "address": report.address,
@@ -157,7 +161,7 @@ def _print(report: ProbeReport) -> None:
     console.print(f"{report.address} written as {report.kind}")
     console.print(table)
     if report.choice is None:
-        console.print("Nothing was written, so no way of writing is proven.")
+        console.print("Nothing was written, so no write strategy is verified.")
         return
     console.print(f"We would write by: {report.choice.strategy.value}, because {report.choice.why}.")
     for strategy, why in report.choice.strategies.items():

@@ -1,4 +1,4 @@
-"""The processes: web, sync; and the migration that comes before them."""
+"""Commands that run the web and sync processes and migrate the database."""
 
 import click
 
@@ -10,14 +10,14 @@ from fhir_pmp.store.engine.migrating import migrate as migrate_database
 
 @click.command()
 def serve() -> None:
-    """Serve the FHIR API, the programme API and the clinicians' pages until SIGTERM."""
+    """Run the web process: the FHIR API, the programme API and the pages, until SIGTERM."""
     serve_web(read_settings())
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Deliver what is due now, draft what is due, and end.")
+@click.option("--once", is_flag=True, help="Do everything that is due now, then exit.")
 def sync(once: bool) -> None:
-    """Push to the EHRs, draft letters and keep time, until SIGTERM."""
+    """Run the sync process: push to EHRs, draft letters and close windows, until SIGTERM."""
     settings = read_settings()
     if once:
         run_once(settings)
@@ -27,6 +27,6 @@ def sync(once: bool) -> None:
 
 @click.command()
 def migrate() -> None:
-    """Bring the database to this version. Safe to repeat."""
+    """Migrate the database to this version. Safe to repeat."""
     settings = read_settings()
     click.echo(f"the database is at {migrate_database(settings.database_url)}")

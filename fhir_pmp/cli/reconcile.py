@@ -1,4 +1,4 @@
-"""Comparing an EHR with our books by hand: after a restore of either side, or whenever somebody wants to know."""
+"""The command that compares an EHR with our database, for example after a restore."""
 
 import json
 import threading
@@ -13,11 +13,14 @@ ACTOR = "command:reconcile"
 
 
 @click.command()
-@click.option("--destination", help="This one only; otherwise each in turn.")
-@click.option("--dry-run", is_flag=True, help="Tell what would be done, and do nothing.")
-@click.option("--json", "as_json", is_flag=True, help="The same as JSON, one line a destination.")
+@click.option("--destination", help="Only this destination; by default each in turn.")
+@click.option("--dry-run", is_flag=True, help="Report the differences and change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one line for each destination.")
 def reconcile(destination: str | None, dry_run: bool, as_json: bool) -> int:
-    """Compare what EHRs hold of ours with our books and repair either side; status 1: one was not read to its end."""
+    """Compare our resources in each EHR with the database and repair differences.
+
+    Exit status 1: an EHR could not be read completely.
+    """
     work = build_sync_jobs(read_settings(), threading.Event())
     try:
         chosen = [one for one in work.ehr_connections if destination in (None, one.id)]
@@ -43,7 +46,7 @@ def reconcile(destination: str | None, dry_run: bool, as_json: bool) -> int:
             for line in compared.sent_again:
                 click.echo(f"  {'would send' if dry_run else 'sends'} again {line}")
             if not compared.complete:
-                click.echo(f"  not read to the end: {compared.incomplete_reason}")
+                click.echo(f"  not read completely: {compared.incomplete_reason}")
         return 0 if complete else 1
     finally:
         work.close()

@@ -1,4 +1,4 @@
-"""What every command does first: read the settings, start the log, open the house."""
+"""Shared start of every command: reads the settings, starts logging, builds the runtime."""
 
 import gc
 from datetime import UTC, datetime
@@ -9,25 +9,28 @@ from fhir_pmp.settings import Settings
 
 
 def now() -> datetime:
-    """The moment, aware, UTC."""
+    """Returns the current time, aware, in UTC."""
     return datetime.now(UTC)
 
 
 def read_settings() -> Settings:
-    """The settings, with the log started as they say. Raises SettingsWrong."""
+    """Reads the settings and starts logging at their level. Raises SettingsWrong."""
     settings = Settings.from_environment()
     start_logging(settings.log_level)
     return settings
 
 
 def start_runtime() -> Runtime:
-    """The open house. Raises what is wrong with settings, mappings or database."""
+    """Builds the runtime. Raises the faults of settings, mappings or database."""
     runtime = build_runtime(read_settings(), now())
     freeze_heap()
     return runtime
 
 
 def freeze_heap() -> None:
-    """What is open now stays until the end: no collection walks it again, least of all while the write lock is held."""
+    """Excludes all present objects from garbage collection.
+
+    They live until the process ends; collecting them would only prolong the time a write lock is held.
+    """
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""One person's outcomes on the terminal."""
+"""The command that shows a person's outcomes."""
 
 import json
 import uuid
@@ -17,9 +17,9 @@ from fhir_pmp.store.access.audit import AuditRow
 
 @click.command()
 @click.argument("person")
-@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def summary(person: str, as_json: bool) -> None:
-    """Show a person's outcomes: every scale at every timepoint, changes, verdicts, safety answers."""
+    """Show a person's outcomes: scores at every timepoint, changes, verdicts and safety answers."""
     runtime = start_runtime()
     summaries = _summaries(runtime, PersonId(person))
     if as_json:

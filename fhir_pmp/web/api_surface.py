@@ -1,4 +1,7 @@
-"""Which door a request came to, by its path: it decides how a caller is known and how an error is told."""
+"""Finds the API surface of a request by its path.
+
+The surface decides how a caller is identified and in which format an error is answered.
+"""
 
 from enum import StrEnum
 
@@ -6,13 +9,13 @@ from flask import request
 
 
 class ApiSurface(StrEnum):
-    """The doors of the web process."""
+    """The five groups of addresses that the web process serves."""
 
     FHIR = "fhir"  # bearer tokens; errors are OperationOutcomes
     PROGRAMME = "programme"  # bearer tokens; errors are JSON
-    MONITORING = "monitoring"  # bearer tokens, or nobody in particular; errors are JSON
-    HOOKS = "hooks"  # a signature or a Subscription's secret; errors are JSON
-    PAGES = "pages"  # sessions; errors are pages
+    MONITORING = "monitoring"  # bearer tokens, or no authentication; errors are JSON
+    HOOKS = "hooks"  # an HMAC signature or a Subscription's secret; errors are JSON
+    PAGES = "pages"  # session cookies; errors are HTML pages
 
 
 _BY_SEGMENT = {
@@ -25,6 +28,6 @@ _BY_SEGMENT = {
 
 
 def current_surface() -> ApiSurface:
-    """The door of this request. Whatever is under none of the others is a page's."""
+    """Returns the surface of this request; PAGES for any path outside the others."""
     first = request.path.split("/", 2)[1] if request.path.startswith("/") else ""
     return _BY_SEGMENT.get(first, ApiSurface.PAGES)

@@ -1,4 +1,7 @@
-"""What every view is given: the one object of the web process, found through the running app."""
+"""Holds the objects that every view needs: store, clinic, publisher, clock and secrets.
+
+There is one `WebContext` in a web process; views get it from the running Flask app with `web_context()`.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +23,7 @@ _NAME = "fhir_pmp"
 
 @dataclass(frozen=True, slots=True)
 class WebContext:
-    """Everything a view may use; put together once, at start. Views ask it for the time with `clock()`."""
+    """Everything a view may use, built once at start. Views read the time from `clock()` only."""
 
     store: Store
     clinic: ClinicalContext
@@ -29,13 +32,13 @@ class WebContext:
     letter_context: LetterContext  # previews and signs letters
     audit: AuditWriter
     clock: Callable[[], datetime]  # aware, UTC
-    public_url: str  # as others reach this service, without a slash at its end
-    secret_key: bytes  # signs form tokens and closes next links; may be rotated
-    idle_minutes: int = 15  # a clinician is logged out after this long without a click
-    proxy_hops: int = 0  # trusted proxies in front
-    jwks: bytes = b'{"keys":[]}'  # the public halves of the keys we sign in at EHRs with
-    destinations: tuple[DestinationId, ...] = ()  # whose health is told
-    hook_secrets: Mapping[DestinationId, bytes] = field(default_factory=dict)  # of EHRs that ring
+    public_url: str  # the URL under which others reach this service, without a trailing slash
+    secret_key: bytes  # signs form tokens and encrypts next links; may be rotated
+    idle_minutes: int = 15  # a user is logged out after so many minutes without a click
+    proxy_hops: int = 0  # number of trusted proxies in front of this service
+    jwks: bytes = b'{"keys":[]}'  # the public keys of the key pairs that we sign in at EHRs with
+    destinations: tuple[DestinationId, ...] = ()  # the EHRs whose delivery health is reported
+    hook_secrets: Mapping[DestinationId, bytes] = field(default_factory=dict)  # of EHRs that send webhooks
 
     @property
     def publishing(self) -> PublishingContext:
@@ -47,11 +50,11 @@ class WebContext:
 
 
 def set_web_context(app: Flask, web_context: WebContext) -> None:
-    """Puts the desk where `desk()` finds it."""
+    """Stores the context in the app, where `web_context()` finds it."""
     app.extensions[_NAME] = web_context
 
 
 def web_context() -> WebContext:
-    """The desk of the app that answers this request. Raises KeyError for an app that was given none."""
+    """Returns the context of the app that answers this request. Raises KeyError where none was set."""
     found: WebContext = current_app.extensions[_NAME]
     return found

@@ -1,4 +1,4 @@
-"""The one translator of what went wrong: to an OperationOutcome, to JSON, or to a page, by the door."""
+"""Turns every error into a response: an OperationOutcome, JSON or an HTML page, by API surface."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,12 +19,12 @@ from fhir_pmp.web.api_surface import ApiSurface, current_surface
 from fhir_pmp.web.request_ids import request_id
 
 RETRY_AFTER_SECONDS = 5
-"""Said with 503 where the error itself knows no better."""
+"""The Retry-After of a 503 whose error names no delay of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorDescription:
-    """An error as it is told: the status, the kind, what is wrong where, and who must act."""
+    """An error as it is answered: HTTP status, issue type, faults by field, and who must act."""
 
     status: int
     kind: IssueType
@@ -34,11 +34,11 @@ class ErrorDescription:
 
 
 class PreconditionMissing(NotUnderstood):
-    """A change must name the version it was decided on, in If-Match. The caller reads it and sends it again."""
+    """A change must name in If-Match the version it is based on. The caller reads the resource and sends the change again."""
 
 
 class IdempotencyKeyReused(NotUnderstood):
-    """A key stands for one body for ever. The sender gives what is new a key of its own."""
+    """An idempotency key belongs to one body for ever. The sender uses a new key for a new body."""
 
 
 SENDER_CORRECTS = "The sender corrects it and sends it again."
@@ -46,10 +46,10 @@ CALLER_CHECKS = "The caller checks the name."
 CALLER_LOOKS = "The caller looks at the record as it is now."
 CALLER_WAITS = "Nobody: wait and send the same again."
 PERSON_LOOKS = "A person of the clinic looks at it."
-OPERATOR_LOOKS = "The operator looks it up under the number given."
+OPERATOR_LOOKS = "The operator looks it up by the reference number."
 OPERATOR_REGISTERS = "The operator of this service registers the caller or gives it the right."
 
-# The first that fits counts; subclasses stand before what they narrow, and never change who acts.
+# The first class that fits counts, so a subclass comes before its base class. A subclass never changes who acts.
 _OWN_ERRORS: tuple[tuple[type[FhirPmpError], int, IssueType, str], ...] = (
     (BodyTooLarge, 413, IssueType.TOO_LONG, SENDER_CORRECTS),
     (NotStrictJson, 400, IssueType.STRUCTURE, SENDER_CORRECTS),
@@ -65,21 +65,24 @@ _OWN_ERRORS: tuple[tuple[type[FhirPmpError], int, IssueType, str], ...] = (
 
 _HTTP_ERRORS: Mapping[int, tuple[IssueType, str, str]] = {
     400: (IssueType.INVALID, "the request is not understood", SENDER_CORRECTS),
-    401: (IssueType.LOGIN, "the caller is not known", OPERATOR_REGISTERS),
+    401: (IssueType.LOGIN, "the caller is not authenticated", OPERATOR_REGISTERS),
     403: (IssueType.FORBIDDEN, "the caller may not do this", OPERATOR_REGISTERS),
     404: (IssueType.NOT_FOUND, "there is nothing under this address", CALLER_CHECKS),
-    405: (IssueType.NOT_SUPPORTED, "this address does not take this method", SENDER_CORRECTS),
-    406: (IssueType.NOT_SUPPORTED, "it is not to be had in this format", SENDER_CORRECTS),
-    411: (IssueType.REQUIRED, "the length of the body must be said first", SENDER_CORRECTS),
-    413: (IssueType.TOO_LONG, "the body is larger than this door takes", SENDER_CORRECTS),
-    415: (IssueType.NOT_SUPPORTED, "this door does not take this content type", SENDER_CORRECTS),
-    422: (IssueType.INVALID, "the body is not as this door takes it", SENDER_CORRECTS),
+    405: (IssueType.NOT_SUPPORTED, "this address does not support this method", SENDER_CORRECTS),
+    406: (IssueType.NOT_SUPPORTED, "it is not available in this format", SENDER_CORRECTS),
+    411: (IssueType.REQUIRED, "the request must state the length of its body", SENDER_CORRECTS),
+    413: (IssueType.TOO_LONG, "the body is larger than this address accepts", SENDER_CORRECTS),
+    415: (IssueType.NOT_SUPPORTED, "this address does not accept this content type", SENDER_CORRECTS),
+    422: (IssueType.INVALID, "the body does not match what this address accepts", SENDER_CORRECTS),
     429: (IssueType.THROTTLED, "too many attempts", CALLER_WAITS),
 }
 
 
 def describe_error(error: BaseException) -> ErrorDescription:
-    """What is told of an error. The unexpected is logged, and told by its reference number alone."""
+    """Describes an error for the caller.
+
+    An unexpected error is logged with its place; the caller gets its reference number only.
+    """
     if isinstance(error, FhirPmpError):
         return _describe_own_error(error)
     if isinstance(error, HTTPException) and (error.code or 500) < 500:
@@ -91,12 +94,12 @@ def describe_error(error: BaseException) -> ErrorDescription:
         route=str(request.url_rule),
         method=request.method,
     )
-    what = f"something went wrong on our side; its number is {request_id()}"
+    what = f"something went wrong on our side; its reference number is {request_id()}"
     return ErrorDescription(500, IssueType.EXCEPTION, (Fault("", what),), OPERATOR_LOOKS)
 
 
 def build_error_response(description: ErrorDescription) -> Response:
-    """The answer in the form of the door that was called."""
+    """Builds the response in the format of the API surface that was called."""
     if current_surface() is ApiSurface.FHIR:
         body, kind = write_operation_outcome(issues_of(description.faults, description.kind)), FHIR_JSON
     elif current_surface() in (ApiSurface.PROGRAMME, ApiSurface.MONITORING, ApiSurface.HOOKS):
@@ -107,15 +110,16 @@ def build_error_response(description: ErrorDescription) -> Response:
 
 
 def error_json(description: ErrorDescription) -> dict[str, object]:
-    """The error as the programme API tells it."""
+    """Returns the error as the JSON object of the programme API."""
     faults = [{"field": fault.field, "what": fault.what} for fault in description.faults]
     return {"status": description.status, "faults": faults, "who_acts": description.who_acts}
 
 
 def install_errors(app: Flask, render_page: Callable[[ErrorDescription], str] | None = None) -> None:
-    """Registers the translator for every error of the app; after the blueprints, so that it has the last word.
+    """Registers the handler for every error of the app.
 
-    `page` renders the HTML page of an error; without it a plain one is shown.
+    Call it after the blueprints are registered: flask-smorest registers handlers of its own, and the last one counts.
+    `render_page` renders the HTML page of an error; without it a plain page is shown.
     """
     if render_page is not None:
         app.extensions[_ERROR_PAGE] = render_page
@@ -133,7 +137,7 @@ def _describe_own_error(error: FhirPmpError) -> ErrorDescription:
             if isinstance(error, TryLater):
                 headers["Retry-After"] = str(max(1, round(error.after_seconds or RETRY_AFTER_SECONDS)))
             return ErrorDescription(status, issue, error.faults, who_acts, headers)
-    raise TypeError(f"{type(error).__name__} is none of the five")
+    raise TypeError(f"{type(error).__name__} is none of the five kinds of error")
 
 
 def _describe_http_error(error: HTTPException) -> ErrorDescription:
@@ -141,7 +145,7 @@ def _describe_http_error(error: HTTPException) -> ErrorDescription:
     issue, what, who_acts = _HTTP_ERRORS.get(status, _HTTP_ERRORS[400])
     kept = ("Allow", "WWW-Authenticate", "Retry-After", "Location")
     headers = {name: value for name, value in error.get_headers() if name in kept}
-    # Libraries' own words may repeat what was sent; ours do not. Marshmallow's faults name fields.
+    # A library's own message may repeat what was sent, so ours replaces it. Marshmallow's faults name fields only.
     faults = tuple(_marshmallow_faults(getattr(error, "data", None))) or (Fault("", what),)
     return ErrorDescription(status, issue, faults, who_acts, headers)
 
@@ -172,7 +176,7 @@ def _render_error_page(description: ErrorDescription) -> str:
     )
     try:
         return render_page(description)
-    except Exception as error:  # noqa: BLE001 - whatever fails while an error is told, the error is told
+    except Exception as error:  # noqa: BLE001 - a failing error page must not hide the error
         structlog.get_logger().error("error page", reference=request_id(), place=error_location(error))
         return _render_plain_page(description)
 

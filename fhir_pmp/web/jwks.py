@@ -1,4 +1,4 @@
-"""Our public keys, for the EHRs that we sign in at."""
+"""Serves our public keys as a JWK set, for the EHRs that we sign in at."""
 
 from flask import Blueprint, Response
 
@@ -8,13 +8,13 @@ from fhir_pmp.web.context import web_context
 jwks = Blueprint("jwks", __name__)
 
 CACHE_SECONDS = 300
-"""Seconds that an EHR may keep the set: a new key is known everywhere after this."""
+"""Seconds that an EHR may cache the set: after this long every EHR has read a new key."""
 
 
 @jwks.get("/.well-known/jwks.json")
 @allow(CallerKind.ANYONE, audited=False)
 def public_keys() -> Response:
-    """A JWK set (RFC 7517). Nobody's data is in it."""
+    """Returns the JWK set (RFC 7517). It holds no personal data."""
     response = Response(web_context().jwks, content_type="application/json")
     response.headers["Cache-Control"] = f"public, max-age={CACHE_SECONDS}"
     return response

@@ -1,4 +1,7 @@
-"""A request's body, read once the caller is known: the right type, not too large, and strictly JSON."""
+"""Reads request bodies: checks content type and size, and parses JSON strictly.
+
+Call these functions once the caller is identified, never before.
+"""
 
 from typing import Any
 
@@ -12,31 +15,31 @@ FHIR_TYPES = ("application/fhir+json", "application/json")
 
 
 def read_raw_fhir_body() -> bytes:
-    """The body as it came. Raises UnsupportedMediaType (415), RequestEntityTooLarge (413)."""
+    """Returns the unparsed body. Raises UnsupportedMediaType (415), RequestEntityTooLarge (413)."""
     _require_content_type(*FHIR_TYPES)
     return _read_whole_body()
 
 
 def read_form_body() -> bytes:
-    """The body as a form sends it, still encoded. Raises UnsupportedMediaType, RequestEntityTooLarge."""
+    """Returns the body of a form, still URL-encoded. Raises UnsupportedMediaType, RequestEntityTooLarge."""
     _require_content_type("application/x-www-form-urlencoded")
     return _read_whole_body()
 
 
 def read_fhir_body() -> dict[str, Any]:
-    """The body as one FHIR JSON object. Raises as `raw_fhir_body`, and NotStrictJson."""
+    """Parses the body as one FHIR JSON object. Raises as `read_raw_fhir_body`, and NotStrictJson."""
     return read_fhir_json(read_raw_fhir_body(), max_bytes=_max_body_bytes(), max_depth=MAX_FHIR_DEPTH)
 
 
 def read_json_body() -> dict[str, Any]:
-    """The body as one JSON object. Raises UnsupportedMediaType, RequestEntityTooLarge, NotStrictJson."""
+    """Parses the body as one JSON object. Raises UnsupportedMediaType, RequestEntityTooLarge, NotStrictJson."""
     _require_content_type("application/json")
     return read_json(_read_whole_body(), max_bytes=_max_body_bytes(), max_depth=MAX_JSON_DEPTH)
 
 
 def _read_whole_body() -> bytes:
     data = request.get_data(cache=False)
-    # A body sent in chunks says no length: the stream ends at the cap without a word, and the rest would be lost.
+    # A chunked body states no length: the stream ends at the limit without an error, and the rest would be lost.
     if request.content_length is None and len(data) >= _max_body_bytes():
         raise RequestEntityTooLarge
     return data

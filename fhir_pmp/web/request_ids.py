@@ -1,4 +1,4 @@
-"""One number for each request: in its answer, its log line, its audit row, and in what we say when we fail."""
+"""Gives each request an id: for its response header, log line, audit row and error message."""
 
 import secrets
 
@@ -6,7 +6,7 @@ from flask import g
 
 
 def request_id() -> str:
-    """This request's number, 24 characters that say nothing; always our own, never the caller's."""
+    """Returns this request's id: 24 random hexadecimal characters, never taken from the caller."""
     if "request_id" not in g:
         g.request_id = secrets.token_hex(12)
     found: str = g.request_id

@@ -80,7 +80,7 @@ def test_forms_with_errors_and_the_preview_have_no_barrier_either(
     for name, button in (
         ("flag", "Acknowledge"),
         ("end", "End the episode"),
-        ("work-safety-not-answered", "Close this line"),
+        ("work-safety-not-answered", "Close this item"),
         ("work-who-is-this", "Decide"),
         ("people", "Search"),
     ):

@@ -41,7 +41,7 @@ def test_a_clinician_works_through_the_worklist(clinic: ServedClinic, either: Pa
 
     # 1. She logs in and sees the flag first.
     clinic.log_in(page)
-    expect(page.get_by_role("heading", name="Safety flags nobody has acknowledged (1)")).to_be_visible()
+    expect(page.get_by_role("heading", name="Safety flags not acknowledged (1)")).to_be_visible()
 
     # 2. She sees to it and says what was done.
     page.get_by_role("link", name="See and acknowledge").click()
@@ -159,7 +159,7 @@ def test_a_session_that_is_about_to_end_says_so_and_can_be_kept(clinic: ServedCl
     expect(warning).to_be_hidden()
     page.clock.run_for("15:05")
     page.wait_for_url("**/login?ended=idle")
-    expect(page.locator("main")).to_contain_text("This window was left alone for 15 minutes")
+    expect(page.locator("main")).to_contain_text("nothing was clicked or typed for 15 minutes")
 
 
 def test_typing_is_not_idling(clinic: ServedClinic, page: Page) -> None:

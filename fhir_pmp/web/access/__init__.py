@@ -1,1 +1,1 @@
-"""Who is calling, what they may do, and what is written of it in the audit."""
+"""Identifies callers, checks what they may do, and writes the audit trail."""

@@ -1,4 +1,4 @@
-"""The gate every request passes: who calls and whether they may is settled before a body is read."""
+"""Identifies and authorizes the caller of every request before its body is read."""
 
 from time import perf_counter
 
@@ -17,24 +17,27 @@ from fhir_pmp.web.api_surface import ApiSurface, current_surface
 from fhir_pmp.web.request_ids import request_id
 
 LOGIN_PATH = "/login"
-"""Where somebody without a session is sent; the pages room serves it."""
+"""Where a request to a page without a session is redirected."""
 
 
 def install_access(app: Flask) -> None:
-    """Puts the gate before every view, and audit and headers after it. Call it before any other hook is added."""
+    """Adds authorization before every view, and audit and headers after it.
+
+    Call it before any other request hook is added.
+    """
     app.before_request(authorize_request)
     app.after_request(finish_response)
     app.jinja_env.globals.update(csp_nonce=csp_nonce, csrf_token=csrf_token)
 
 
 def authorize_request() -> ResponseReturnValue | None:
-    """Lets the request through to its view, sends it to the login page, or raises Unauthorized or Forbidden."""
+    """Lets the request pass, or redirects it to the login page. Raises Unauthorized, Forbidden."""
     g.began = perf_counter()
     if request.endpoint is None:
         return None  # Flask answers 404 or 405; there is no view to protect
     policy = find_policy(current_app, request.endpoint, request.method)
     if policy is None:
-        raise Forbidden  # nobody said who may call it
+        raise Forbidden  # the view has no policy, so it is closed
     caller = identify()
     if CallerKind.ANYONE not in policy.callers:
         if caller is None:
@@ -48,7 +51,7 @@ def authorize_request() -> ResponseReturnValue | None:
 
 
 def finish_response(response: Response) -> Response:
-    """The answer with its headers, once the audit has it; a 503 where the audit could not be written."""
+    """Adds the headers and writes the audit row; answers 503 where the row could not be written."""
     finished = set_headers(write_audit(set_pre_login_cookie(response)))
     structlog.get_logger().info(
         "request",

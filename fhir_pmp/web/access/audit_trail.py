@@ -1,4 +1,7 @@
-"""One audit row for each request, committed before its answer is let go; where that fails, nothing is let go."""
+"""Writes one audit row for each request, committed before the response is sent.
+
+Where the row cannot be written the caller gets 503 and none of the data.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,12 +19,12 @@ from fhir_pmp.web.error_responses import build_error_response, describe_error
 from fhir_pmp.web.request_ids import request_id
 
 ANONYMOUS = "anonymous"
-"""`who` in the audit for a caller we do not know."""
+"""The audit's `who` for a caller that is not identified."""
 
 
 @dataclass(slots=True)
 class AccessedData:
-    """What a request has shown or touched so far."""
+    """The resources and persons that a request has shown or changed so far."""
 
     resources: dict[str, None] = field(default_factory=dict)  # "Type/id/_history/n", each once, in order
     persons: dict[PersonId, None] = field(default_factory=dict)
@@ -29,28 +32,28 @@ class AccessedData:
 
 
 def note_resources(references: Iterable[str]) -> None:
-    """Remembers for the audit each resource version the answer holds, as "Type/id/_history/n"."""
+    """Notes for the audit each resource version in the response, as "Type/id/_history/n"."""
     _accessed_data().resources.update(dict.fromkeys(references))
 
 
 def note_persons(persons: Iterable[PersonId]) -> None:
-    """Remembers for the audit each person the answer says something of, or the request changed."""
+    """Notes for the audit each person that the response is about or the request changed."""
     _accessed_data().persons.update(dict.fromkeys(persons))
 
 
 def note_caller(name: str) -> None:
-    """Says who this was where the caller became known only while the request ran: at login."""
+    """Notes the caller for the audit where the request itself identified them: at login and logout."""
     _accessed_data().who = name
 
 
 def write_audit(response: Response) -> Response:
-    """Commits the request's audit row and lets the answer go, or answers 503 in its place."""
+    """Commits the request's audit row and returns the response; 503 where the commit fails."""
     policy = find_policy(current_app, request.endpoint, request.method) if request.endpoint else None
     if policy is not None and not policy.audited:
         return response
     caller, accessed = identify(), _accessed_data()
     if caller is None and request.endpoint is None:
-        return response  # an address that is none of ours, asked for by nobody: there was nothing to see
+        return response  # an unknown address and an unidentified caller: no data was shown
     row = AuditRow(
         at=web_context().clock(),
         who=accessed.who or (caller.name if caller else ANONYMOUS),
@@ -63,7 +66,7 @@ def write_audit(response: Response) -> Response:
     )
     try:
         web_context().audit.write(row)
-    except Exception as error:  # noqa: BLE001 - whatever it is, an access that is not in the audit does not happen
+    except Exception as error:  # noqa: BLE001 - no access without an audit row, whatever the cause
         structlog.get_logger().error("audit not written", reference=request_id(), error=type(error).__name__)
         return build_error_response(
             describe_error(TryLater("the access could not be written down, so it was not given"))

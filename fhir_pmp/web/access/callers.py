@@ -1,4 +1,7 @@
-"""Who is calling: a client by its bearer token, a clinician by the session cookie; never both at one door."""
+"""Identifies the caller of a request: by bearer token, session cookie or webhook secret.
+
+Each API surface accepts exactly one of the three.
+"""
 
 import re
 from collections.abc import Callable, Mapping
@@ -24,53 +27,53 @@ _BEARER = re.compile(r"[Bb]earer ([A-Za-z0-9\-._~+/]{1,512}=*)")
 
 @dataclass(frozen=True, slots=True)
 class ClientCaller:
-    """A system that carries a bearer token."""
+    """A registered system that sent a bearer token."""
 
     client: Client
 
     @property
     def caller_kind(self) -> CallerKind:
-        """What kind of visitor it is."""
+        """The kind of caller, for policies."""
         return CallerKind(self.client.kind.value)
 
     @property
     def name(self) -> str:
-        """How audit and books name it."""
+        """The name in the audit and in stored rows."""
         return f"client:{self.client.id}"
 
 
 @dataclass(frozen=True, slots=True)
 class AccountCaller:
-    """A person of the clinic who has logged in."""
+    """A user of the clinic who has logged in."""
 
     account: Account
     session: Session
 
     @property
     def caller_kind(self) -> CallerKind:
-        """What kind of visitor it is."""
+        """The kind of caller, for policies."""
         return CallerKind(self.account.role.value)
 
     @property
     def name(self) -> str:
-        """How audit and books name them."""
+        """The name in the audit and in stored rows."""
         return f"account:{self.account.id}"
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookCaller:
-    """An EHR that holds the secret of its webhook."""
+    """An EHR that proved it holds the secret of its webhook."""
 
     destination: DestinationId
 
     @property
     def caller_kind(self) -> CallerKind:
-        """What kind of visitor it is."""
+        """The kind of caller, for policies."""
         return CallerKind.HOOK
 
     @property
     def name(self) -> str:
-        """How audit and books name it."""
+        """The name in the audit and in stored rows."""
         return f"hook:{self.destination}"
 
 
@@ -78,9 +81,9 @@ Caller = ClientCaller | AccountCaller | WebhookCaller
 
 
 def identify() -> Caller | None:
-    """The caller of this request, looked up once; None: nobody we know.
+    """Returns the caller of this request, looked up once; None for an unidentified caller.
 
-    Reads headers only; at the hooks also the bytes of the body where they are signed, and nothing of what they say.
+    Reads headers only. At /hooks it also reads the bytes of a signed body, without parsing them.
     """
     if "caller" not in g:
         g.caller = _IDENTIFIERS.get(current_surface(), _token_caller)()
@@ -89,7 +92,7 @@ def identify() -> Caller | None:
 
 
 def client() -> Client:
-    """The client that calls. Raises Unauthorized where a policy let somebody else in."""
+    """Returns the calling client. Raises Unauthorized for any other caller that a policy let in."""
     match identify():
         case ClientCaller(client=found):
             return found
@@ -98,7 +101,7 @@ def client() -> Client:
 
 
 def account() -> Account:
-    """The account of whoever is logged in. Raises Unauthorized where a policy let somebody else in."""
+    """Returns the account that is logged in. Raises Unauthorized for any other caller."""
     match identify():
         case AccountCaller(account=found):
             return found
@@ -107,7 +110,7 @@ def account() -> Account:
 
 
 def hook_destination() -> DestinationId:
-    """The destination whose webhook rings. Raises Unauthorized where a policy let somebody else in."""
+    """Returns the EHR that sent the webhook. Raises Unauthorized for any other caller."""
     match identify():
         case WebhookCaller(destination=found):
             return found
@@ -116,7 +119,10 @@ def hook_destination() -> DestinationId:
 
 
 def reader() -> Reader:
-    """On whose behalf published resources are read. Raises Unauthorized for an unknown caller or a platform."""
+    """Returns the read scope of the caller for published resources.
+
+    Raises Unauthorized for an unidentified caller and for a platform.
+    """
     match identify():
         case ClientCaller(client=found, caller_kind=CallerKind.EHR):
             return Reader.ehr(found.id)

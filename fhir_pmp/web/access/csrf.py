@@ -1,4 +1,4 @@
-"""A form that changes something proves that it was shown by us, to this browser."""
+"""Protects forms against cross-site request forgery with a token tied to the browser."""
 
 import hashlib
 import hmac
@@ -11,29 +11,32 @@ from fhir_pmp.web.access.callers import AccountCaller, identify
 from fhir_pmp.web.context import web_context
 
 FIELD = "csrf_token"
-"""The hidden field of every form that posts."""
+"""The name of the hidden field in every form that posts."""
 
 BEFORE_LOGIN_COOKIE = "__Host-before-login"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def csrf_token() -> str:
-    """The token for this browser's forms (Jinja: `csrf_token()`): of the session, or of the visit before login."""
+    """Returns the token for this browser's forms (in Jinja: `csrf_token()`).
+
+    It is tied to the session; before login, to a cookie of its own.
+    """
     return _token(_secret() or _create_pre_login_secret())
 
 
 def check_csrf() -> None:
-    """Lets a form of ours pass. Raises Forbidden for any other, LengthRequired; safe methods need no proof.
+    """Checks the token of a posted form. Raises Forbidden, LengthRequired; safe methods need no token.
 
-    Reads the form, so the caller is known (or the page open to anyone) before this is called.
+    It reads the form, so call it only after the caller is authorized.
     """
     if request.method in SAFE_METHODS:
         return
-    # Browsers say where a request was started; one that was started elsewhere is not a form of ours.
+    # A browser names the origin of a request; a cross-site request does not come from one of our forms.
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         raise Forbidden
     if "Transfer-Encoding" in request.headers:
-        raise LengthRequired  # a form cut off at the cap would look whole; browsers always say the length
+        raise LengthRequired  # a form cut off at the size limit would look complete; browsers always state the length
     secret = _secret()
     given = request.form.get(FIELD, "")
     if secret is None or not hmac.compare_digest(given.encode(), _token(secret).encode()):
@@ -41,7 +44,7 @@ def check_csrf() -> None:
 
 
 def set_pre_login_cookie(response: Response) -> Response:
-    """Sets the cookie that a form shown before login is tied to, where one was shown."""
+    """Sets the cookie of forms shown before login, where this request showed one."""
     if "pre_login_secret" in g:
         response.set_cookie(
             BEFORE_LOGIN_COOKIE, g.pre_login_secret, secure=True, httponly=True, samesite="Lax", path="/"

@@ -1,4 +1,4 @@
-"""Guessing passwords is made slow: by account, and by the address it comes from."""
+"""Checks logins and limits failed attempts per account and per network address."""
 
 from datetime import datetime, timedelta
 
@@ -8,35 +8,35 @@ from fhir_pmp.web.context import WebContext
 
 FAILURE_WINDOW = timedelta(minutes=15)
 MAX_FAILURES_PER_LOGIN = 5
-"""Failed attempts at one login within the window; further ones are not looked at."""
+"""Failed attempts at one login within the window; further attempts are refused unread."""
 MAX_FAILURES_PER_ADDRESS = 20
-"""Failed attempts from one address within the window: an office has one address for many people."""
+"""Failed attempts from one address within the window: an office may share one address."""
 MAX_LOGIN_LENGTH = 200
 """Characters."""
 
 
 class LoginRefused(Exception):
-    """Login and password do not belong together. The same is said whether the login exists or not."""
+    """Login and password do not match. The message is the same whether the login exists or not."""
 
 
 class LoginThrottled(Exception):
-    """Too many attempts failed; even the right password is not looked at until some time has passed."""
+    """Too many attempts failed; until the window has passed even the right password is refused."""
 
 
 def check_login(web_context: WebContext, login: str, password: str, address: str, now: datetime) -> Account:
-    """The account these belong to. Raises LoginRefused, LoginThrottled.
+    """Returns the account of this login and password. Raises LoginRefused, LoginThrottled.
 
     `address` is the caller's, past the trusted proxies (`request.remote_addr`). Each attempt is counted
-    before the password is looked at, so that attempts at the same moment count too.
+    before the password is checked, so that simultaneous attempts count too.
     """
     login = login.strip()
     if not login.isprintable() or len(login) > MAX_LOGIN_LENGTH:
-        raise LoginRefused  # nobody's; and a database may not take it
-    with web_context.store.begin() as uow:  # one at a time, also on PostgreSQL: none slips past the count
+        raise LoginRefused  # no account has such a login, and a database may refuse the text
+    with web_context.store.begin() as uow:  # serialized, also on PostgreSQL: no attempt escapes the count
         login_failures = uow.accounts.count_failed_attempts(since=now - FAILURE_WINDOW, login=login)
         address_failures = uow.accounts.count_failed_attempts(since=now - FAILURE_WINDOW, address=address)
         if login_failures >= MAX_FAILURES_PER_LOGIN or address_failures >= MAX_FAILURES_PER_ADDRESS:
-            raise LoginThrottled  # not counted: whoever keeps trying would keep the account shut for its owner
+            raise LoginThrottled  # not counted: otherwise an attacker could lock the owner out for ever
         attempt = uow.accounts.add_attempt(login, address, now=now)
         account = uow.accounts.find_by_login(login)
     if (

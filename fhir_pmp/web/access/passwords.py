@@ -1,4 +1,4 @@
-"""Passwords, kept as argon2id hashes."""
+"""Hashes and checks passwords with argon2id."""
 
 from functools import cache
 
@@ -6,23 +6,26 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 MIN_PASSWORD_LENGTH = 12
-"""Characters. No other rule: length is what counts."""
+"""Characters. There is no other rule: length is what makes a password strong."""
 
 MAX_PASSWORD_LENGTH = 256
-"""Characters, so that nobody keeps us hashing."""
+"""Characters: hashing a longer text would cost too much processor time."""
 
 _HASHER = PasswordHasher()
 
 
 def hash_password(password: str) -> str:
-    """What is kept of a password. Raises ValueError for one that is too short or too long."""
+    """Returns the hash to store. Raises ValueError for a password that is too short or too long."""
     if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
         raise ValueError(f"a password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters")
     return _HASHER.hash(password)
 
 
 def is_password(password: str, stored_hash: str | None) -> bool:
-    """Whether this is the password. Takes as long for an account that does not exist (`kept` None)."""
+    """Whether the password matches the hash.
+
+    It takes as long for an account that does not exist (`stored_hash` None), so that timing reveals no login.
+    """
     if len(password) > MAX_PASSWORD_LENGTH:
         return False
     try:

@@ -1,4 +1,4 @@
-"""Every view says who may call it; a view that does not say is closed."""
+"""Declares who may call each view; a view without a policy is closed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ MAX_BODY_BYTES = 1_000_000
 
 
 class CallerKind(StrEnum):
-    """Who comes to one of the doors."""
+    """The kinds of callers, and how each is identified."""
 
     PLATFORM = "platform"  # a bearer token at /programme
     EHR = "ehr"  # a bearer token at /fhir, registered to read
     PRACTICE = "practice"  # a bearer token at /fhir, registered to refer
-    MONITORING = "monitoring"  # a bearer token at /metrics and /health: counts and moments, nobody's data
-    HOOK = "hook"  # an EHR at /hooks that says that something changed; it is told nothing
-    CLINICIAN = "clinician"  # a session: signs and accepts
-    ADMINISTRATOR = "administrator"  # a session: reads
-    ANYONE = "anyone"  # nobody needs to be known; no person's data may be behind it
+    MONITORING = "monitoring"  # a bearer token at /metrics and /health: counts and times, no personal data
+    HOOK = "hook"  # an EHR at /hooks that reports a change; it reads nothing
+    CLINICIAN = "clinician"  # a session: signs letters and decides
+    ADMINISTRATOR = "administrator"  # a session: reads only
+    ANYONE = "anyone"  # no authentication; the view may show no personal data
 
 
 _WITHOUT_PERSONAL_DATA = frozenset({CallerKind.ANYONE, CallerKind.MONITORING})
@@ -34,12 +34,12 @@ _WITHOUT_PERSONAL_DATA = frozenset({CallerKind.ANYONE, CallerKind.MONITORING})
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Who may call a view, what the audit calls it, and how large a body it takes."""
+    """Who may call a view, its action in the audit, and its largest body."""
 
     callers: frozenset[CallerKind]
     action: str | None = None  # create, read, update, delete, query or execute; None: by the method
     max_body_bytes: int = MAX_BODY_BYTES  # bytes
-    audited: bool = True  # only what holds nobody's data may say no: style sheets, a sign of life
+    audited: bool = True  # False only without personal data: style sheets, liveness
 
 
 def allow(
@@ -48,16 +48,16 @@ def allow(
     max_body_bytes: int = MAX_BODY_BYTES,
     audited: bool = True,
 ) -> Callable[[View], View]:
-    """Marks a view, or one method of a MethodView, with who may call it.
+    """Attaches a policy to a view, or to one method of a MethodView.
 
-    Place it under the route decorator; decorators that use functools.wraps keep the mark. Raises ValueError for a
-    policy without visitors, and for one that leaves out the audit where somebody's data may be seen.
+    Place it under the route decorator; decorators that use functools.wraps keep the policy. Raises ValueError for a
+    policy without callers, and for one without audit where personal data may be shown.
     """
     if not callers:
-        raise ValueError("a policy names at least one visitor")
+        raise ValueError("a policy names at least one kind of caller")
     policy = Policy(frozenset(callers), action, max_body_bytes, audited)
     if not audited and not policy.callers & _WITHOUT_PERSONAL_DATA:
-        raise ValueError("only what is open to anyone, or to a watcher, may go without audit")
+        raise ValueError("only a view for anyone or for monitoring may go without audit")
 
     def attach_policy(view: View) -> View:
         setattr(view, _POLICY_ATTRIBUTE, policy)
@@ -67,13 +67,13 @@ def allow(
 
 
 def set_endpoint_policy(app: Flask, endpoint: str, *callers: CallerKind, audited: bool = True) -> None:
-    """Says who may call a view that a library registered and that cannot be decorated."""
+    """Sets the policy of a view that a library registered and that cannot be decorated."""
     policies: dict[str, Policy] = app.extensions.setdefault(_BY_ENDPOINT, {})
     policies[endpoint] = Policy(frozenset(callers), audited=audited)
 
 
 def find_policy(app: Flask, endpoint: str, method: str) -> Policy | None:
-    """The policy of a route for one HTTP method; None: nobody may call it."""
+    """Returns the policy of a route for one HTTP method; None where the view is closed."""
     by_endpoint: dict[str, Policy] = app.extensions.get(_BY_ENDPOINT, {})
     if endpoint in by_endpoint:
         return by_endpoint[endpoint]
@@ -97,5 +97,5 @@ _ACTION_BY_METHOD = {
 
 
 def audit_action(policy: Policy | None, method: str) -> str:
-    """What the audit calls the request."""
+    """Returns the action of a request in the audit: create, read, update, delete, query or execute."""
     return (policy and policy.action) or _ACTION_BY_METHOD.get(method, "execute")

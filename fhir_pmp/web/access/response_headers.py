@@ -1,4 +1,4 @@
-"""The headers that every answer bears: what a browser may load, keep, frame and guess."""
+"""Sets the security and caching headers of every response."""
 
 import secrets
 from urllib.parse import urlsplit
@@ -10,7 +10,10 @@ from fhir_pmp.web.request_ids import request_id
 
 
 def csp_nonce() -> str:
-    """This answer's nonce: the only script and style elements a page may carry bear it (Jinja: `csp_nonce()`)."""
+    """Returns this response's CSP nonce, which every inline script and style must carry.
+
+    In Jinja: `csp_nonce()`.
+    """
     if "csp_nonce" not in g:
         g.csp_nonce = secrets.token_urlsafe(16)
     found: str = g.csp_nonce
@@ -18,12 +21,12 @@ def csp_nonce() -> str:
 
 
 def set_headers(response: Response) -> Response:
-    """Adds the headers; what a view has set itself of Cache-Control stays."""
+    """Adds the headers; a Cache-Control that a view has set stays."""
     headers = response.headers
     headers["X-Request-Id"] = request_id()
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = (
-        "same-origin"  # not no-referrer: a browser would then hide where a form came from
+        "same-origin"  # not no-referrer: a browser would then hide the origin of a form
     )
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
     headers["Cross-Origin-Resource-Policy"] = "same-origin"

@@ -1,4 +1,7 @@
-"""A clinician's session: kept with us, known by a cookie, ended by idleness, by age, or by logging out."""
+"""Starts, finds and ends the server-side sessions of users of the pages.
+
+A session is named by a cookie and ends by idleness, by age or by logout.
+"""
 
 import secrets
 from collections.abc import Mapping
@@ -12,19 +15,19 @@ from fhir_pmp.web.access.tokens import new_token, token_hash
 from fhir_pmp.web.context import WebContext
 
 SESSION_COOKIE = "__Host-session"
-"""A browser takes a cookie of this prefix only over a safe connection, for this host alone, for every path."""
+"""Browsers accept a `__Host-` cookie only over HTTPS, for this host alone and for every path."""
 
 MAX_SESSION_AGE = timedelta(hours=12)
-"""A session ends after this long, whatever is done in it."""
+"""A session ends after this long even while it is in use."""
 
 LAST_SEEN_INTERVAL = timedelta(seconds=30)
-"""How often `last_seen_at` is written. A session may end this much early, never late."""
+"""How often `last_seen_at` is written. A session may end this much too early, never too late."""
 
 
 def find_session(
     web_context: WebContext, cookies: Mapping[str, str], now: datetime
 ) -> tuple[Account, Session] | None:
-    """The live session that a cookie names, and whose it is; it has been seen now."""
+    """Returns the live session that the cookie names, with its account, and renews its idle time."""
     token = cookies.get(SESSION_COOKIE)
     if not token:
         return None
@@ -42,7 +45,7 @@ def find_session(
 
 
 def start_session(web_context: WebContext, account: Account, response: Response, now: datetime) -> None:
-    """A new session in the response's cookie; the one this browser had before, if any, is over."""
+    """Starts a session and sets its cookie; ends the session that this browser had before."""
     token = new_token()
     session = Session(token_hash(token), account.id, secrets.token_urlsafe(32), now, now)
     end_session(web_context, response)
@@ -55,7 +58,7 @@ def start_session(web_context: WebContext, account: Account, response: Response,
 
 
 def end_session(web_context: WebContext, response: Response) -> None:
-    """Ends this browser's session, if it has one, and takes its cookie."""
+    """Ends this browser's session, if it has one, and deletes its cookie."""
     token = request.cookies.get(SESSION_COOKIE)
     g.pop("caller", None)
     if token:

@@ -1,4 +1,4 @@
-"""Which EHR rings at the hooks: by a signature over the bytes it sends, or by the secret its Subscription carries."""
+"""Identifies the EHR that sends a webhook: by HMAC signature or by its Subscription's secret."""
 
 import hashlib
 import hmac
@@ -11,9 +11,9 @@ from flask import request
 from fhir_pmp.identifiers import DestinationId
 
 MAX_CLOCK_SKEW_SECONDS = 300
-"""Between the moment a signature states and ours, either way."""
+"""Seconds allowed between the time in a signature and our clock, in either direction."""
 SIGNATURE_HEADER = (
-    "X-Signature"  # t=SECONDS,v1=HEX: HMAC-SHA256 of "SECONDS." and the body's bytes as they came
+    "X-Signature"  # t=SECONDS,v1=HEX: HMAC-SHA256 over "SECONDS." and the body's bytes as received
 )
 _SIGNATURE = re.compile(r"t=([0-9]{1,12}),v1=([0-9a-f]{64})")
 _BEARER = re.compile(r"[Bb]earer (\S{1,512})")
@@ -22,7 +22,10 @@ _BEARER = re.compile(r"[Bb]earer (\S{1,512})")
 def identify_webhook_sender(
     secrets: Mapping[DestinationId, bytes], now: datetime, max_body_bytes: int
 ) -> DestinationId | None:
-    """The destination whose secret the caller holds; None for everybody else. The body is read, and not parsed."""
+    """Returns the destination whose secret the caller holds; None for any other caller.
+
+    The body of a signed request is read but not parsed.
+    """
     destination = DestinationId((request.view_args or {}).get("destination", ""))
     secret = secrets.get(destination)
     signature = _SIGNATURE.fullmatch(request.headers.get(SIGNATURE_HEADER, ""))
@@ -38,7 +41,7 @@ def identify_webhook_sender(
 
 
 def sign(secret: bytes, seconds: int, body: bytes) -> str:
-    """The header's value for these bytes, sent at this moment (seconds since 1970)."""
+    """Returns the signature header for these bytes; `seconds` is the sending time since 1970."""
     return f"t={seconds},v1={_digest(secret, str(seconds), body)}"
 
 

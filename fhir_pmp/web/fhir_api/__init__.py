@@ -1,1 +1,1 @@
-"""The door of EHRs and GP systems: FHIR R4, served as published."""
+"""Serves the FHIR R4 API under /fhir, for EHRs and the systems of GP practices."""

@@ -1,4 +1,4 @@
-"""The blueprint under /fhir, and what a resource type and an id look like in a path."""
+"""Defines the /fhir blueprint and the URL converters for types, ids and versions."""
 
 from flask import Blueprint, Flask
 from werkzeug.routing import BaseConverter
@@ -9,7 +9,7 @@ fhir_api = Blueprint("fhir_api", __name__, url_prefix=PREFIX)
 
 
 class TypeConverter(BaseConverter):
-    """A FHIR resource type; anything else is no address of ours."""
+    """A FHIR resource type; any other text in the path gives 404."""
 
     regex = r"[A-Z][A-Za-z]{1,63}"
 
@@ -21,13 +21,16 @@ class IdConverter(BaseConverter):
 
 
 class VersionConverter(BaseConverter):
-    """A version of ours: 1, 2, …"""
+    """A version number: 1, 2, …"""
 
     regex = r"[1-9][0-9]{0,8}"
 
 
 def add_url_converters(app: Flask) -> None:
-    """Lets rules say `<fhir_type:…>`, `<fhir_id:…>`, `<fhir_version:…>`. Call it before the blueprint is registered."""
+    """Adds the converters `fhir_type`, `fhir_id` and `fhir_version` to the app.
+
+    Call it before the blueprint is registered.
+    """
     app.url_map.converters |= {
         "fhir_type": TypeConverter,
         "fhir_id": IdConverter,

@@ -1,4 +1,7 @@
-"""The span of time that a date in a search names: FHIR's dates are as wide as they are imprecise."""
+"""Reads the date of a search parameter as the time span that it covers.
+
+A FHIR date is as wide as its precision: `2026-03` covers a whole month.
+"""
 
 import calendar
 import re
@@ -12,17 +15,17 @@ _DATE = re.compile(
 )
 EARLIEST_YEAR, LATEST_YEAR = 1800, 2999
 FINEST_PRECISION = timedelta(milliseconds=1)
-"""Nothing of ours is dated finer."""
+"""The precision of the dates that we store."""
 
 
 class NotADate(ValueError):
-    """The text is no FHIR date. Its text says what is wrong, without the value."""
+    """The text is not a FHIR date. The message says what is wrong, without the value."""
 
 
 def read_span(text: str, zone: tzinfo) -> tuple[datetime, datetime]:
-    """The first moment of what the text names and the first moment after it, in UTC.
+    """Returns the start of the span and the first moment after it, in UTC.
 
-    `zone` counts where the text has no offset. Raises NotADate.
+    `zone` applies where the text has no offset. Raises NotADate.
     """
     found = _DATE.fullmatch(text)
     if found is None:

@@ -1,4 +1,4 @@
-"""A published version as an HTTP answer: its bytes as published, its version, its moment."""
+"""Builds HTTP responses from published versions, byte for byte as published."""
 
 from datetime import UTC
 from email.utils import format_datetime
@@ -16,15 +16,15 @@ _ACCEPTABLE_TYPES = frozenset({FHIR_JSON, "application/json", "text/json", "appl
 
 
 def base_url() -> str:
-    """Our FHIR address as others reach it."""
+    """Returns our FHIR base URL as others reach it."""
     return web_context().public_url + PREFIX
 
 
 def check_accept() -> None:
-    """Raises NotAcceptable (406) for a caller that takes no JSON. `_format` overrules the header."""
+    """Raises NotAcceptable (406) for a caller that does not accept JSON. `_format` overrides the header."""
     if "_format" in request.args or not request.accept_mimetypes:
         return
-    # A type's parameters (fhirVersion=4.0) say nothing against it.
+    # Parameters of a media type (fhirVersion=4.0) do not matter here.
     wanted = {
         kind.partition(";")[0].strip().lower() for kind, quality in request.accept_mimetypes if quality > 0
     }
@@ -33,19 +33,19 @@ def check_accept() -> None:
 
 
 def note_versions(*versions: PublishedVersion) -> None:
-    """Names the versions and the people they are about for the audit."""
+    """Notes the versions, and the persons they are about, for the audit."""
     note_resources(version.reference for version in versions)
     note_persons(version.person for version in versions if version.person is not None)
 
 
 def version_headers(found: PublishedVersion) -> dict[str, str]:
-    """What a client needs to ask for changes, or to make one: version and moment."""
+    """Returns the ETag and Last-Modified headers of a version."""
     moment = found.last_updated.astimezone(UTC).replace(microsecond=0)
     return {"ETag": f'W/"{found.version}"', "Last-Modified": format_datetime(moment, usegmt=True)}
 
 
 def build_version_response(found: PublishedVersion) -> Response:
-    """The resource, or 304 where If-None-Match says that the caller has this version."""
+    """Returns the resource, or 304 where If-None-Match names this version."""
     note_versions(found)
     if request.if_none_match.contains_weak(str(found.version)):
         return Response(status=304, headers=version_headers(found))
@@ -53,5 +53,5 @@ def build_version_response(found: PublishedVersion) -> Response:
 
 
 def build_fhir_response(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """FHIR JSON."""
+    """Returns the bytes as application/fhir+json."""
     return Response(body, status, headers, content_type=FHIR_JSON)

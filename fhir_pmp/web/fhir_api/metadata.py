@@ -1,4 +1,4 @@
-"""What this API can do, told to anyone who asks."""
+"""Serves the CapabilityStatement, without authentication."""
 
 from importlib.metadata import version
 
@@ -17,7 +17,7 @@ from fhir_pmp.web.fhir_api.supported_types import STATEMENT_DATE, list_supported
 @fhir_api.get("/metadata")
 @allow(CallerKind.ANYONE)
 def metadata() -> Response:
-    """The CapabilityStatement."""
+    """Returns the CapabilityStatement."""
     reject_other_parameters(parse_query(request.query_string))
     check_accept()
     statement = build_capability_statement(

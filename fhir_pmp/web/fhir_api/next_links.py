@@ -1,4 +1,7 @@
-"""The link to a search's next page: closed, so that no identifier stands in an address, and for its caller alone."""
+"""Encrypts the next links of searches, so that no identifier appears in a URL.
+
+A link works only for the caller and the resource type that it was made for.
+"""
 
 import hashlib
 import hmac
@@ -19,19 +22,19 @@ _NONCE = 12
 
 
 class InvalidNextLink(NotUnderstood):
-    """This next link was not given by us to this caller for this type. The caller begins the search again."""
+    """This next link was not given to this caller for this type. The caller begins the search again."""
 
 
 @dataclass(frozen=True, slots=True)
 class NextPage:
-    """All a next link carries: the search as it was asked, and where its last page ended."""
+    """The content of a next link: the original search and the key of the last row shown."""
 
     query: tuple[tuple[str, str], ...]
     after: PageKey
 
 
 def encrypt_next_page(page: NextPage, *, key: bytes, caller: str, type: str) -> str:
-    """The value of the link's one parameter, fit for an address."""
+    """Returns the value of the link's one parameter, safe in a URL."""
     plain = json.dumps([page.query, page.after.snapshot, page.after.sorted_by, page.after.id]).encode()
     nonce = secrets.token_bytes(_NONCE)
     return (
@@ -42,7 +45,10 @@ def encrypt_next_page(page: NextPage, *, key: bytes, caller: str, type: str) -> 
 
 
 def decrypt_next_page(text: str, *, key: bytes, caller: str, type: str) -> NextPage:
-    """What a link carries. Raises NotALinkOfOurs for one that was made up, altered, or given to somebody else."""
+    """Returns the content of a link.
+
+    Raises InvalidNextLink for a link that was invented, altered, or made for another caller.
+    """
     try:
         encrypted = urlsafe_b64decode(text + "=" * (-len(text) % 4))
         plain = _cipher(key).decrypt(encrypted[:_NONCE], encrypted[_NONCE:], _bound_to(caller, type))
@@ -55,7 +61,7 @@ def decrypt_next_page(text: str, *, key: bytes, caller: str, type: str) -> NextP
 
 
 def _cipher(key: bytes) -> AESGCM:
-    # A key of its own: the same secret signs form tokens.
+    # A derived key, because the same secret signs form tokens.
     return AESGCM(hmac.new(key, b"next links", hashlib.sha256).digest())
 
 

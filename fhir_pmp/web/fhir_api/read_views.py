@@ -1,4 +1,4 @@
-"""Read and vread: one resource, as it was published."""
+"""Serves FHIR read and vread: one resource, as it was published."""
 
 from flask import Response, request
 
@@ -13,13 +13,13 @@ from fhir_pmp.web.fhir_api.search_parameters import parse_query, reject_other_pa
 
 
 class NoSuchResource(NotFound):
-    """There is no such resource for this caller; another's looks the same."""
+    """There is no such resource that this caller may read."""
 
 
 @fhir_api.get("/<fhir_type:type>/<fhir_id:id>")
 @allow(CallerKind.EHR, CallerKind.PRACTICE)
 def read(type: str, id: str) -> Response:
-    """The current version of a resource."""
+    """Returns the current version of a resource."""
     _check_request()
     with web_context().store.read() as uow:
         found = uow.published.find(reader(), type, id)
@@ -29,7 +29,7 @@ def read(type: str, id: str) -> Response:
 @fhir_api.get("/<fhir_type:type>/<fhir_id:id>/_history/<fhir_version:version>")
 @allow(CallerKind.EHR, CallerKind.PRACTICE)
 def vread(type: str, id: str, version: str) -> Response:
-    """One version of a resource."""
+    """Returns one version of a resource."""
     _check_request()
     with web_context().store.read() as uow:
         found = uow.published.find_version(reader(), type, id, int(version))

@@ -1,4 +1,4 @@
-"""What a practice may write: a referral, as a transaction Bundle; and the cancelling of one, as a PUT of its Task."""
+"""Accepts a practice's writes: a referral as a transaction Bundle, a cancellation as a PUT Task."""
 
 import re
 
@@ -33,7 +33,7 @@ class TaskDoesNotMatchAddress(NotUnderstood):
 @fhir_api.post("")
 @allow(CallerKind.PRACTICE, max_body_bytes=LARGEST_BUNDLE)
 def refer() -> Response:
-    """A referral: kept before it is understood, recorded and answered in the same request."""
+    """Receives a referral: stores the raw body first, then records and answers it in the same request."""
     _check_request()
     raw, context = read_raw_fhir_body(), web_context()
     answer = receive_referral(context.store, context.publishing, client(), raw, context.clock())
@@ -45,7 +45,10 @@ def refer() -> Response:
 @fhir_api.put("/Task/<fhir_id:id>")
 @allow(CallerKind.PRACTICE)
 def cancel(id: str) -> Response:
-    """The GP takes a referral back: the Task as it was read, with `status` cancelled and nothing else changed."""
+    """Cancels a referral for the GP.
+
+    The body is the Task as it was read, with `status` cancelled and nothing else changed.
+    """
     _check_request()
     if_match = _if_match()
     sent, context = read_fhir_body(), web_context()

@@ -1,4 +1,7 @@
-"""What a search asks, read from its parameters: everything wrong is named in one go, and no value is repeated."""
+"""Reads search parameters into a `Search`.
+
+A refusal names every faulty parameter at once and never repeats a value.
+"""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,13 +18,13 @@ from fhir_pmp.web.fhir_api.supported_types import RESULT_PARAMETERS
 
 DEFAULT_COUNT = 50
 MAX_COUNT = 200
-"""Resources on one page; who asks for more gets this many and a next link, as FHIR lets a server do."""
+"""Resources on one page. A caller that asks for more gets this many and a next link, as FHIR allows."""
 MAX_VALUES_PER_PARAMETER = 50
-"""Values after commas in one parameter."""
+"""Comma-separated values in one parameter."""
 MAX_VALUE_LENGTH = 1000
 """Characters."""
 FORMATS = frozenset({"json", "application/json", "application/fhir+json", "application/fhir json"})
-"""`_format` values we serve; the last is what an unescaped + becomes on its way."""
+"""Accepted `_format` values; the last is how an unescaped + arrives."""
 
 _NAME = re.compile(r"_?[A-Za-z][A-Za-z0-9-]{0,40}(?::[A-Za-z]{1,20})?")
 _CONTROL = re.compile("[\x00-\x1f\x7f\ufffd\ud800-\udfff]")
@@ -34,12 +37,15 @@ MAX_PARAMETERS = 100
 
 
 def parse_query(encoded: bytes) -> list[tuple[str, str]]:
-    """The parameters of an address or a form, in order. Raises SearchNotUnderstood for other than UTF-8."""
+    """Decodes the parameters of a URL or a form, in order.
+
+    Raises SearchNotUnderstood for too many parameters or text that is not UTF-8.
+    """
     try:
         text = encoded.decode("ascii")
         return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
     except UnicodeDecodeError:
-        raise SearchNotUnderstood("hold what is not UTF-8", field="parameters") from None
+        raise SearchNotUnderstood("hold text that is not UTF-8", field="parameters") from None
     except ValueError:
         raise SearchNotUnderstood(f"are more than {MAX_PARAMETERS}", field="parameters") from None
 
@@ -50,7 +56,7 @@ class SearchNotUnderstood(NotUnderstood):
 
 @dataclass(slots=True)
 class _SearchBuilder:
-    """The filters read so far, and what is wrong."""
+    """Collects the filters read so far and the faults found."""
 
     zone: tzinfo
     base: str
@@ -65,9 +71,9 @@ class _SearchBuilder:
 def read_search(
     type: str, pairs: Pairs, parameters: Mapping[str, SearchParameter], *, zone: tzinfo, base: str
 ) -> tuple[Search, bool]:
-    """The search, and whether only the number of matches is wanted (`_count=0`).
+    """Returns the search, and whether only the number of matches is wanted (`_count=0`).
 
-    `zone` counts for dates without an offset; `base` is our own FHIR address, for absolute references.
+    `zone` applies to dates without an offset; `base` is our own FHIR base URL, for absolute references.
     Raises SearchNotUnderstood.
     """
     builder = _SearchBuilder(zone, base)
@@ -93,7 +99,7 @@ def read_search(
     person = next(iter(builder.people), None)
     search = Search(
         type=type,
-        # An intersection that is empty matches nothing; FHIR has no id of this form.
+        # An empty intersection must match nothing; no resource has this id.
         ids=tuple(ResourceId(i) for i in sorted(builder.ids)) or (ResourceId("-none-"),)
         if builder.ids is not None
         else (),
@@ -109,7 +115,7 @@ def read_search(
 
 
 def reject_other_parameters(pairs: Pairs, names: Iterable[str] = ("_format",)) -> None:
-    """Refuses parameters other than these. Raises SearchNotUnderstood."""
+    """Raises SearchNotUnderstood for any parameter other than these."""
     faults = [
         Fault(safe_parameter_name(name), "is not a parameter of this request")
         for name, _ in pairs
@@ -121,7 +127,7 @@ def reject_other_parameters(pairs: Pairs, names: Iterable[str] = ("_format",)) -
 
 
 def safe_parameter_name(name: str) -> str:
-    """A parameter's name for a message; `?` for one that looks like nothing FHIR has, which may be data."""
+    """Returns a parameter's name for a message; `?` for a text that is no FHIR name and may be personal data."""
     return name if _NAME.fullmatch(name) else "?"
 
 
@@ -129,7 +135,7 @@ def _unknown_parameter_fault(name: str, parameters: Mapping[str, SearchParameter
     plain, colon, _ = name.partition(":")
     if plain in parameters and colon:
         return "has a modifier that is not supported here"
-    return f"is not searched by here; these are: {', '.join(sorted(parameters))}"
+    return f"is not supported here; supported are: {', '.join(sorted(parameters))}"
 
 
 def _value_fault(value: str) -> str | None:
@@ -137,10 +143,10 @@ def _value_fault(value: str) -> str | None:
         return "is empty"
     if len(value) > MAX_VALUE_LENGTH:
         return f"has more than {MAX_VALUE_LENGTH} characters"
-    return "holds a control character or what is not UTF-8" if _CONTROL.search(value) else None
+    return "holds a control character or text that is not UTF-8" if _CONTROL.search(value) else None
 
 
-# one reader for each type of element
+# One reader for each type of element.
 
 
 def _read_token(builder: _SearchBuilder, parameter: SearchParameter, value: str) -> None:
@@ -211,7 +217,7 @@ _READERS = {
 }
 
 
-# the parameters that shape the answer
+# The parameters that shape the response.
 
 
 def _sort(
@@ -244,11 +250,11 @@ def _check_format(pairs: Pairs, faults: list[Fault]) -> None:
         faults.append(Fault("_format", "takes json: nothing else is served"))
 
 
-# FHIR's escapes: \, \| \$ \\
+# FHIR's escapes: \, \| \$ \\.
 
 
 def split_escaped(text: str, separator: str) -> list[str]:
-    """The parts between separators that no backslash stands before; their escapes are left in."""
+    """Splits at separators that are not escaped by a backslash; keeps the escapes in the parts."""
     parts, start, at = [], 0, 0
     while at < len(text):
         if text[at] == "\\":
@@ -262,5 +268,5 @@ def split_escaped(text: str, separator: str) -> list[str]:
 
 
 def unescape(text: str) -> str:
-    """The text with its escapes taken away."""
+    """Removes FHIR's escapes from the text."""
     return re.sub(r"\\([,|$\\])", r"\1", text)

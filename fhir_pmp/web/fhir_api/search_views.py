@@ -1,4 +1,4 @@
-"""Search of one resource type, by GET or by POST, page by page."""
+"""Serves FHIR search of one resource type, by GET or POST, page by page."""
 
 from dataclasses import replace
 from urllib.parse import urlencode
@@ -21,20 +21,23 @@ from fhir_pmp.web.request_bodies import read_form_body
 
 
 class SearchNotSupported(NotFound):
-    """Resources of this type are not searched here. The caller reads the CapabilityStatement."""
+    """Resources of this type cannot be searched here. The caller reads the CapabilityStatement."""
 
 
 @fhir_api.get("/<fhir_type:type>")
 @allow(CallerKind.EHR, CallerKind.PRACTICE, action="query")
 def search(type: str) -> Response:
-    """A search by the parameters of the address."""
+    """Searches by the parameters of the URL."""
     return _answer(type, parse_query(request.query_string))
 
 
 @fhir_api.post("/<fhir_type:type>/_search")
 @allow(CallerKind.EHR, CallerKind.PRACTICE, action="query")
 def search_by_post(type: str) -> Response:
-    """A search by the parameters of the body and of the address: identifiers in addresses end up in logs."""
+    """Searches by the parameters of the body and of the URL.
+
+    FHIR recommends POST for identifiers, because URLs end up in logs.
+    """
     return _answer(type, [*parse_query(request.query_string), *parse_query(read_form_body())])
 
 
@@ -62,7 +65,7 @@ def _answer(type: str, requested: Pairs) -> Response:
 
 
 def _resume_search(type: str, requested: Pairs) -> tuple[Pairs, PageKey | None]:
-    """The search as it was first asked, and where its last page ended."""
+    """Returns the original search, and the key of the last row of its previous page."""
     links = [value for name, value in requested if name == PAGE_PARAMETER]
     if not links:
         return requested, None

@@ -1,1 +1,1 @@
-"""The door at which EHRs say that something changed."""
+"""Receives webhooks from EHRs about changed resources."""

@@ -1,4 +1,7 @@
-"""A webhook rings: what came is kept as it came, answered 202 once that is committed, and looked at by sync."""
+"""Receives an EHR's webhook: stores its body unchanged and answers 202 once it is committed.
+
+The sync process handles the stored body later; it reads the changed resource from the EHR itself.
+"""
 
 import re
 from typing import Any
@@ -33,7 +36,10 @@ class InvalidNotification(NotUnderstood):
 @hooks.put("/<destination>/<kind>/<id>")
 @allow(CallerKind.HOOK, action="create")
 def receive(destination: str, kind: str | None = None, id: str | None = None) -> Response:
-    """Something changed at the destination: what is said of it is a hint and never the truth."""
+    """Stores a notification that a resource changed at the destination.
+
+    The body is a hint only: the sync process never takes values from it.
+    """
     body = _body()
     reference = _named_reference(body, kind, id)
     note_resources([] if reference is None else [reference])
@@ -48,14 +54,14 @@ def receive(destination: str, kind: str | None = None, id: str | None = None) ->
                 )
             return _answer(earlier)
         if not body and reference:
-            sender = f"{sender}/{reference}"  # nothing in the body tells one from another
+            sender = f"{sender}/{reference}"  # an empty body does not say which resource changed
         arrival = uow.inbox.add(CHANNEL, sender, body, now=context.clock())
         if arrival.reply_status is None:
             uow.inbox.record_reply(
                 arrival.id, ArrivalState.RECEIVED, key=key or reference, status=202, body=ACCEPTED_BODY
             )
         elif key is None:
-            uow.inbox.reopen(arrival.id)  # it bears no version: the same words may mean the next change
+            uow.inbox.reopen(arrival.id)  # without a version the same bytes may report another change
     return Response(ACCEPTED_BODY, 202, content_type="application/json")
 
 
@@ -73,7 +79,10 @@ def _body() -> bytes:
 
 
 def _named_reference(body: bytes, kind: str | None, id: str | None) -> str | None:
-    """The `Type/id` that is meant. Raises NotAHint where address and body do not fit together, NotStrictJson."""
+    """Returns the `Type/id` that the address or the body names.
+
+    Raises InvalidNotification where the two do not match, and NotStrictJson.
+    """
     named = None
     if kind is not None and id is not None:
         if not _TYPE.fullmatch(kind) or not _ID.fullmatch(id):

@@ -1,1 +1,1 @@
-"""The door of whoever watches over the service: signs of life, health and metrics; nothing about any person."""
+"""Serves liveness, readiness and metrics for monitoring systems, without personal data."""

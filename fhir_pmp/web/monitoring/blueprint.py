@@ -1,4 +1,4 @@
-"""The blueprint the watching views stand in."""
+"""Defines the blueprint of the monitoring views."""
 
 from flask import Blueprint
 

@@ -1,4 +1,4 @@
-"""Whether the process lives, whether it may be given work, and how delivery to each EHR is doing."""
+"""Answers whether the process is alive and ready, and reports delivery health per EHR."""
 
 import structlog
 from flask import Response
@@ -16,16 +16,20 @@ from fhir_pmp.web.monitoring.blueprint import monitoring
 @monitoring.get("/health/live")
 @allow(CallerKind.ANYONE, audited=False)
 def live() -> Response:
-    """204: the process answers. It asks nothing of the database: restarting us would not mend that."""
+    """Answers 204 while the process responds.
+
+    It does not query the database: restarting this process would not repair the database.
+    """
     return Response(status=204)
 
 
 @monitoring.get("/health/ready")
 @allow(CallerKind.ANYONE, audited=False)
 def ready() -> Response:
-    """200 while the database can be used and is of this version, else 503; how deliveries do, for a watcher's token.
+    """Answers 200 while the database is usable and has this version's schema, else 503.
 
-    An EHR that is down makes us no less ready: what is due waits, and everything else is served.
+    A caller with a monitoring token also gets the delivery health. An EHR that is down does not make the process
+    unready: due deliveries wait, and everything else is served.
     """
     reason = _not_ready_reason()
     if reason is not None:
@@ -43,7 +47,7 @@ def _not_ready_reason() -> str | None:
         web_context().store.check_ready()
     except FhirPmpError as known:
         return str(known)
-    except Exception as unexpected:  # noqa: BLE001 - whatever is wrong with the database, we are not ready
+    except Exception as unexpected:  # noqa: BLE001 - any failure of the database means not ready
         structlog.get_logger().error("not ready", place=error_location(unexpected))
         return "the database cannot be used"
     return None

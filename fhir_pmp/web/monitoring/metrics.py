@@ -1,4 +1,7 @@
-"""What Prometheus reads: computed from the database as it is asked, so that all processes say the same."""
+"""Serves Prometheus metrics, computed from the database at each scrape.
+
+Every process therefore reports the same values.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -21,7 +24,7 @@ Sample = tuple[tuple[str, ...], float]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric: its name behind `fhir_pmp_`, its labels, what it says, and its values. All are gauges."""
+    """One gauge: its name after `fhir_pmp_`, its labels, its description and its samples."""
 
     name: str
     labels: tuple[str, ...]
@@ -48,25 +51,25 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "sync_at_work",
         (),
-        "1 while some sync process holds the lead, else 0",
+        "1 while a sync process holds the leader lease, else 0",
         lambda health: iter([((), float(health.has_leader))]),
     ),
     Metric(
         "work_items_open",
         ("kind", "role"),
-        "what people must decide, by kind and by the role it is for; a kind without any is absent",
+        "open work items by kind and by the role that decides them; a kind without any is absent",
         lambda health: ((labels, float(count)) for labels, count in health.work_items.items()),
     ),
     Metric(
         "deliveries",
         ("destination", "state"),
-        "deliveries by where they stand: " + ", ".join(state.value for state in DeliveryState),
+        "deliveries by state: " + ", ".join(state.value for state in DeliveryState),
         _for_each_destination(lambda one: [((state.value,), float(n)) for state, n in one.counts.items()]),
     ),
     Metric(
         "delivery_last_success_timestamp_seconds",
         ("destination",),
-        "when a delivery last truly got through; absent before the first",
+        "when a delivery last arrived at the EHR; absent before the first",
         _for_each_destination(lambda one: _moment(one.last_sent_at)),
     ),
     Metric(
@@ -78,7 +81,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "delivery_oldest_waiting_timestamp_seconds",
         ("destination",),
-        "when the oldest delivery that waits for a person or for another was queued; absent while none does",
+        "when the oldest delivery that waits for a person or another delivery was queued; absent while none waits",
         _for_each_destination(lambda one: _moment(one.oldest_waiting_at)),
     ),
     Metric(
@@ -90,19 +93,19 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "breaker",
         ("destination", "state"),
-        "1 for the state the breaker is in, 0 for the others: " + ", ".join(BREAKER_STATES),
+        "1 for the current state of the circuit breaker, 0 for the others: " + ", ".join(BREAKER_STATES),
         _for_each_destination(lambda one: [((s,), float(one.breaker.state == s)) for s in BREAKER_STATES]),
     ),
     Metric(
         "breaker_failures",
         ("destination",),
-        "transient failures in a row; 0 once something got through",
+        "consecutive transient failures; 0 after a success",
         _for_each_destination(lambda one: [((), float(one.breaker.failures))]),
     ),
     Metric(
         "pull_last_complete_timestamp_seconds",
         ("destination", "type"),
-        "when a pull of this resource type last came to its last page; absent before the first",
+        "when a pull of this resource type last reached its last page; absent before the first",
         _for_each_destination(
             lambda one: [((t,), at.timestamp()) for t, at in one.pulled_at.items() if at is not None]
         ),
@@ -110,20 +113,20 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "reconcile_last_complete_timestamp_seconds",
         ("destination",),
-        "when both sides were last compared to the end; absent before the first",
+        "when a reconcile of both sides last completed; absent before the first",
         _for_each_destination(lambda one: _moment(one.reconciled_at)),
     ),
 )
 
 
 class DatabaseCollector(Collector):
-    """One scrape: every metric of METRICS, from one look at the database."""
+    """Collects every metric of METRICS from one reading of the database."""
 
     def __init__(self, health: Health) -> None:
         self._health = health
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Each metric with its samples."""
+        """Yields each metric with its samples."""
         for metric in METRICS:
             family = GaugeMetricFamily(f"fhir_pmp_{metric.name}", metric.description, labels=metric.labels)
             for labels, value in metric.samples(self._health):
@@ -134,7 +137,7 @@ class DatabaseCollector(Collector):
 @monitoring.get("/metrics")
 @allow(CallerKind.MONITORING, audited=False)
 def metrics() -> Response:
-    """Every metric as Prometheus reads it. 503 while the database cannot be read."""
+    """Returns every metric in the Prometheus text format; 503 while the database cannot be read."""
     with web_context().store.read() as uow:
         health = uow.delivery_health.assess(web_context().destinations, now=web_context().clock())
     registry = CollectorRegistry(auto_describe=False)

@@ -1,4 +1,4 @@
-"""Puts the watching views into the app."""
+"""Registers the monitoring views in the app."""
 
 from flask import Flask
 
@@ -6,9 +6,9 @@ from fhir_pmp.web.monitoring import health, metrics
 from fhir_pmp.web.monitoring.blueprint import monitoring
 
 VIEW_MODULES = (health, metrics)
-"""The modules whose views stand in the blueprint once they are imported."""
+"""The modules that add their views to the blueprint when they are imported."""
 
 
 def install_monitoring(app: Flask) -> None:
-    """Registers them."""
+    """Registers the monitoring blueprint."""
     app.register_blueprint(monitoring)

@@ -1,1 +1,1 @@
-"""The clinicians' pages: a worklist, one person's pathway, referrals, flags, letters; sessions, no decisions."""
+"""Serves the HTML pages for clinicians and administrators."""

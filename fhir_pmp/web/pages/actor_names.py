@@ -1,4 +1,7 @@
-"""Who did something, by name: what the books keep is an account's id, a client's, or the system's own word."""
+"""Turns the stored actor of an action into a name for display.
+
+Stored are `account:ID`, `client:ID`, or a plain text such as the name of a command.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,19 +11,19 @@ from fhir_pmp.store import UnitOfWork
 
 @dataclass(frozen=True, slots=True)
 class ActorNames:
-    """The names of accounts and clients."""
+    """The names of accounts and clients, by id."""
 
     accounts: Mapping[str, str]
     clients: Mapping[str, str]
 
     @classmethod
     def load(cls, uow: UnitOfWork) -> "ActorNames":
-        """The names as they are now."""
+        """Reads the current names from the store."""
         accounts = {account.id: account.name for account in uow.accounts.list_all()}
         return cls(accounts, {str(client.id): client.name for client in uow.clients.list_all()})
 
     def display_name(self, by: str | None) -> str:
-        """The name behind what is kept; what is neither account nor client as it stands."""
+        """Returns the name of a stored actor; any text that is neither account nor client unchanged."""
         if by is None:
             return "nobody"
         kind, _, own = by.partition(":")

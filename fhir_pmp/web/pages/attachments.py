@@ -1,4 +1,4 @@
-"""What was attached to a referral, given out as bytes to keep, never as something a browser runs."""
+"""Serves a referral's attachments as downloads, which a browser never executes."""
 
 import binascii
 from base64 import b64decode
@@ -22,7 +22,7 @@ _FILE_EXTENSIONS = {
     "image/png": ".png",
     "text/plain": ".txt",
 }
-"""What keeps its type; everything else is bytes."""
+"""Content types that are kept; any other becomes application/octet-stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,12 @@ class Attachment:
 
     @property
     def size(self) -> int:
-        """About how many bytes."""
+        """The approximate size in bytes."""
         return len(self.data) * 3 // 4
 
 
 def list_attachments(resource: Mapping[str, Any]) -> list[Attachment]:
-    """Every attachment that a resource carries with it, wherever it stands, in its order."""
+    """Returns every attachment with data anywhere in a resource, in document order."""
     return list(_walk_attachments(resource))
 
 
@@ -58,7 +58,7 @@ def _walk_attachments(value: Any) -> Iterator[Attachment]:
 @pages.get("/referrals/<referral_id>/attachments/<int:position>/<int:number>")
 @staff_may_read
 def attachment(referral_id: str, position: int, number: int) -> Response:
-    """The attachment of that number (from 1) in the entry at that position (from 0)."""
+    """Returns attachment `number` (from 1) of the referral's entry at `position` (from 0)."""
     with web_context().store.read() as uow:
         referral = uow.referrals.get(ReferralId(referral_id))
         entries = {entry.position: entry for entry in uow.referrals.entries(referral.id)}
@@ -81,6 +81,6 @@ def _download_response(one: Attachment, name: str) -> Response:
         raise NotFound from None
     kind = one.content_type.partition(";")[0].strip().lower()
     extension = _FILE_EXTENSIONS.get(kind)
-    # The sender's own name for it could be anything, a patient's name included.
+    # The sender's file name is not used: it could contain a patient's name.
     headers = {"Content-Disposition": f'attachment; filename="{name}{extension or ".bin"}"'}
     return Response(content, headers=headers, content_type=kind if extension else "application/octet-stream")

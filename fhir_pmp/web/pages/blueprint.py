@@ -1,4 +1,4 @@
-"""The pages' blueprint, and who may do what on them."""
+"""Defines the blueprint of the pages and the two policies of their views."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -13,10 +13,10 @@ pages = Blueprint("pages", __name__)
 
 
 def staff_may_read(view: View) -> View:
-    """A view for everybody who logs in; it changes nothing."""
+    """Allows clinicians and administrators; for views that change nothing."""
     return allow(CallerKind.CLINICIAN, CallerKind.ADMINISTRATOR, action="read")(view)
 
 
 def clinicians_may_change(view: View) -> View:
-    """A view that changes something: clinicians alone."""
+    """Allows clinicians only; for views that change something."""
     return allow(CallerKind.CLINICIAN, action="update")(view)

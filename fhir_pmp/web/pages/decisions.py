@@ -1,4 +1,4 @@
-"""A clinician's decisions about an episode: accept or decline the referral, end the episode."""
+"""Serves a clinician's decisions: accept or decline a referral, end an episode."""
 
 from flask import redirect, url_for
 from flask.typing import ResponseReturnValue
@@ -17,7 +17,7 @@ from fhir_pmp.web.pages.forms import Form
 from fhir_pmp.web.pages.page_layout import render_page
 
 _LABELS = {"event": "How it ends", "reason": "Reason"}
-_ENDINGS = {
+_ENDING_TEXTS = {
     EpisodeEvent.FINISH: "Finished the programme",
     EpisodeEvent.STOP: "Stopped early",
     EpisodeEvent.NEVER_START: "Never started",
@@ -28,7 +28,7 @@ _REASON_REQUIRED = frozenset({EpisodeEvent.STOP, EpisodeEvent.NEVER_START})
 @pages.post("/episodes/<episode_id>/accept")
 @clinicians_may_change
 def accept(episode_id: str) -> ResponseReturnValue:
-    """The referral is accepted; the GP sees it on the Task. MoveNotListed is told as a page."""
+    """Accepts the referral; the GP sees it on the Task. A MoveNotListed becomes an error page."""
     context = web_context()
     with context.store.begin() as uow:
         accepted = accept_referral(
@@ -45,7 +45,10 @@ def accept(episode_id: str) -> ResponseReturnValue:
 @pages.post("/episodes/<episode_id>/decline")
 @clinicians_may_change
 def decline(episode_id: str) -> ResponseReturnValue:
-    """A decline letter is drafted; the referral is declined when it is signed. NothingToDecline is told as a page."""
+    """Drafts a decline letter; the referral is declined when the letter is signed.
+
+    A NothingToDecline becomes an error page.
+    """
     context = web_context()
     letter = start_decline(context.store, context.letter_context, EpisodeId(episode_id), context.clock())
     with context.store.read() as uow:
@@ -56,20 +59,20 @@ def decline(episode_id: str) -> ResponseReturnValue:
 @pages.get("/episodes/<episode_id>/end")
 @allow(CallerKind.CLINICIAN, action="read")
 def end_form(episode_id: str) -> ResponseReturnValue:
-    """The form that ends an episode."""
+    """Shows the form that ends an episode."""
     return _show(EpisodeId(episode_id), Form(_LABELS))
 
 
 @pages.post("/episodes/<episode_id>/end")
 @clinicians_may_change
 def end(episode_id: str) -> ResponseReturnValue:
-    """The episode ends; its discharge letter falls due."""
+    """Ends the episode; its discharge letter falls due."""
     form = Form.from_request(_LABELS)
-    event = next((one for one in _ENDINGS if one.value == form.value("event")), None)
+    event = next((one for one in _ENDING_TEXTS if one.value == form.value("event")), None)
     if event is None:
         form.faults.append(("event", "Choose how the episode ends"))
     if event in _REASON_REQUIRED:
-        form.require("reason", "Give the reason: the letter states it")
+        form.require("reason", "Enter the reason; the letter states it")
     form.require_printable("reason")
     if form.faults or event is None:
         return _show(EpisodeId(episode_id), form), 400
@@ -105,5 +108,5 @@ def _show(episode_id: EpisodeId, form: Form) -> str:
         form=form,
         person=person,
         episode=episode,
-        endings=[{"value": event.value, "text": _ENDINGS[event]} for event in listed],
+        endings=[{"value": event.value, "text": _ENDING_TEXTS[event]} for event in listed],
     )

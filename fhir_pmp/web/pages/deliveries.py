@@ -1,4 +1,4 @@
-"""What is delivered where: how each destination is doing, and what was delivered of one person."""
+"""Serves the pages about deliveries: health per destination, and deliveries about one person."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -17,20 +17,20 @@ from fhir_pmp.web.pages.page_layout import render_page
 
 PAGE_SIZE = 100
 _BREAKER_STATES = {
-    "closed": "as usual",
-    "recovering": "at a gentle pace: much had piled up",
-    "open": "broken off: it fails",
-    "half_open": "one is on trial",
-    "paused": "stopped: it refuses us",
+    "closed": "working",
+    "recovering": "working slowly through a backlog",
+    "open": "paused after repeated failures",
+    "half_open": "one trial request is being made",
+    "paused": "stopped: the EHR refuses our requests",
 }
 _ABOUT_DELIVERY = ("delivery/", "destination/")
 MAX_COUNTED = 2000
-"""Deliveries counted on the person's page."""
+"""The most deliveries that are counted on a person's page."""
 
 
 @dataclass(frozen=True, slots=True)
 class DestinationDeliveries:
-    """One destination: how many deliveries stand where, and when the last one truly arrived."""
+    """One destination: the number of deliveries by state, and when the last one arrived."""
 
     destination: DestinationId
     states: Mapping[DeliveryState, int]
@@ -38,7 +38,7 @@ class DestinationDeliveries:
 
 
 def summarise_deliveries(uow: UnitOfWork, person: PersonId) -> list[DestinationDeliveries]:
-    """What stands in the outbox about a person, by destination."""
+    """Counts a person's deliveries in the outbox, by destination."""
     by_destination: dict[DestinationId, list[Delivery]] = {}
     for delivery in uow.deliveries.list_all(person=person, limit=MAX_COUNTED):
         by_destination.setdefault(delivery.destination, []).append(delivery)
@@ -55,7 +55,7 @@ def summarise_deliveries(uow: UnitOfWork, person: PersonId) -> list[DestinationD
 @pages.get("/deliveries")
 @staff_may_read
 def deliveries() -> str:
-    """How delivery to each EHR is doing, and what a person must decide about it. Nobody is named."""
+    """Shows delivery health per EHR and the open work items about it; names no patient."""
     context = web_context()
     with context.store.read() as uow:
         health = uow.delivery_health.assess(context.destinations, now=context.clock())
@@ -74,7 +74,7 @@ def deliveries() -> str:
 @pages.get("/people/<person_id>/deliveries")
 @staff_may_read
 def person_deliveries(person_id: str) -> str:
-    """Each delivery about the person, in the order they were queued, a page at a time."""
+    """Lists the deliveries about a person in the order they were queued, in pages."""
     after = request.args.get("after", 0, type=int)
     with web_context().store.read() as uow:
         known = uow.people.get(PersonId(person_id))

@@ -1,4 +1,4 @@
-"""How values are shown on the pages: days and times in the clinic's zone, states and kinds in plain words."""
+"""Formats values for the pages: dates in the clinic's zone, states and kinds in plain words."""
 
 from datetime import date, datetime
 from typing import Any
@@ -37,16 +37,16 @@ _DELIVERIES = {
     DeliveryState.PENDING: "waiting to be sent",
     DeliveryState.IN_FLIGHT: "being sent",
     DeliveryState.SENT: "delivered",
-    DeliveryState.DEAD: "stopped: a person has to look",
-    DeliveryState.SUPERSEDED: "not sent: a newer version went instead",
+    DeliveryState.DEAD: "stopped: needs a decision",
+    DeliveryState.SUPERSEDED: "not sent: a newer version was sent instead",
     DeliveryState.WAITING: "waiting for a decision or a link",
-    DeliveryState.NOT_WANTED: "not sent: the destination does not take it",
+    DeliveryState.NOT_WANTED: "not sent: the destination does not accept it",
     DeliveryState.WITHHELD: "withheld: no consent to share",
 }
 _RESOURCES = {
     "Bundle": "Letter as a document",
     "DocumentReference": "Letter (PDF)",
-    "EpisodeOfCare": "Part in the programme",
+    "EpisodeOfCare": "Participation in the programme",
     "Flag": "Safety flag",
     "Observation": "Scores, changes and safety answers",
     "Organization": "Organization",
@@ -73,12 +73,12 @@ _MOVES = {
 
 
 def day(value: date | None) -> str:
-    """ "5 April 2026"; a dash in words where there is none."""
+    """ "5 April 2026", or "not known" for None."""
     return "not known" if value is None else plain_date(value)
 
 
 def answered(value: Moment | None) -> str:
-    """The clinic's day on which a response was answered: windows and letters go by it."""
+    """Returns the day, in the clinic's zone, on which a response was answered."""
     return "" if value is None else plain_date(day_of(value, web_context().clinic.zone))
 
 
@@ -95,48 +95,48 @@ def clock(value: datetime) -> str:
 
 
 def state(value: EpisodeState) -> str:
-    """Where an episode stands."""
+    """Returns the state of an episode in plain words."""
     return STATES[value]
 
 
 def letter(value: LetterKind) -> str:
-    """What kind of letter it is."""
+    """Returns the kind of a letter in plain words."""
     return _LETTERS[value]
 
 
 def letter_state(value: LetterState) -> str:
-    """How far a letter got."""
+    """Returns the state of a letter in plain words."""
     return _LETTER_STATES[value]
 
 
 def delivery(value: DeliveryState) -> str:
-    """Where a delivery stands."""
+    """Returns the state of a delivery in plain words."""
     return _DELIVERIES[value]
 
 
 def resource(kind: str) -> str:
-    """A resource type in plain words; an unknown one by its name."""
+    """Returns a resource type in plain words; an unknown type unchanged."""
     return _RESOURCES.get(kind, kind)
 
 
 def timepoint(value: str) -> str:
-    """The title of a timepoint."""
+    """Returns the title of a timepoint."""
     return web_context().clinic.programme.timepoint(value).title
 
 
 def identifier(system: str) -> str:
-    """What an identifier system is called; one without a name is shown as it is."""
+    """Returns the name of an identifier system; its URI where the wording has no name."""
     return web_context().letter_context.wording.identifier(system) or system
 
 
 def move(value: EpisodeMove) -> str:
-    """One line of an episode's history."""
+    """Returns one entry of an episode's history in words."""
     if value.event in _MOVES:
         return _MOVES[value.event]
     if value.event == "share_with_ehr":
         return f"sharing with the EHR changed from {value.before} to {value.after}"
     if value.event == "doubt":
-        return "who this is was doubted" if value.after == "True" else "who this is was decided"
+        return "identity put in doubt" if value.after == "True" else "identity decided"
     return value.event.replace("_", " ")
 
 
@@ -146,5 +146,5 @@ def count(number: int, one: str, many: str) -> str:
 
 
 def plain(value: Any) -> str:
-    """A simple value of a work item's details as text."""
+    """Returns a simple value of a work item's details as text."""
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,4 +1,7 @@
-"""What somebody else wrote as FHIR, as lines a person can read: nothing is left out but narrative and attached bytes."""
+"""Shows a FHIR resource from another system as readable lines.
+
+Every element is shown except narrative and the bytes of attachments.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -11,19 +14,19 @@ _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 @dataclass(frozen=True, slots=True)
 class OutlineLine:
-    """One line: where it stands and what it says."""
+    """One line: the path of an element in words, and its value."""
 
     label: str  # "reason code, text"
     text: str
 
 
 def type_name(kind: str) -> str:
-    """A resource type as words: "Medication statement"."""
+    """Returns a resource type in words: "Medication statement"."""
     return _words(kind).capitalize()
 
 
 def build_outline(resource: Mapping[str, Any]) -> list[OutlineLine]:
-    """The lines of a resource, in its order. Foreign narrative is not shown; attached bytes are named."""
+    """Returns the lines of a resource in document order; attached bytes appear as "attached"."""
     return list(_lines(resource, ""))
 
 
@@ -54,7 +57,7 @@ def _member(name: str, member: Any, label: str) -> Iterator[OutlineLine]:
 
 
 def _format_datatype(value: Mapping[str, Any]) -> str | None:
-    """The small datatypes on one line; None for anything else."""
+    """Formats a simple datatype (Coding, Identifier, Reference, Quantity) as one line; None for others."""
     names = set(value)
     if "code" in names and names <= {"system", "code", "display", "version", "userSelected"}:
         code = " ".join(str(value[name]) for name in ("system", "code") if name in value)

@@ -1,4 +1,4 @@
-"""One safety flag: what was answered, what became of it, and the form that acknowledges it."""
+"""Serves one safety flag: the answer, its status, and the form that acknowledges it."""
 
 from flask import redirect, url_for
 from flask.typing import ResponseReturnValue
@@ -22,16 +22,16 @@ _LABELS = {"action": "What was done"}
 @pages.get("/flags/<flag_id>")
 @staff_may_read
 def flag(flag_id: str) -> str:
-    """The flag with its form."""
+    """Shows the flag with its form."""
     return _show(FlagId(flag_id), Form(_LABELS))
 
 
 @pages.post("/flags/<flag_id>/acknowledge")
 @clinicians_may_change
 def acknowledge(flag_id: str) -> ResponseReturnValue:
-    """The clinician says what was done; only this makes the flag inactive."""
+    """Acknowledges the flag with the action taken; only this makes a flag inactive."""
     form = Form.from_request(_LABELS)
-    form.require("action", "Say what was done: it stands in the letter and in the record")
+    form.require("action", "Enter what was done; the letter and the record state it")
     form.require_printable("action")
     if form.faults:
         return _show(FlagId(flag_id), form), 400

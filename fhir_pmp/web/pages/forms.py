@@ -1,4 +1,4 @@
-"""What a clinician typed, kept as it was typed, and what is wrong with it, field by field."""
+"""Holds the values of a posted form and its faults, field by field."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from fhir_pmp.errors import FhirPmpError
 from fhir_pmp.letters.text.letter_facts import LONGEST_FIELD
 
 SEARCH_LABELS = {"number": "Referral number or identifier"}
-"""The form that looks somebody up; two pages show it."""
+"""The field of the search form, which two pages show."""
 
 
 @dataclass
 class Form:
-    """One form as it is shown: the values of its fields, and the faults by field ("" for the whole form)."""
+    """A form as shown: values by field, and faults by field ("" for the whole form)."""
 
     labels: Mapping[str, str]  # field name -> what the page calls it
     values: dict[str, str] = field(default_factory=dict)
@@ -22,21 +22,21 @@ class Form:
 
     @classmethod
     def from_request(cls, labels: Mapping[str, str], stored: Mapping[str, str] | None = None) -> "Form":
-        """The form of this request; a field that was not posted is as `kept`, or empty."""
+        """Reads the form of this request; a field that was not posted has its `stored` value, or is empty."""
         before = stored or {}
         return cls(labels, {name: _posted_value(name, before.get(name, "")) for name in labels})
 
     def value(self, name: str) -> str:
-        """What stands in the field."""
+        """Returns the value of a field."""
         return self.values.get(name, "")
 
     def require(self, name: str, missing: str) -> None:
-        """Notes `missing` where the field is empty."""
+        """Adds the fault `missing` where the field is empty."""
         if not self.value(name):
             self.faults.append((name, missing))
 
     def require_printable(self, name: str) -> None:
-        """Notes what a letter or a page could not show: the same limits as the letters' fields."""
+        """Adds faults for text that a letter cannot print: too long, or with control characters."""
         text = self.value(name)
         if len(text) > LONGEST_FIELD:
             self.faults.append((name, f"{self.labels[name]} has more than {LONGEST_FIELD} characters"))
@@ -44,14 +44,14 @@ class Form:
             self.faults.append((name, f"{self.labels[name]} holds a character that cannot be printed"))
 
     def add_refusal(self, error: FhirPmpError) -> None:
-        """Notes why it was refused, beside the field it names."""
+        """Adds the faults of a refusal, each at the field that it names."""
         for fault in error.faults:
             name = fault.field if fault.field in self.labels else ""
             what = fault.what if fault.what[:1].isupper() or not name else f"{self.labels[name]} {fault.what}"
             self.faults.append((name, what[:1].upper() + what[1:]))
 
     def error(self, name: str) -> str | None:
-        """The first thing that is wrong with a field."""
+        """Returns the first fault of a field, or None."""
         return next((what for at, what in self.faults if at == name), None)
 
 

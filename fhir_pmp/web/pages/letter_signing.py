@@ -1,4 +1,7 @@
-"""Preview and signature: a clinician reads the PDF exactly as it will leave, and posts its hash to sign that."""
+"""Serves preview and signature of a letter.
+
+A clinician reads the PDF exactly as it will be sent, and signs it by posting its hash.
+"""
 
 from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -23,7 +26,7 @@ from fhir_pmp.web.pages.page_layout import render_page
 @pages.post("/letters/<letter_id>/preview")
 @clinicians_may_change
 def make_preview(letter_id: str) -> ResponseReturnValue:
-    """Keeps the fields, if they were posted, and sets the letter as this clinician would sign it today."""
+    """Saves the posted fields, and typesets the letter as this clinician would sign it today."""
     wanted = LetterId(letter_id)
     if any(name in request.form for name in FIELD_NAMES):
         form, answer = save_fields(wanted)
@@ -41,7 +44,7 @@ def make_preview(letter_id: str) -> ResponseReturnValue:
 @pages.get("/letters/<letter_id>/preview")
 @allow(CallerKind.CLINICIAN, action="read")
 def preview(letter_id: str) -> ResponseReturnValue:
-    """The page that leads to the previewed PDF and signs it; without a preview that counts, back to the draft."""
+    """Shows the preview with its sign button; redirects to the draft where no valid preview exists."""
     found, stored_preview = _current_preview(LetterId(letter_id))
     if stored_preview is None or found.state is not LetterState.DRAFT:
         return redirect(url_for("pages.letter", letter_id=letter_id), 303)
@@ -51,7 +54,7 @@ def preview(letter_id: str) -> ResponseReturnValue:
 @pages.get("/letters/<letter_id>/preview.pdf")
 @allow(CallerKind.CLINICIAN, action="read")
 def preview_pdf(letter_id: str) -> Response:
-    """The newest preview, for the clinician who made it."""
+    """Returns the PDF of the newest preview, for the clinician who made it."""
     found, stored_preview = _current_preview(LetterId(letter_id))
     if stored_preview is None or found.state is not LetterState.DRAFT:
         raise NotFound
@@ -61,7 +64,7 @@ def preview_pdf(letter_id: str) -> Response:
 @pages.post("/letters/<letter_id>/sign")
 @clinicians_may_change
 def sign(letter_id: str) -> ResponseReturnValue:
-    """Signs exactly the PDF whose hash is posted, or says what changed and shows the draft as it is now."""
+    """Signs exactly the PDF whose hash is posted; otherwise shows the draft and what changed."""
     wanted, given = LetterId(letter_id), request.form.get("preview_hash", "")
     try:
         signed = sign_letter(
@@ -82,7 +85,7 @@ def _refused(letter_id: LetterId, refusal: NotAllowed) -> ResponseReturnValue:
 
 
 def _current_preview(letter_id: LetterId) -> tuple[Letter, Preview | None]:
-    """The letter and its newest preview, if this clinician made it today."""
+    """Returns the letter, and its newest preview if this clinician made it today."""
     with web_context().store.read() as uow:
         found = uow.letters.get(letter_id)
         stored_preview = uow.letters.preview(letter_id)

@@ -1,4 +1,4 @@
-"""A letter: what it says now, its four fields while it is a draft, and its PDF once it is signed."""
+"""Serves a letter: content and four fields while it is a draft, its PDF once it is signed."""
 
 from dataclasses import asdict
 
@@ -40,28 +40,28 @@ DECLINE_LABELS = {
 }
 FIELD_HINTS = {
     "gp_actions": "Proposed from the results; change it as you see fit",
-    "safety_actions": "What was done by the team. Acknowledgements are printed by themselves",
+    "safety_actions": "What the team did. Acknowledgements of flags are printed automatically",
     "comment": f"At most {LONGEST_FIELD} characters in each field",
     "stop_reason": "As the person or the platform gave it",
 }
 
 
 def field_labels(letter: Letter) -> dict[str, str]:
-    """The fields of this kind of letter, as the page calls them."""
+    """Returns the labels of the fields of this kind of letter."""
     return DECLINE_LABELS if letter.kind is LetterKind.DECLINE else DISCHARGE_LABELS
 
 
 @pages.get("/letters/<letter_id>")
 @staff_may_read
 def letter(letter_id: str) -> str:
-    """The letter: a draft with its fields, or a signed one."""
+    """Shows the letter: a draft with its fields, or a signed letter."""
     return render_letter(LetterId(letter_id), None)
 
 
 @pages.post("/letters/<letter_id>/save")
 @clinicians_may_change
 def save(letter_id: str) -> ResponseReturnValue:
-    """Keeps the fields of a draft."""
+    """Saves the fields of a draft."""
     form, answer = save_fields(LetterId(letter_id))
     if form is not None:
         return answer, 400 if form.error("") is None else 409
@@ -71,7 +71,7 @@ def save(letter_id: str) -> ResponseReturnValue:
 @pages.post("/letters/<letter_id>/replace")
 @clinicians_may_change
 def replace(letter_id: str) -> ResponseReturnValue:
-    """A draft that will replace a signed letter. NothingToReplace is told as a page."""
+    """Drafts a letter that replaces a signed one. A NothingToReplace becomes an error page."""
     context = web_context()
     draft = start_replacement(context.store, context.letter_context, LetterId(letter_id), context.clock())
     with context.store.read() as uow:
@@ -82,7 +82,10 @@ def replace(letter_id: str) -> ResponseReturnValue:
 @pages.post("/letters/<letter_id>/discard")
 @clinicians_may_change
 def discard(letter_id: str) -> ResponseReturnValue:
-    """Drops the draft of a decline or of a replacement. LetterOwed is told as a page."""
+    """Discards the draft of a decline or of a replacement.
+
+    A DraftNotDiscardable becomes an error page.
+    """
     with web_context().store.read() as uow:
         episode = uow.episodes.get(uow.letters.get(LetterId(letter_id)).episode)
     discard_draft(web_context().store, LetterId(letter_id))
@@ -93,7 +96,7 @@ def discard(letter_id: str) -> ResponseReturnValue:
 @pages.get("/letters/<letter_id>/letter.pdf")
 @staff_may_read
 def signed_pdf(letter_id: str) -> Response:
-    """The signed letter, exactly as it left."""
+    """Returns the PDF of the signed letter, exactly as it was sent."""
     with web_context().store.read() as uow:
         found = uow.letters.get(LetterId(letter_id))
         pdf = uow.letters.pdf(found.id)
@@ -105,7 +108,7 @@ def signed_pdf(letter_id: str) -> Response:
 
 
 def build_pdf_response(pdf: bytes, name: str) -> Response:
-    """A PDF to look at; its file name says nothing of a person."""
+    """Returns a PDF to show in the browser; its file name names no person."""
     answer = make_response(pdf)
     answer.content_type = "application/pdf"
     answer.headers["Content-Disposition"] = f'inline; filename="{name}.pdf"'
@@ -113,7 +116,7 @@ def build_pdf_response(pdf: bytes, name: str) -> Response:
 
 
 def save_fields(letter_id: LetterId) -> tuple[Form | None, str]:
-    """Keeps the fields that were posted. What is wrong comes back as the form and the page that shows it."""
+    """Saves the posted fields. Returns (None, "") or, for faults, the form and the page that shows them."""
     with web_context().store.read() as uow:
         found = uow.letters.get(letter_id)
         note_persons([uow.episodes.get(found.episode).person])
@@ -135,7 +138,7 @@ def save_fields(letter_id: LetterId) -> tuple[Form | None, str]:
 
 
 def build_form(uow: UnitOfWork, found: Letter) -> Form:
-    """The form with what the fields hold now: what a clinician wrote, else what is proposed by today's facts."""
+    """Returns the form with its current values: a clinician's text, else the text proposed from today's facts."""
     values = found.fields
     if found.state is LetterState.DRAFT:
         values = asdict(draft_fields(uow, web_context().letter_context, found, web_context().clock()))
@@ -143,7 +146,7 @@ def build_form(uow: UnitOfWork, found: Letter) -> Form:
 
 
 def render_letter(letter_id: LetterId, form: Form | None) -> str:
-    """The page of a letter; with a form whose values or faults are shown in place of what is kept."""
+    """Returns the page of a letter; the values and faults of `form` replace the stored ones."""
     with web_context().store.read() as uow:
         found = uow.letters.get(letter_id)
         episode = uow.episodes.get(found.episode)
@@ -182,7 +185,7 @@ def _title(found: Letter, person: Person) -> str:
 
 
 def _content(uow: UnitOfWork, found: Letter) -> LetterContent | FhirPmpError | None:
-    """What a draft says by the facts of this moment, or why it says nothing; a signed letter is its PDF."""
+    """Returns a draft's content from the current facts, or why there is none; None for a signed letter."""
     if found.state is not LetterState.DRAFT:
         return None
     try:
@@ -192,12 +195,12 @@ def _content(uow: UnitOfWork, found: Letter) -> LetterContent | FhirPmpError | N
 
 
 def _signing_obstacles(found: Letter, episode: Episode, unacknowledged: bool) -> list[str]:
-    """What would keep the draft from being signed, told before anybody tries."""
+    """Returns what prevents signing this draft, shown before a clinician tries."""
     obstacles = []
     if found.state is LetterState.DRAFT and episode.practice is None:
-        obstacles.append("The episode names no practice: the letter has nobody to go to.")
+        obstacles.append("The episode names no practice, so the letter has no recipient.")
     if found.state is LetterState.DRAFT and found.kind is LetterKind.DISCHARGE and episode.doubtful:
-        obstacles.append("Who this person is has not been decided; that is decided first.")
+        obstacles.append("Who this person is has not been decided. Decide that before you sign.")
     if found.state is LetterState.DRAFT and found.kind is LetterKind.DISCHARGE and unacknowledged:
-        obstacles.append("A safety flag has not been acknowledged; it is seen to first.")
+        obstacles.append("A safety flag has not been acknowledged. Acknowledge it before you sign.")
     return obstacles

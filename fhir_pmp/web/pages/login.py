@@ -1,4 +1,4 @@
-"""Logging in and out; the session itself is kept by web/access."""
+"""Serves login, logout and the extension of a session; `web.access` keeps the sessions."""
 
 from flask import g, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -15,7 +15,7 @@ from fhir_pmp.web.pages.forms import Form
 from fhir_pmp.web.pages.page_layout import render_page, seconds_left
 
 _LABELS = {"login": "User name", "password": "Password"}
-_REFUSED = "User name and password do not belong together"
+_REFUSED = "The user name or the password is wrong"
 _MINUTES = round(FAILURE_WINDOW.total_seconds() / 60)
 _THROTTLED = f"Too many attempts failed. Wait {_MINUTES} minutes, then try again"
 
@@ -23,9 +23,9 @@ _THROTTLED = f"Too many attempts failed. Wait {_MINUTES} minutes, then try again
 @pages.get("/login")
 @allow(CallerKind.ANYONE)
 def login() -> ResponseReturnValue:
-    """The login form; whoever is logged in goes on to the worklist."""
+    """Shows the login form; redirects a user who is logged in to the worklist."""
     ended = request.args.get("ended")
-    # A window that was left alone stays here, though another one of the same browser may still be in use.
+    # An idle window stays on the login page, although another window of the same browser may still be in use.
     if ended is None and identify() is not None:
         return redirect(url_for("pages.worklist"), 303)
     g.caller = None
@@ -37,9 +37,9 @@ def login() -> ResponseReturnValue:
 @pages.post("/login")
 @allow(CallerKind.ANYONE, action="login")
 def log_in() -> ResponseReturnValue:
-    """Starts a session, or says that it will not; the same whether the user name exists or not."""
+    """Starts a session, or refuses with a message that does not reveal whether the user name exists."""
     form = Form.from_request(_LABELS)
-    password = request.form.get("password", "")  # as typed: a space may belong to it
+    password = request.form.get("password", "")  # not stripped: a space may be part of it
     form.values.pop("password")
     form.require("login", "Enter your user name")
     if not password:
@@ -74,7 +74,7 @@ def logout() -> ResponseReturnValue:
 @pages.get("/stay")
 @staff_may_read
 def stay() -> ResponseReturnValue:
-    """Somebody is at work without loading a page: typing, or asked to stay logged in. How many seconds that gives."""
+    """Extends the session of a user who types without loading pages; returns the seconds left."""
     return str(seconds_left()), {"Content-Type": "text/plain"}
 
 

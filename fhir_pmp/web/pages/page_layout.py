@@ -1,4 +1,4 @@
-"""What stands around every page: who is logged in and until when, whose service this is, what it is not."""
+"""Renders pages with the layout that all share: user, session expiry, provider and notices."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from fhir_pmp.web.pages.template_rendering import render_template
 
 @dataclass(frozen=True, slots=True)
 class PageLayout:
-    """The page around the content."""
+    """The values that the base template shows on every page."""
 
     provider: Provider
     programme: str
@@ -29,31 +29,31 @@ class PageLayout:
 
 
 def render_page(template: str, *, title: str, **values: Any) -> str:
-    """The template in its frame. `title` is the page's own; values are the template's."""
+    """Renders a template within the layout. `title` is the page's title, `values` go to the template."""
     return render_template(template, title=title, layout=_layout(), **values)
 
 
 def may_decide() -> bool:
-    """Whether forms are shown to whoever is logged in."""
+    """Whether the user may decide and sees forms: a clinician."""
     caller = _caller()
     return caller is not None and caller.account.role is Role.CLINICIAN
 
 
 def session_ends_at(session: Session, now: datetime, idle: timedelta) -> datetime:
-    """When a session that was used now ends by itself: idle, or too old."""
-    # Use is written down at most every so often, so the end follows the last one written.
+    """Returns when a session that is used now will end, by idleness or by age."""
+    # `last_seen_at` is written only at intervals, so the expiry follows the last written time.
     seen = now if now - session.last_seen_at >= LAST_SEEN_INTERVAL else session.last_seen_at
     return min(seen + idle, session.created_at + MAX_SESSION_AGE)
 
 
 def seconds_left() -> int:
-    """How long whoever is logged in stays so without doing anything; 0: nobody is."""
+    """Returns the seconds until the user is logged out for idleness; 0 where no user is logged in."""
     expires_at = _session_expiry(_caller())
     return 0 if expires_at is None else max(1, round((expires_at - web_context().clock()).total_seconds()))
 
 
 def _caller() -> AccountCaller | None:
-    # Only what this request has found out already: an error page asks the database nothing.
+    # Only a caller that this request has already identified: an error page must not query the database.
     found = g.get("caller")
     return found if isinstance(found, AccountCaller) else None
 

@@ -1,4 +1,4 @@
-"""Who is where: episodes by state, and somebody looked up by an exact number."""
+"""Serves the list of people by state, and the search by an exact number."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ PAGE_SIZE = 50
 
 @dataclass(frozen=True, slots=True)
 class EpisodeList:
-    """Episodes with whose they are."""
+    """Episodes with their people and referrals."""
 
     episodes: list[Episode]
     people: dict[PersonId, Person]
@@ -30,7 +30,7 @@ class EpisodeList:
 
     @classmethod
     def load(cls, uow: UnitOfWork, episodes: list[Episode]) -> "EpisodeList":
-        """These episodes, in their order."""
+        """Reads people and referrals of these episodes; keeps their order."""
         people = uow.people.find_many(episode.person for episode in episodes)
         return cls(episodes, people, uow.referrals.of_episodes(episode.id for episode in episodes))
 
@@ -38,7 +38,7 @@ class EpisodeList:
 @pages.get("/people")
 @staff_may_read
 def people() -> str:
-    """Episodes by the person's name, one state or all, a page at a time. No name stands in the address."""
+    """Lists episodes by the person's name, for one state or all, in pages. No name appears in the URL."""
     state, number = _state(), max(1, request.args.get("page", 1, type=int))
     with web_context().store.read() as uow:
         counts = uow.episodes.count_by_state()
@@ -68,7 +68,10 @@ def people() -> str:
 @pages.post("/search")
 @allow(CallerKind.CLINICIAN, CallerKind.ADMINISTRATOR, action="query")
 def search() -> ResponseReturnValue:
-    """Somebody by our referral number, an identifier or the platform's enrolment id, each exactly. POST: it names them."""
+    """Finds a person by exact referral number, identifier or enrolment id.
+
+    It is a POST, because the number identifies the person and must not appear in URLs.
+    """
     form = Form.from_request(SEARCH_LABELS)
     form.require("number", "Enter a referral number or an identifier")
     if form.faults:
@@ -96,9 +99,9 @@ def _results(form: Form, listed: EpisodeList | None) -> str:
 
 
 def _find(uow: UnitOfWork, number: str) -> list[PersonId]:
-    """Whoever the number names; never by name or birth date."""
+    """Returns the people that the number identifies; never by name or birth date."""
     found: list[PersonId] = []
-    # People write Medicare numbers in groups, and referral numbers in small letters.
+    # Users type Medicare numbers in groups, and referral numbers in lower case.
     for written in dict.fromkeys((number, "".join(number.split()))):
         referral = uow.referrals.find_by_number(written.upper())
         found += [] if referral is None else [referral.person]

@@ -1,4 +1,4 @@
-"""One person's pathway: safety first, outcomes, lessons and timepoints, referral, letters, what was delivered."""
+"""Serves the page of one person: safety, outcomes, letters, pathway, measures and deliveries."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,16 +37,18 @@ class EpisodeNotOfPerson(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class TimepointLine:
-    """One timepoint: when it is due and what came."""
+    """One timepoint: when it is due, and which questionnaires were received."""
 
     title: str
     due: str
-    questionnaires: tuple[tuple[str, tuple[str, ...]], ...]  # "answered on 5 April 2026": the titles
+    questionnaires: tuple[
+        tuple[str, tuple[str, ...]], ...
+    ]  # status such as "answered on 5 April 2026", and the titles with it
 
 
 @dataclass(frozen=True, slots=True)
 class Pathway:
-    """Everything the page says of one person's run through the programme."""
+    """The data of the page: one person's episode in the programme."""
 
     person: Person
     episode: Episode
@@ -65,7 +67,7 @@ class Pathway:
 @pages.get("/people/<person_id>")
 @staff_may_read
 def person(person_id: str) -> ResponseReturnValue:
-    """The person's newest episode; a record that was found to be a double leads to the one that was kept."""
+    """Shows the person's newest episode; a duplicate record redirects to the record that was kept."""
     with web_context().store.read() as uow:
         known = uow.people.get(PersonId(person_id))
         kept = uow.people.same_as(known.id)
@@ -82,7 +84,7 @@ def person(person_id: str) -> ResponseReturnValue:
 @pages.get("/people/<person_id>/episodes/<episode_id>")
 @staff_may_read
 def episode(person_id: str, episode_id: str) -> str:
-    """One episode of the person."""
+    """Shows one episode of the person."""
     with web_context().store.read() as uow:
         known = uow.people.get(PersonId(person_id))
         episodes = uow.episodes.of_person(known.id)
@@ -146,7 +148,7 @@ def _show(pathway: Pathway) -> str:
 
 
 def _safety_items(summary: Summary) -> Iterator[tuple[str, list[SafetyLine]]]:
-    """Each safety item by name, with its line at every timepoint."""
+    """Yields the name of each safety item with its line at every timepoint."""
     for item in dict.fromkeys(line.item for line in summary.safety):
         lines = [line for line in summary.safety if line.item == item]
         yield web_context().letter_context.wording.safety_item(item, lines[0].title), lines
@@ -187,5 +189,5 @@ def _due(clinic: ClinicalContext, pathway: Pathway, name: str) -> str:
     timepoint = clinic.programme.timepoint(name)
     due, days = due_on(timepoint, pathway.episode), window(timepoint, pathway.episode)
     if due is None or days is None:
-        return "dated once the programme starts"
+        return "due date known once the programme starts"
     return f"due {plain_date(due)}, accepted {plain_date(days.opens_on)} to {plain_date(days.closes_on)}"

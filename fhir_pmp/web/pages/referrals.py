@@ -1,4 +1,4 @@
-"""A referral as it was received, with everything that came with it, and where it stands."""
+"""Serves a referral as it was received, with all its resources and its state."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,14 +29,14 @@ class ReferralEntry:
     name: str
     lines: list[OutlineLine]
     attachments: list[Attachment]
-    is_open: bool  # it says what is asked for and why, not who and where
+    is_open: bool  # shown expanded: the clinical content; people, organisations and the Task are collapsed
     reference: str  # the version shown, for the audit
 
 
 @pages.get("/referrals/<referral_id>")
 @staff_may_read
 def referral(referral_id: str) -> str:
-    """The referral with its entries, and the forms that accept or decline it."""
+    """Shows the referral with its entries, and the forms that accept or decline it."""
     with web_context().store.read() as uow:
         found = uow.referrals.get(ReferralId(referral_id))
         person = uow.people.get(found.person)
@@ -62,7 +62,7 @@ def referral(referral_id: str) -> str:
 
 
 def _entries(uow: UnitOfWork, referral: Referral) -> Iterator[ReferralEntry]:
-    """The entries: what is asked for first, who and what stands around it last."""
+    """Yields the entries: the ServiceRequest first, people, organisations and the Task last."""
     kept = sorted(
         uow.referrals.entries(referral.id), key=lambda entry: (_sort_rank(entry.type), entry.position)
     )

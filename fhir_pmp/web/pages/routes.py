@@ -1,4 +1,4 @@
-"""Puts the pages into the app."""
+"""Registers the pages in the app."""
 
 from flask import Flask, Response, redirect, send_from_directory, url_for
 from flask.typing import ResponseReturnValue
@@ -36,32 +36,32 @@ VIEW_MODULES = (
     work_items,
     worklist,
 )
-"""The modules whose views stand in the blueprint once they are imported."""
+"""The modules that add their views to the blueprint when they are imported."""
 
 STATIC_CACHE_SECONDS = 3600
 
 
 def install_pages(app: Flask) -> None:
-    """Registers every page."""
+    """Registers the blueprint with every page."""
     app.register_blueprint(pages)
 
 
 @pages.get("/")
 @staff_may_read
 def home() -> ResponseReturnValue:
-    """The worklist is where a day begins."""
+    """Redirects to the worklist."""
     return redirect(url_for("pages.worklist"), 303)
 
 
 @pages.get("/static/<path:name>")
 @allow(CallerKind.ANYONE, audited=False)
 def static_file(name: str) -> Response:
-    """Style sheets, scripts, icons: nobody's data."""
+    """Returns a style sheet, script or icon; no personal data."""
     return send_from_directory(STATIC, name, max_age=STATIC_CACHE_SECONDS)
 
 
 @pages.get("/intended-use")
 @staff_may_read
 def intended_use() -> str:
-    """What the pages are for, and what they are not."""
+    """Shows the intended use of the pages and its limits."""
     return render_page("intended_use.html", title="What these pages are for")

@@ -1,4 +1,4 @@
-"""One scale as the person's page shows it: scores, bands, changes in words, a verdict for every named rule, a chart."""
+"""Prepares a scale for the person's page: scores, bands, changes, verdicts and a chart."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ _DIRECTION_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class ChangeText:
-    """A change since baseline in words; no sign stands bare."""
+    """A change since baseline in words; never a bare plus or minus sign."""
 
-    words: str | None  # "fell by 7 points (46.7%), for the better"; None: there is nothing to compare
-    counted: str | None  # "improved", by the headline rule; None where the scale is not counted
-    reason: str | None  # why it is not known
+    words: str | None  # "fell by 7 points (46.7%), for the better"; None: no two scores to compare
+    counted: str | None  # "improved", by the headline rule; None where the scale does not count
+    reason: str | None  # why the outcome is not known
     unconfirmed: tuple[str, ...]
 
 
@@ -36,7 +36,7 @@ class ScoreLine:
 
     title: str
     on: str
-    text: str  # the score, or which of the four absences it is
+    text: str  # the score, or which of the four absences applies
     scored: bool
     band: str | None
     notes: tuple[str, ...]
@@ -46,18 +46,18 @@ class ScoreLine:
 
 @dataclass(frozen=True, slots=True)
 class RuleLine:
-    """What one named rule says at each later timepoint. No rule overrides another."""
+    """The verdict of one named rule at each later timepoint. No rule overrides another."""
 
     title: str
     rule: str  # "eppoc.pcs.change, version 1"
     headline: bool
     unconfirmed: bool
-    verdicts: tuple[str, ...]  # beside the measure's changes
+    verdicts: tuple[str, ...]  # one for each of the measure's changes
 
 
 @dataclass(frozen=True, slots=True)
 class ScaleDisplay:
-    """One scale through the programme."""
+    """One scale over the whole programme."""
 
     anchor: str
     title: str
@@ -65,32 +65,32 @@ class ScaleDisplay:
     range: str  # "0 to 27, lower is better"
     baseline: str
     has_baseline: bool
-    is_subscale: bool  # a sub-scale
+    is_subscale: bool  # part of another scale
     lines: tuple[ScoreLine, ...]
-    changes: tuple[ScoreLine, ...]  # those that are compared with the baseline
+    changes: tuple[ScoreLine, ...]  # the timepoints that are compared with the baseline
     rules: tuple[RuleLine, ...]
     chart: Chart | None
 
     @property
     def answered(self) -> bool:
-        """Whether there is a score anywhere."""
+        """Whether any timepoint has a score."""
         return any(line.scored for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)
 class OverviewRow:
-    """One row of the table at a glance."""
+    """One row of the table Outcomes at a glance."""
 
     anchor: str
     title: str
     better: str
     baseline: str
-    unconfirmed: tuple[str, ...]  # what the baseline's score rests on
+    unconfirmed: tuple[str, ...]  # unconfirmed rules that the baseline's score is based on
     later: tuple[ScoreLine, ...]
 
 
 def build_overview(clinic: ClinicalContext, summary: Summary) -> list[OverviewRow]:
-    """Every whole scale, with its baseline and the later timepoints."""
+    """Returns a row for every scale that is not a sub-scale."""
     whole = [outcome for outcome in summary.scales if outcome.scale.part_of is None]
     return [
         OverviewRow(
@@ -106,7 +106,7 @@ def build_overview(clinic: ClinicalContext, summary: Summary) -> list[OverviewRo
 
 
 def build_scale_displays(clinic: ClinicalContext, summary: Summary) -> list[ScaleDisplay]:
-    """Every scale of the summary, in its order."""
+    """Returns every scale of the summary, in its order."""
     return [_scale_display(clinic, outcome) for outcome in summary.scales]
 
 
@@ -164,7 +164,7 @@ def _change(cell: TimepointCell) -> ChangeText | None:
     counted = None if cell.headline is None else cell.headline.outcome.value
     reason = None if cell.headline is None else cell.headline.reason
     if cell.change is None:
-        # The absence beside it says why already.
+        # The text of the absence beside it already gives this reason.
         is_repeated = reason is not None and cell.absence is not None and reason == cell.absence.text
         return None if counted is None else ChangeText(None, counted, None if is_repeated else reason, ())
     return ChangeText(comparison_words(cell.change.comparison), counted, reason, cell.change.unconfirmed)
@@ -182,7 +182,7 @@ def comparison_words(comparison: ScoreComparison) -> str:
 
 
 def _rules(outcome: ScaleOutcome, later: Sequence[TimepointCell]) -> Iterator[RuleLine]:
-    # A measure that is due at none of them has a rule, and no place in the result line.
+    # A measure that is not due at any later timepoint has a rule but does not count in the results.
     counts = any(cell.headline is not None for cell in later)
     for position, rule in enumerate(outcome.scale.changes):
         marked = any(
@@ -210,7 +210,7 @@ def verdict_words(verdict: RuleVerdict) -> str:
 
 
 def _chart(outcome: ScaleOutcome, cells: Sequence[TimepointCell]) -> Chart | None:
-    """A chart where there are two scores or more: one dot draws nothing that its line does not say."""
+    """Returns a chart for two or more scores; a single point would add nothing to its line of text."""
     points = [ChartPoint(cell.title, cell.score.value if cell.score else None, cell.text) for cell in cells]
     if sum(point.value is not None for point in points) < 2:
         return None

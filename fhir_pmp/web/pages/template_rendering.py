@@ -1,4 +1,7 @@
-"""Renders the pages' templates: own ones with nothing left undefined, the design system's macros apart from them."""
+"""Renders the pages' Jinja templates and gives them the design system's macros.
+
+An undefined variable in our own templates is an error.
+"""
 
 from functools import cache
 from hashlib import sha256
@@ -17,10 +20,10 @@ STATIC = Path(__file__).parent / "static"
 
 
 class DesignSystemMacros:
-    """The design system's components, each called with its parameters: `nhs.button({"text": "Save"})`."""
+    """The macros of the NHS design system, called with their parameters: `nhs.button({"text": "Save"})`."""
 
     def __init__(self) -> None:
-        # They read parameters that were not given; in our own templates that would be a mistake.
+        # These macros read parameters that were not passed, which our own templates must never do.
         self._environment = Environment(
             loader=PackageLoader("nhsuk_frontend_jinja"), autoescape=True, undefined=ChainableUndefined
         )
@@ -33,18 +36,18 @@ class DesignSystemMacros:
 
 
 def render_template(template: str, **values: Any) -> str:
-    """The template with these values. Raises jinja2.UndefinedError for one that is missing."""
+    """Renders a template. Raises jinja2.UndefinedError where it uses a value that is missing."""
     return _environment().get_template(template).render(**values)
 
 
 @cache
 def static_version(name: str) -> str:
-    """What changes with a static file, so that a browser may keep it as long as it likes."""
+    """Returns a hash of a static file, so that browsers may cache each version for long."""
     return sha256((STATIC / name).read_bytes()).hexdigest()[:12]
 
 
 def static_url(name: str) -> str:
-    """The address of a static file in its present version."""
+    """Returns the URL of the current version of a static file."""
     return url_for("pages.static_file", name=name, v=static_version(name))
 
 

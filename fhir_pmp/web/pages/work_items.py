@@ -1,4 +1,4 @@
-"""One work item: what has to be decided, both records where there are two, and the form that closes it."""
+"""Serves one work item: what to decide, the records concerned, and the form that closes it."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -35,12 +35,12 @@ _ANOTHER = "another"
 _SHOWN_SEPARATELY = frozenset(
     {"others", "inbox", "faults", "reasons", "said", "fields", "items", "timepoint", "referral"}
 )
-"""Details that are shown in words of their own."""
+"""Details that the template shows in sections of their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class PersonRecord:
-    """One of the records that stand side by side."""
+    """One of the person records that are shown side by side."""
 
     person: Person
     episodes: list[Episode]
@@ -49,7 +49,7 @@ class PersonRecord:
 
 @dataclass(frozen=True, slots=True)
 class ArrivedBody:
-    """One body as it came in, the lines that only it says, and its number in the inbox."""
+    """One received body: its number in the inbox and the lines that differ from the other body."""
 
     number: int
     heading: str
@@ -58,7 +58,7 @@ class ArrivedBody:
 
 @dataclass(frozen=True, slots=True)
 class RelatedRecords:
-    """What is known around an item."""
+    """The records that belong to a work item."""
 
     person: Person | None
     records: list[PersonRecord]
@@ -69,24 +69,24 @@ class RelatedRecords:
 @pages.get("/work/<int:item_id>")
 @staff_may_read
 def work_item(item_id: int) -> str:
-    """The item with what is known around it."""
+    """Shows the item with its related records."""
     return _show(item_id, Form({**_LABELS, **_WHO}))
 
 
 @pages.post("/work/<int:item_id>/close")
 @clinicians_may_change
 def close(item_id: int) -> ResponseReturnValue:
-    """Closes the item with how it was decided."""
+    """Closes the item with the clinician's note."""
     form = Form.from_request(_LABELS)
-    form.require("how", "Say how it was decided")
+    form.require("how", "Enter how it was decided")
     form.require_printable("how")
     if form.faults:
         return _show(item_id, form), 400
     try:
         with web_context().store.begin_without_publishing() as uow:
             if uow.work_items.get(item_id).kind == WHO_IS_THIS:
-                # Its answer changes what is published: a line of text would leave the doubt standing.
-                raise NotAllowed("Choose who this is: that closes the line")
+                # The decision changes what is published; a note alone would leave the identity undecided.
+                raise NotAllowed("Choose who this is: that closes the item")
             closed = uow.work_items.close(
                 item_id, by=f"account:{account().id}", how=form.value("how"), now=web_context().clock()
             )
@@ -100,7 +100,7 @@ def close(item_id: int) -> ResponseReturnValue:
 @pages.post("/work/<int:item_id>/decide")
 @clinicians_may_change
 def decide(item_id: int) -> ResponseReturnValue:
-    """Says who a record in doubt is: the same person as a known one, or a person of their own."""
+    """Decides whether a record in doubt is a known person or another person."""
     form = Form.from_request(_WHO)
     form.require("who", "Choose who this is")
     if form.faults:
@@ -128,7 +128,7 @@ def decide(item_id: int) -> ResponseReturnValue:
 @pages.get("/work/<int:item_id>/arrivals/<int:number>")
 @staff_may_read
 def arrival(item_id: int, number: int) -> Response:
-    """What arrived, verbatim, to keep; only what the item names."""
+    """Returns a received body unchanged, as a download; only bodies that the item names."""
     with web_context().store.read() as uow:
         item = uow.work_items.get(item_id)
         if number not in _inbox_rows(item):
@@ -163,7 +163,7 @@ def _show(item_id: int, form: Form) -> str:
 
 
 def _choices(related: RelatedRecords) -> list[dict[str, str]]:
-    """What a clinician may answer to "who is this?"."""
+    """Returns the choices for "Who this is": each known record, or another person."""
     same = [
         {
             "value": record.person.id,
@@ -173,7 +173,7 @@ def _choices(related: RelatedRecords) -> list[dict[str, str]]:
         for record in related.records
         if not record.is_in_doubt
     ]
-    return [*same, {"value": _ANOTHER, "text": "Another person: the record stays on its own"}]
+    return [*same, {"value": _ANOTHER, "text": "Another person: the record stays separate"}]
 
 
 def _others(item: WorkItem) -> dict[str, Any]:
@@ -185,7 +185,7 @@ def _others(item: WorkItem) -> dict[str, Any]:
 
 
 def _item_names(item: WorkItem) -> list[str]:
-    """The questionnaire items a line is about, as letters call them."""
+    """Returns the names, as in letters, of the questionnaire items the work item is about."""
     labels = {
         one.link_id: one.label
         for instrument in web_context().clinic.instruments.values()
@@ -196,7 +196,7 @@ def _item_names(item: WorkItem) -> list[str]:
 
 
 def _registered(person: Person | None) -> dict[str, str]:
-    """A person's own fields as text, by the names that work items use."""
+    """Returns the registered fields of a person as text, by the names that work items use."""
     if person is None:
         return {}
     born = plain_date(person.birth_date)
@@ -204,7 +204,7 @@ def _registered(person: Person | None) -> dict[str, str]:
 
 
 def _reported_fields(item: WorkItem) -> dict[str, str]:
-    """What a door says of a person now, by the same names."""
+    """Returns the fields as the referral or the platform now states them, by the same names."""
     reported: dict[str, str] = item.details.get("said", {})
     return reported | (
         {"birth_date": plain_date(date.fromisoformat(reported["birth_date"]))}
@@ -214,7 +214,7 @@ def _reported_fields(item: WorkItem) -> dict[str, str]:
 
 
 def _link(item: WorkItem) -> tuple[str, str] | None:
-    """The page of what the item is about."""
+    """Returns URL and name of the page that the item is about, or None."""
     kind, _, name = item.about.partition("/")
     if kind == "letter":
         return url_for("pages.letter", letter_id=name), "the letter"
@@ -245,10 +245,10 @@ def _inbox_rows(item: WorkItem) -> list[int]:
 
 
 def _arrivals(uow: UnitOfWork, item: WorkItem) -> list[ArrivedBody]:
-    """The bodies an item is about; where there are two, the lines in which they differ."""
+    """Returns the bodies the item is about; of two bodies only the lines that differ."""
     found = [(row, _outline_body(uow.inbox.get(row).body)) for row in _inbox_rows(item)]
     common = set.intersection(*(set(lines) for _, lines in found)) if len(found) > 1 else set()
-    headings = ("As we hold it", "As it arrived later") if len(found) > 1 else ("As it arrived",)
+    headings = ("As recorded", "As received later") if len(found) > 1 else ("As received",)
     return [
         ArrivedBody(row, heading, [line for line in lines if line not in common])
         for (row, lines), heading in zip(found, headings, strict=False)
@@ -256,10 +256,10 @@ def _arrivals(uow: UnitOfWork, item: WorkItem) -> list[ArrivedBody]:
 
 
 def _outline_body(body: bytes) -> list[OutlineLine]:
-    """The lines of a Bundle, or of one resource that was read at an EHR; none where it cannot be read."""
+    """Returns the lines of a Bundle or a single resource; no lines where it cannot be parsed."""
     try:
         bundle: dict[str, Any] = read_fhir_json(body, max_bytes=LARGEST_BUNDLE)
-    except Exception:  # noqa: BLE001 - whatever is wrong with a foreign body, it can still be downloaded
+    except Exception:  # noqa: BLE001 - a body that cannot be parsed can still be downloaded
         return []
     lines: list[OutlineLine] = []
     for entry in (

@@ -1,4 +1,4 @@
-"""The worklist: what waits for a clinician, safety first."""
+"""Serves the worklist: everything that waits for a clinician, safety first."""
 
 from dataclasses import dataclass
 
@@ -17,12 +17,12 @@ from fhir_pmp.web.pages.forms import SEARCH_LABELS, Form
 from fhir_pmp.web.pages.page_layout import render_page
 
 MAX_ROWS = 50
-"""Rows of one list; the rest comes when these are done. Each list says how many there are in all."""
+"""The most rows of one list. Each list shows its total number as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorklistContent:
-    """Everything that waits, the longest standing first, at most MOST of each; and how many there are in all."""
+    """The open tasks, oldest first, at most MAX_ROWS of each kind, with their total numbers."""
 
     flags: list[Flag]
     unanswered: list[WorkItem]
@@ -38,7 +38,7 @@ class WorklistContent:
 @pages.get("/worklist")
 @staff_may_read
 def worklist() -> str:
-    """Safety flags, unanswered safety items, referrals, letters, work items, and who is where."""
+    """Shows safety flags, unanswered safety items, referrals, letters, work items and people by state."""
     with web_context().store.read() as uow:
         waiting = _load_worklist(uow)
     note_persons(waiting.people)
@@ -56,12 +56,12 @@ def worklist() -> str:
 
 
 def answer_text(clinic: ClinicalContext, flag: Flag) -> str:
-    """The answer that raised a flag, in words."""
+    """Returns the answer that raised a flag, in words."""
     return answer_words(clinic.instruments[flag.instrument].item(flag.item), flag.answer)
 
 
 def item_text(clinic: ClinicalContext, flag: Flag) -> str:
-    """The item that raised a flag: what letters call it."""
+    """Returns the name, as in letters, of the item that raised a flag."""
     label = clinic.instruments[flag.instrument].item(flag.item).label
     return web_context().letter_context.wording.safety_item(flag.item, label)
 
@@ -82,7 +82,7 @@ def _load_worklist(uow: UnitOfWork) -> WorklistContent:
         "letters": len(letters),
         "referrals": len(referrals),
     }
-    # Nobody is named, in the page or in the audit, who is not shown.
+    # People whose rows are not shown appear neither on the page nor in the audit.
     flags, unanswered, items = flags[:MAX_ROWS], unanswered[:MAX_ROWS], items[:MAX_ROWS]
     letters, referrals = letters[:MAX_ROWS], referrals[:MAX_ROWS]
     episodes = uow.episodes.find_many(letter.episode for letter in letters)

@@ -1,1 +1,1 @@
-"""The door of the programme's platform: hand over people, lessons and answers, read outcomes."""
+"""Serves the programme API under /programme: the platform sends enrolments and responses, and reads outcomes."""

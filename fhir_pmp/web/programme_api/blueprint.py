@@ -1,4 +1,4 @@
-"""The blueprint under /programme: how a body is read, how an answer is described, what an id looks like in a path."""
+"""Defines the /programme blueprint: strict body parsing, decorators for OpenAPI, and URL converters."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
@@ -24,20 +24,20 @@ View = Callable[..., Response]
 
 
 class BodyDoesNotMatchSchema(NotUnderstood):
-    """The body is JSON, and not as this address takes it. The sender corrects the fields named."""
+    """The body does not match the schema of this address. The sender corrects the fields named."""
 
 
 class QueryParametersNotAllowed(NotUnderstood):
-    """This door takes no query parameters. The sender leaves them out."""
+    """The programme API takes no query parameters. The sender leaves them out."""
 
 
 class StrictParser(FlaskParser):
-    """Reads a body by the house's one JSON reader, and tells what does not fit as the house tells it."""
+    """Parses bodies with our strict JSON reader and reports faults in our own error format."""
 
     DEFAULT_VALIDATION_STATUS = 400
 
     def load_json(self, req: Any, schema: Schema) -> Any:
-        """The body as one JSON object, remembered as it was sent."""
+        """Parses the body as one JSON object and keeps it for `raw_body`."""
         g.raw_body = read_json_body()
         return g.raw_body
 
@@ -50,13 +50,13 @@ class StrictParser(FlaskParser):
         error_status_code: int | None,
         error_headers: Mapping[str, str] | None,
     ) -> NoReturn:
-        """Every field that does not fit, up to MOST_FAULTS."""
+        """Raises BodyDoesNotMatchSchema with every faulty field, up to MAX_FAULTS."""
         faults = list(_faults(error.messages_dict.get("json", error.messages), ""))
         raise BodyDoesNotMatchSchema(faults=faults[:MAX_FAULTS])
 
 
 class ProgrammeBlueprint(Blueprint):  # type: ignore[misc]  # flask-smorest carries no types
-    """flask-smorest's blueprint with our reader."""
+    """flask-smorest's blueprint with our strict parser."""
 
     ARGUMENTS_PARSER = StrictParser()
 
@@ -67,25 +67,25 @@ programme_api = ProgrammeBlueprint(
 
 
 class PlatformIdConverter(BaseConverter):
-    """An id that the platform gives."""
+    """An id that the platform assigns."""
 
     regex = PLATFORM_ID_PATTERN
     part_isolating = True
 
 
 class OurIdConverter(BaseConverter):
-    """An id that we give."""
+    """An id that this service assigns."""
 
     regex = r"[A-Za-z0-9.\-]{1,64}"
 
 
 class LessonConverter(BaseConverter):
-    """A lesson's number, spelt in one way. Whether the programme has it is not the address's to say."""
+    """A lesson's number without leading zeros. Whether the programme has that lesson is checked later."""
 
     regex = r"(?:0|[1-9][0-9]?)"
 
     def to_python(self, value: str) -> int:
-        """The number."""
+        """Returns the number."""
         return int(value)
 
 
@@ -94,11 +94,11 @@ CONVERTERS: Mapping[str, tuple[type[BaseConverter], Mapping[str, object]]] = {
     "our_id": (OurIdConverter, {"type": "string", "pattern": f"^{OurIdConverter.regex}$"}),
     "lesson": (LessonConverter, {"type": "integer", "minimum": 0, "maximum": 99}),
 }
-"""The converters of our paths, and what the description says of each."""
+"""URL converters by name, each with its OpenAPI schema."""
 
 
 def reject_query_parameters() -> None:
-    """A parameter that we do not know is not passed over: the caller believes that it does something."""
+    """Refuses any query parameter: the caller would believe that it has an effect."""
     if request.query_string:
         raise QueryParametersNotAllowed(field="query")
 
@@ -107,7 +107,7 @@ programme_api.before_request(reject_query_parameters)
 
 
 def operation(method: str, rule: str, **described: object) -> Callable[[View], View]:
-    """Puts a view under an address, described under the view's own name."""
+    """Registers a view under a method and path, with its name as the OpenAPI operationId."""
 
     def register_view(view: View) -> View:
         known: View = programme_api.doc(operationId=view.__name__, **described)(view)
@@ -118,48 +118,54 @@ def operation(method: str, rule: str, **described: object) -> Callable[[View], V
 
 
 def accepts_body(schema: type[Schema]) -> Callable[[View], View]:
-    """The view is given the body, checked against the schema, as its first argument."""
+    """Passes the body, validated against the schema, as the view's first argument."""
     described: Callable[[View], View] = programme_api.arguments(schema)
     return described
 
 
 def returns(status: int, schema: type[Schema], what: str) -> Callable[[View], View]:
-    """Describes one answer of the view; the view itself returns a Response."""
+    """Describes the main response of a view in OpenAPI; the view itself returns a Response."""
     described: Callable[[View], View] = programme_api.response(status, schema, description=what)
     return described
 
 
 def also_returns(status: int, schema: type[Schema], what: str) -> Callable[[View], View]:
-    """Describes another answer of the view."""
+    """Describes another response of a view in OpenAPI."""
     described: Callable[[View], View] = programme_api.alt_response(status, schema=schema, description=what)
     return described
 
 
 def raw_body() -> Any:
-    """The body of this request as it was sent, read strictly and not yet interpreted."""
+    """Returns the parsed JSON body of this request, before validation and conversion."""
     return g.raw_body
 
 
 def own_source() -> SourceId:
-    """Under whose name the caller's responses are kept: the source it is registered for. Raises Forbidden."""
+    """Returns the source that the caller is registered for. Raises Forbidden.
+
+    The caller's responses are stored under this source.
+    """
     found = client().source
     if found is None or found not in web_context().sources:
-        raise Forbidden  # its mapping is gone: nobody knows any more what its ids mean
+        raise Forbidden  # its mapping file was removed, so its ids have no meaning any more
     return found
 
 
-def source() -> SourceId:
-    """Whose enrolment ids the caller uses: its source's, or those of another that its source names. Raises Forbidden."""
+def enrolment_source() -> SourceId:
+    """Returns the source whose enrolment ids the caller uses. Raises Forbidden.
+
+    It is the caller's own source, or the one that its mapping names in `enrolments_of`.
+    """
     return web_context().sources[own_source()].enrolments_of
 
 
 def build_json_response(value: object, status: int = 200) -> Response:
-    """A JSON answer of our own bytes."""
+    """Returns the value as canonical JSON."""
     return Response(write_canonical(value), status, content_type="application/json")
 
 
 def _faults(messages: object, path: str) -> Iterator[Fault]:
-    """Marshmallow's messages as faults. A member's name that nobody would have chosen may be somebody's data."""
+    """Yields marshmallow's messages as faults, with unsafe member names masked: they may be personal data."""
     if isinstance(messages, Mapping):
         for name, inner in messages.items():
             yield from _faults(inner, _below(path, name))
@@ -173,7 +179,7 @@ def _faults(messages: object, path: str) -> Iterator[Fault]:
 def _below(path: str, name: object) -> str:
     if isinstance(name, int):
         return f"{path}[{name}]"
-    # Marshmallow's own words: where a whole object is wrong, and of which half of a member of a table.
+    # Marshmallow's own path parts: `_schema` for a whole object, `key` or `value` for a member of a mapping.
     if name == "_schema" or (name in ("key", "value") and ".answers." in f".{path}"):
         return path
     return f"{path}.{safe_member_name(str(name))}" if path else safe_member_name(str(name))

@@ -1,4 +1,4 @@
-"""What lesson and ending have in common: one more thing is said of a known enrolment, and answered once."""
+"""Records a lesson or an ending of a known enrolment, and answers a repeat as the first time."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -24,14 +24,17 @@ def record_enrolment_event(
     amends: bool,
     record: Callable[[UnitOfWork, datetime], RecordingResult],
 ) -> Response:
-    """Records it in one transaction with its answer. Raises EnrolmentUnknown, and what `record` raises."""
+    """Records the event and stores its reply in one transaction.
+
+    Raises EnrolmentUnknown, and what `record` raises.
+    """
     context = web_context()
     with context.store.begin() as uow:
         now, reply_store = context.clock(), IdempotentReplies(uow, source_id)
         note_persons([find_enrolment(uow, source_id, enrolment).person])
         earlier_reply = reply_store.find(fingerprint)
         if earlier_reply is not None and not amends:
-            return earlier_reply.response()
+            return earlier_reply.to_response()
         result = record(uow, now)
         if result.refusal is None:
             new_reply = build_enrolment_reply(result, find_enrolment(uow, source_id, enrolment))
@@ -44,5 +47,5 @@ def record_enrolment_event(
     return (
         build_refusal_response(result.refusal, enrolment_field)
         if result.refusal is not None
-        else reply.response()
+        else reply.to_response()
     )

@@ -1,4 +1,4 @@
-"""What an enrolment looks like, coming in and going out."""
+"""Schemas of enrolments, lessons and endings, in requests and responses."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,7 +28,7 @@ from fhir_pmp.web.programme_api.idempotent_replies import Reply
 from fhir_pmp.web.programme_api.shared_schemas import IdentifierSchema
 
 MAX_IDENTIFIERS = 20
-_AMENDS = {"description": "True: this replaces what was said before under this id"}
+_AMENDS = {"description": "True: this replaces what was recorded before under this id"}
 _STATES = [state.value for state in EpisodeState]
 RECORDING_STATUSES = [
     RecordingStatus.ACCEPTED.value,
@@ -38,7 +38,7 @@ RECORDING_STATUSES = [
 
 
 class PersonSchema(StrictSchema):
-    """Who is enrolled."""
+    """The person who is enrolled."""
 
     given = PlainText(required=True)
     family = PlainText(required=True)
@@ -48,19 +48,19 @@ class PersonSchema(StrictSchema):
         StrictObject(IdentifierSchema),
         load_default=list,
         validate=validate.Length(max=MAX_IDENTIFIERS, error=f"holds more than {MAX_IDENTIFIERS}"),
-        metadata={"description": "Numbers by which others know the person, such as a Medicare number"},
+        metadata={"description": "Identifiers that others assigned to the person, such as a Medicare number"},
     )
 
 
 class PractitionerSchema(StrictSchema):
-    """The GP a letter is addressed to."""
+    """The GP that letters are addressed to."""
 
     identifier = StrictObject(IdentifierSchema, required=True)
     name = PlainText(required=True)
 
 
 class PracticeSchema(StrictSchema):
-    """The GP practice that letters go to, of a person whom nobody referred."""
+    """The GP practice that letters go to, for a person without a referral."""
 
     identifier = StrictObject(IdentifierSchema, required=True)
     name = PlainText(required=True)
@@ -68,11 +68,11 @@ class PracticeSchema(StrictSchema):
 
 
 class EnrolmentSchema(StrictSchema):
-    """One person's enrolment, whole. Lessons and the ending have addresses of their own."""
+    """One person's enrolment, complete except for lessons and the ending, which have addresses of their own."""
 
     person = StrictObject(PersonSchema, required=True)
     share_with_ehr = StrictBoolean(
-        load_default=False, metadata={"description": "Whether results may go to the EHR; absent is no"}
+        load_default=False, metadata={"description": "Whether results may go to the EHR; absent means no"}
     )
     referral_number = PlainText(description="Our number of the GP's referral, as the person quotes it")
     enrolled_on = StrictDate()
@@ -82,7 +82,7 @@ class EnrolmentSchema(StrictSchema):
 
 
 class LessonSchema(StrictSchema):
-    """One lesson that was completed."""
+    """The completion of one lesson."""
 
     completed_on = StrictDate(required=True)
     amends = StrictBoolean(load_default=False, metadata=_AMENDS)
@@ -93,12 +93,12 @@ class EndingSchema(StrictSchema):
 
     how = Choice([how.value for how in Ending], required=True)
     on = StrictDate(required=True)
-    reason = PlainText(description="Why it was stopped, or never started; people read it")
+    reason = PlainText(description="Why the person stopped or never started; clinicians read it")
     amends = StrictBoolean(load_default=False, metadata=_AMENDS)
 
 
-class TakenSchema(Schema):
-    """What became of what was said of an enrolment."""
+class EnrolmentResultSchema(Schema):
+    """The result of a request about an enrolment."""
 
     enrolment = fields.String(required=True)
     outcome = fields.String(required=True, validate=validate.OneOf(RECORDING_STATUSES))
@@ -106,18 +106,20 @@ class TakenSchema(Schema):
     state = fields.String(required=True, validate=validate.OneOf(_STATES))
     in_doubt = fields.Boolean(
         required=True,
-        metadata={"description": "True: a clinician decides who this is before anything is passed on"},
+        metadata={
+            "description": "True: a clinician must decide who this person is before anything is published"
+        },
     )
 
 
-class LessonDoneSchema(Schema):
+class CompletedLessonSchema(Schema):
     """One completed lesson."""
 
     number = StrictInteger(required=True)
     completed_on = fields.String(required=True, metadata={"format": "date"})
 
 
-class EnrolmentStandsSchema(Schema):
+class EnrolmentStatusSchema(Schema):
     """An enrolment as it is recorded now."""
 
     enrolment = fields.String(required=True)
@@ -130,13 +132,13 @@ class EnrolmentStandsSchema(Schema):
     started_on = fields.String(required=True, allow_none=True)
     ended_on = fields.String(required=True, allow_none=True)
     end_reason = fields.String(required=True, allow_none=True)
-    lessons = fields.List(fields.Nested(LessonDoneSchema), required=True)
+    lessons = fields.List(fields.Nested(CompletedLessonSchema), required=True)
 
 
 def build_arrived_enrolment(
     source: SourceId, enrolment: str, body: Mapping[str, Any], known: Episode | None
 ) -> ArrivedEnrolment:
-    """The enrolment that the body states; lessons and ending stay as they are known."""
+    """Returns the body as an arrived enrolment; lessons and ending stay as recorded."""
     person = body["person"]
     lessons = () if known is None else tuple((one.number, one.completed_on) for one in known.lessons)
     return ArrivedEnrolment(
@@ -161,7 +163,7 @@ def build_arrived_enrolment(
 
 
 def build_enrolment_reply(result: RecordingResult, episode: Episode) -> Reply:
-    """What the platform is told of an enrolment that was taken: 201 for a new one."""
+    """Returns the reply about a recorded enrolment: 201 for a new one, else 200."""
     value = {
         "enrolment": episode.enrolment,
         "outcome": result.status.value,

@@ -1,4 +1,4 @@
-"""GET /programme/enrolments/{enrolment}: an enrolment as it is recorded now."""
+"""Serves GET /programme/enrolments/{enrolment}: an enrolment as it is recorded now."""
 
 from datetime import date
 
@@ -8,19 +8,25 @@ from fhir_pmp.intake.episode.enrolment_lookup import find_enrolment
 from fhir_pmp.web.access.audit_trail import note_persons
 from fhir_pmp.web.access.policy import CallerKind, allow
 from fhir_pmp.web.context import web_context
-from fhir_pmp.web.programme_api.blueprint import also_returns, build_json_response, operation, returns, source
-from fhir_pmp.web.programme_api.enrolment_schemas import EnrolmentStandsSchema
+from fhir_pmp.web.programme_api.blueprint import (
+    also_returns,
+    build_json_response,
+    enrolment_source,
+    operation,
+    returns,
+)
+from fhir_pmp.web.programme_api.enrolment_schemas import EnrolmentStatusSchema
 from fhir_pmp.web.programme_api.shared_schemas import ErrorSchema
 
 
 @operation("GET", "/enrolments/<own_id:enrolment>")
 @allow(CallerKind.PLATFORM)
-@returns(200, EnrolmentStandsSchema, "The enrolment")
+@returns(200, EnrolmentStatusSchema, "The enrolment")
 @also_returns(404, ErrorSchema, "No enrolment of this platform has that id")
 def read_enrolment(enrolment: str) -> Response:
-    """Read an enrolment: where the person stands, and our id of the person."""
+    """Read an enrolment: its state in the programme, and our id of the person."""
     with web_context().store.read() as uow:
-        episode = find_enrolment(uow, source(), enrolment)
+        episode = find_enrolment(uow, enrolment_source(), enrolment)
         referral = uow.referrals.of_episodes([episode.id]).get(episode.id)
     note_persons([episode.person])
     return build_json_response(

@@ -1,4 +1,4 @@
-"""PUT /programme/enrolments/{enrolment}: a person is enrolled, or what is known of the enrolment is amended."""
+"""Serves PUT /programme/enrolments/{enrolment}: enrols a person or amends the enrolment."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ from fhir_pmp.web.context import web_context
 from fhir_pmp.web.programme_api.blueprint import (
     accepts_body,
     also_returns,
+    enrolment_source,
     operation,
     raw_body,
     returns,
-    source,
 )
 from fhir_pmp.web.programme_api.enrolment_schemas import (
+    EnrolmentResultSchema,
     EnrolmentSchema,
-    TakenSchema,
     build_arrived_enrolment,
     build_enrolment_reply,
 )
@@ -31,18 +31,18 @@ from fhir_pmp.web.programme_api.shared_schemas import ErrorSchema
 @operation("PUT", "/enrolments/<own_id:enrolment>")
 @allow(CallerKind.PLATFORM)
 @accepts_body(EnrolmentSchema)
-@returns(201, TakenSchema, "The person is enrolled")
-@also_returns(200, TakenSchema, "It was said before, or it amends what was")
+@returns(201, EnrolmentResultSchema, "The person is enrolled")
+@also_returns(200, EnrolmentResultSchema, "It was recorded before, or it amends what was recorded")
 @also_returns(
     409, ErrorSchema, "Other content is recorded under this id, or its referral is not accepted yet"
 )
 def enrol(body: dict[str, Any], enrolment: str) -> Response:
     """Enrol a person, under the platform's own id of the enrolment.
 
-    The same again is answered as it was the first time. Other content under the same id is 409 unless `amends` is true.
-    An enrolment that names a referral nobody has accepted yet is 409 until a clinician accepts it: send it again then.
+    A repeat is answered as it was the first time. Other content under the same id is 409 unless `amends` is true.
+    An enrolment that names a referral is 409 until a clinician has accepted that referral: send it again then.
     """
-    context, source_id = web_context(), source()
+    context, source_id = web_context(), enrolment_source()
     fingerprint = RequestFingerprint.of(f"enrolment/{enrolment}", raw_body())
     with context.store.begin() as uow:
         now, reply_store = context.clock(), IdempotentReplies(uow, source_id)
@@ -51,7 +51,7 @@ def enrol(body: dict[str, Any], enrolment: str) -> Response:
         if known is not None:
             note_persons([known.person])
         if earlier_reply is not None and not body["amends"]:
-            return earlier_reply.response()
+            return earlier_reply.to_response()
         arrival = build_arrived_enrolment(source_id, enrolment, body, known)
         (result,) = record_enrolments(uow, context.publishing, [arrival], now)
         if result.refusal is None:
@@ -65,9 +65,9 @@ def enrol(body: dict[str, Any], enrolment: str) -> Response:
                 else build_enrolment_reply(result, episode)
             )
             reply_store.keep({fingerprint: reply}, now=now)
-    # After the commit: a refusal may have put a line on the worklist.
+    # After the commit, because a refusal may have opened a work item.
     return (
         build_refusal_response(result.refusal, enrolment_field)
         if result.refusal is not None
-        else reply.response()
+        else reply.to_response()
     )

@@ -1,4 +1,4 @@
-"""The kinds of values that a body may hold: each takes exactly what it says, and nothing is converted on the way."""
+"""Strict marshmallow field types: each accepts one JSON form and converts nothing."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -10,7 +10,7 @@ from fhir_pmp.intake.csv_import.cells import LONGEST_NAME, read_day, read_moment
 from fhir_pmp.pathway.facts import Moment
 
 PLATFORM_ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._~\-]{0,63}"
-"""An id that a platform gives, as it may stand in a path."""
+"""The pattern of a platform's id, safe in a URL path."""
 _PLAIN = r"^\S(.*\S)?$"
 _URI = r"^[A-Za-z][A-Za-z0-9+.\-]*:\S+$"
 _DATE = r"^\d{4}-\d{2}-\d{2}$"
@@ -20,18 +20,18 @@ MESSAGES = {"required": "is missing", "null": "is null: leave out what is not kn
 
 
 class StrictSchema(Schema):
-    """An object with exactly the members that are described."""
+    """An object with exactly the declared members."""
 
-    error_messages = {"unknown": "is no field of this object", "type": "is not an object"}
+    error_messages = {"unknown": "is not a field of this object", "type": "is not an object"}
 
     class Meta:
-        """What is not described is refused."""
+        """Refuses undeclared members."""
 
         unknown = RAISE
 
 
 class PlainText(fields.String):
-    """A text of 1 to 200 printable characters, without white space at its ends. Longer is refused, never cut."""
+    """A text of 1 to 200 printable characters without white space at its ends. Longer text is refused, never cut."""
 
     default_error_messages = {
         **MESSAGES,
@@ -122,7 +122,7 @@ class DateOrDateTime(fields.Field[Moment]):
 
 
 class Choice(fields.String):
-    """One of the words offered."""
+    """One of the listed words."""
 
     def __init__(self, words: list[str], **kwargs: Any) -> None:
         offered = f"is none of {', '.join(words)}"
@@ -136,18 +136,18 @@ class Choice(fields.String):
 
 
 class StrictObject(fields.Nested):
-    """An object of a schema of ours."""
+    """An object described by a schema of this package."""
 
     default_error_messages = {**MESSAGES, "type": "is not an object"}
 
 
 class StrictList(fields.List[Any]):
-    """An array."""
+    """A JSON array."""
 
     default_error_messages = {**MESSAGES, "invalid": "is not an array"}
 
 
 class StrictMapping(fields.Dict):
-    """An object whose members the caller names."""
+    """An object whose member names the caller chooses."""
 
     default_error_messages: Mapping[str, str] = {**MESSAGES, "invalid": "is not an object"}  # type: ignore[assignment]

@@ -1,4 +1,7 @@
-"""A repeat is answered as it was the first time, by the platform's own ids and what it says under them."""
+"""Stores the first reply to each request of a platform, and answers a repeat with it.
+
+A repeat is a request about the same id with equal JSON content.
+"""
 
 import hashlib
 from dataclasses import dataclass
@@ -16,52 +19,52 @@ from fhir_pmp.store.programme_replies import ProgrammeReply
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a platform is told: HTTP status and JSON bytes."""
+    """A reply to the platform: HTTP status and JSON bytes."""
 
     status: int
     body: bytes
 
     @classmethod
     def of(cls, status: int, value: object) -> "Reply":
-        """The answer that says this value."""
+        """Builds a reply from a JSON value."""
         return cls(status, write_canonical(value))
 
-    def response(self) -> Response:
-        """The answer as it leaves."""
+    def to_response(self) -> Response:
+        """Returns the reply as a Flask response."""
         return Response(self.body, self.status, content_type="application/json")
 
 
 @dataclass(frozen=True, slots=True)
 class RequestFingerprint:
-    """One thing a platform says under an id of its own: two are equal if they say the same, members in any order."""
+    """The id that a request is about and a hash of its content; the order of members does not matter."""
 
     subject: str  # "enrolment/PMP-1", "response/r-1", ...
     sha256: str
 
     @classmethod
     def of(cls, subject: str, content: Any) -> "RequestFingerprint":
-        """What this content says."""
+        """Builds the fingerprint of parsed JSON content."""
         return cls(subject, hashlib.sha256(write_canonical(sorted_members(content))).hexdigest())
 
     @property
     def key(self) -> str:
-        """The key its answer is kept under."""
+        """The key under which the reply is stored."""
         return f"{self.subject}/{self.sha256[:32]}"
 
 
 class IdempotentReplies:
-    """The answers of one platform's namespace, in the transaction of `books`."""
+    """The stored replies of one source, within one unit of work."""
 
     def __init__(self, uow: UnitOfWork, source: SourceId) -> None:
         self._stored = uow.programme_replies
         self._namespace = f"source:{source}"
 
     def find(self, fingerprint: RequestFingerprint) -> Reply | None:
-        """How this was answered when it was said first."""
+        """Returns the first reply to this request, or None."""
         return self.find_many([fingerprint]).get(fingerprint)
 
     def find_many(self, fingerprint: list[RequestFingerprint]) -> dict[RequestFingerprint, Reply]:
-        """How each of these was answered; what is said for the first time is absent."""
+        """Returns the first reply to each of these requests; new requests are absent."""
         found = self._stored.find_many(self._namespace, [one.key for one in fingerprint])
         return {
             one: Reply(found[one.key].status, found[one.key].body)
@@ -70,6 +73,6 @@ class IdempotentReplies:
         }
 
     def keep(self, replies: dict[RequestFingerprint, Reply], *, now: datetime) -> None:
-        """Keeps answers; the same said with another effect (A, then B, then A again) is answered anew."""
+        """Stores replies. A later reply replaces an earlier one: content A, then B, then A again is answered anew."""
         rows = {one.key: ProgrammeReply(one.sha256, a.status, a.body) for one, a in replies.items()}
         self._stored.put_many(self._namespace, rows, now=now)

@@ -1,4 +1,4 @@
-"""The door described in OpenAPI 3.1, made of the views themselves."""
+"""Describes the programme API in OpenAPI 3.1, generated from its views."""
 
 import json
 from functools import cache
@@ -15,22 +15,22 @@ TITLE = "Programme API"
 VERSION = "1"
 OPENAPI = "3.1.0"
 ABOUT = (
-    "Hand over people, lessons and answers, and read outcomes. Everything is named by the platform's own ids: the same "
-    "again is answered as it was the first time, other content under the same id is 409 unless it says that it amends. "
-    "A refusal names the fields and who must act, never what was sent."
+    "Send enrolments, lessons and responses, and read outcomes. Everything is named by the platform's own ids. A repeat is "
+    "answered as it was the first time; other content under the same id is 409 unless `amends` is true. A refusal names the "
+    "fields and who must act, never the values that were sent."
 )
 
 
 class ProgrammeApi(Api):  # type: ignore[misc]  # flask-smorest carries no types
-    """flask-smorest's description; errors are told by the house's own translator."""
+    """flask-smorest's Api with our own error format."""
 
     ERROR_SCHEMA = ErrorSchema
 
     def _register_error_handlers(self) -> None:
-        """Nothing: flask-smorest's own would drop `Allow` from a 405."""
+        """Registers nothing: flask-smorest's handlers would drop `Allow` from a 405."""
 
     def _register_pagination_header(self) -> None:
-        """Nothing: this door has no pages."""
+        """Registers nothing: this API has no pagination."""
 
 
 @operation("GET", "/openapi.json", security=[])
@@ -42,7 +42,7 @@ def describe() -> Response:
 
 
 def register_openapi(app: Flask) -> ProgrammeApi:
-    """Registers the blueprint, with its views, in the app and in a new description."""
+    """Registers the blueprint with its views in the app, and builds its description."""
     app.url_map.converters |= {name: converter for name, (converter, _) in CONVERTERS.items()}
     api = ProgrammeApi(
         app,
@@ -63,6 +63,6 @@ def register_openapi(app: Flask) -> ProgrammeApi:
 
 @cache
 def description_text() -> str:
-    """The description as JSON text, two spaces deep: what is served, and the copy in docs/reference."""
+    """Returns the description as JSON text, as it is served and as it is copied to docs/reference."""
     spec: dict[str, Any] = register_openapi(Flask("description")).spec.to_dict()
     return json.dumps(spec, indent=2, ensure_ascii=False) + "\n"

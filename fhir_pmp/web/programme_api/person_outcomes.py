@@ -1,4 +1,4 @@
-"""GET /programme/people/{person}/outcomes: the outcome summary, one for each of the person's enrolments."""
+"""Serves GET /programme/people/{person}/outcomes: an outcome summary for each enrolment of a person."""
 
 from flask import Response
 from marshmallow import Schema, fields
@@ -10,16 +10,22 @@ from fhir_pmp.pathway.summary.summary_values import summary_values
 from fhir_pmp.web.access.audit_trail import note_persons
 from fhir_pmp.web.access.policy import CallerKind, allow
 from fhir_pmp.web.context import web_context
-from fhir_pmp.web.programme_api.blueprint import also_returns, build_json_response, operation, returns, source
+from fhir_pmp.web.programme_api.blueprint import (
+    also_returns,
+    build_json_response,
+    enrolment_source,
+    operation,
+    returns,
+)
 from fhir_pmp.web.programme_api.shared_schemas import ErrorSchema
 
 
 class PersonUnknown(NotFound):
-    """Nobody of that id is enrolled by this platform."""
+    """No person with that id is enrolled by this platform."""
 
 
 class SummarySchema(Schema):
-    """One enrolment's outcomes. Scores and percentages are texts, as published; changes are post minus pre."""
+    """One enrolment's outcomes. Scores and percentages are strings, as published; changes are post minus pre."""
 
     person = fields.String(required=True)
     episode = fields.String(required=True)
@@ -44,12 +50,12 @@ class OutcomesSchema(Schema):
 @operation("GET", "/people/<our_id:person>/outcomes")
 @allow(CallerKind.PLATFORM)
 @returns(200, OutcomesSchema, "The outcome summary of each of the person's enrolments by this platform")
-@also_returns(404, ErrorSchema, "Nobody of that id is enrolled by this platform")
+@also_returns(404, ErrorSchema, "No person with that id is enrolled by this platform")
 def read_outcomes(person: str) -> Response:
     """Read a person's outcomes: every scale at every timepoint, changes since baseline, verdicts, safety answers."""
-    context, source_id = web_context(), source()
+    context, source_id = web_context(), enrolment_source()
     with context.store.read() as uow:
-        # Whoever was found to be another's double is read under the record that was kept.
+        # A person found to be a duplicate is read under the record that was kept.
         kept = uow.people.same_as(PersonId(person)) or PersonId(person)
         episodes = [episode for episode in uow.episodes.of_person(kept) if episode.source == source_id]
         if not episodes:

@@ -1,4 +1,4 @@
-"""A refusal as the platform is told it: by the names of its own fields."""
+"""Describes refusals to the platform, with the field names of its request bodies."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +9,7 @@ from fhir_pmp.errors import Fault, FhirPmpError
 from fhir_pmp.web.error_responses import ErrorDescription, build_error_response, describe_error
 
 FieldNaming = Callable[[str], str]
-"""From the name of a recorded field to that of the body's field."""
+"""Maps the name of a recorded field to the name of the body's field."""
 
 _ENROLMENT = {
     **{name: f"person.{name}" for name in ("given", "family", "birth_date", "sex", "identifiers")},
@@ -20,21 +20,21 @@ _ENROLMENT = {
 
 
 def enrolment_field(field: str) -> str:
-    """The field of an enrolment, a lesson or an ending."""
+    """Returns the body's field name in an enrolment, a lesson or an ending."""
     if field.startswith("lesson_"):
         return "completed_on"
     return _ENROLMENT.get(field, field)
 
 
 def response_field(field: str) -> str:
-    """The field of a response: answers by their linkId, whatever instrument that belongs to."""
+    """Returns the body's field name in a response; answers are named by their linkId."""
     if field == "authored":
         return "answered_at"
     return f"answers.{field}" if field == "?" or "-" in field else field
 
 
 def describe_refusal(refusal: FhirPmpError, naming: FieldNaming) -> ErrorDescription:
-    """What is told of the refusal."""
+    """Returns the description of a refusal with the body's field names."""
     description = describe_error(refusal)
     return replace(
         description, faults=tuple(Fault(naming(fault.field), fault.what) for fault in description.faults)
@@ -42,5 +42,5 @@ def describe_refusal(refusal: FhirPmpError, naming: FieldNaming) -> ErrorDescrip
 
 
 def build_refusal_response(refusal: FhirPmpError, naming: FieldNaming) -> Response:
-    """The refusal as an answer."""
+    """Returns the refusal as an HTTP response."""
     return build_error_response(describe_refusal(refusal, naming))

@@ -1,4 +1,4 @@
-"""POST /programme/responses: several filled instruments, each for itself."""
+"""Serves POST /programme/responses: records several responses, each independently."""
 
 from typing import Any
 
@@ -15,8 +15,8 @@ from fhir_pmp.web.programme_api.blueprint import (
 )
 from fhir_pmp.web.programme_api.idempotent_replies import Reply
 from fhir_pmp.web.programme_api.response_schemas import (
+    BatchResultSchema,
     ResponsesSchema,
-    SeveralTakenSchema,
     build_refused_entry,
 )
 from fhir_pmp.web.programme_api.submitted_responses import SubmittedResponse, record_submitted_responses
@@ -25,9 +25,9 @@ from fhir_pmp.web.programme_api.submitted_responses import SubmittedResponse, re
 @operation("POST", "/responses")
 @allow(CallerKind.PLATFORM)
 @accepts_body(ResponsesSchema)
-@returns(200, SeveralTakenSchema, "What became of each, in their order; some may be refused")
+@returns(200, BatchResultSchema, "The result of each, in the order sent; some may be refused")
 def respond_several(body: dict[str, Any]) -> Response:
-    """Hand over several responses. Each is answered as if it had come alone; the others stand whatever becomes of it."""
+    """Send several responses. Each is recorded or refused independently of the others and answered as if sent alone."""
     submitted = [
         SubmittedResponse(
             one["response"], one, {name: value for name, value in raw.items() if name != "response"}

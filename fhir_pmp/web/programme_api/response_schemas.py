@@ -1,4 +1,4 @@
-"""What a response looks like, coming in and going out."""
+"""Schemas of responses, batches and withdrawals, in requests and replies."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +27,7 @@ from fhir_pmp.web.programme_api.refusals import describe_refusal, response_field
 from fhir_pmp.web.programme_api.shared_schemas import FaultSchema
 
 MAX_RESPONSES = 200
-"""In one request: one transaction, which holds the database for well under a quarter of a second."""
+"""Responses in one request: its one transaction holds the write lock for well under a quarter of a second."""
 MAX_ANSWERS = 100
 
 
@@ -46,7 +46,7 @@ class ResponseSchema(StrictSchema):
         required=True,
         validate=validate.Length(max=MAX_ANSWERS, error=f"holds more than {MAX_ANSWERS}"),
         metadata={
-            "description": "The item's linkId (phq9-1) and its value; codes for missing are no answers"
+            "description": "The item's linkId (phq9-1) and its value; leave out items without an answer"
         },
     )
     amends = StrictBoolean(
@@ -55,20 +55,20 @@ class ResponseSchema(StrictSchema):
 
 
 class NamedResponseSchema(ResponseSchema):
-    """A response with the platform's own id of it."""
+    """A response together with the platform's own id of it."""
 
     response = PlainText(
         required=True,
         pattern=f"^{PLATFORM_ID_PATTERN}$",
         description="The platform's own id of the response",
         validate=validate.Regexp(
-            f"^{PLATFORM_ID_PATTERN}$", error="is not an id as it may stand in an address"
+            f"^{PLATFORM_ID_PATTERN}$", error="is not an id that can be part of an address"
         ),
     )
 
 
 class ResponsesSchema(StrictSchema):
-    """Several responses; each stands or falls alone."""
+    """Several responses; each is recorded or refused independently."""
 
     responses = StrictList(
         StrictObject(NamedResponseSchema),
@@ -78,27 +78,31 @@ class ResponsesSchema(StrictSchema):
 
 
 class WithdrawalSchema(StrictSchema):
-    """Why a response is withdrawn."""
+    """The reason for a withdrawal."""
 
     reason = PlainText(required=True, error_messages=MESSAGES)
 
 
-class ResponseTakenSchema(Schema):
-    """What became of a response."""
+class ResponseResultSchema(Schema):
+    """The result of a request about a response."""
 
     response = fields.String(required=True)
     outcome = fields.String(required=True, validate=validate.OneOf([*RECORDING_STATUSES, "withdrawn"]))
-    resource = fields.String(required=True, metadata={"description": "The QuestionnaireResponse it became"})
+    resource = fields.String(
+        required=True, metadata={"description": "The QuestionnaireResponse that it became"}
+    )
     version = fields.Integer(
         required=True, metadata={"description": "How often its content has changed: 1, 2, …"}
     )
 
 
-class OneOfSeveralSchema(Schema):
-    """What became of one of several: as for a single one, or why it was refused."""
+class BatchEntrySchema(Schema):
+    """The result of one response of several: as for a single response, or why it was refused."""
 
     response = fields.String(required=True)
-    status = fields.Integer(required=True, metadata={"description": "As a single one is answered"})
+    status = fields.Integer(
+        required=True, metadata={"description": "The HTTP status that a single request would get"}
+    )
     outcome = fields.String(validate=validate.OneOf(RECORDING_STATUSES))
     resource = fields.String()
     version = fields.Integer()
@@ -106,16 +110,16 @@ class OneOfSeveralSchema(Schema):
     who_acts = fields.String()
 
 
-class SeveralTakenSchema(Schema):
-    """What became of each, in the order in which they were sent."""
+class BatchResultSchema(Schema):
+    """The result of each response, in the order sent."""
 
-    responses = fields.List(fields.Nested(OneOfSeveralSchema), required=True)
+    responses = fields.List(fields.Nested(BatchEntrySchema), required=True)
 
 
 def build_arrived_response(
     source: SourceId, enrolments_of: SourceId, platform_id: str, body: Mapping[str, Any]
 ) -> ArrivedResponse:
-    """The response that the body states."""
+    """Returns the body as an arrived response."""
     return ArrivedResponse(
         source=source,
         enrolments_of=enrolments_of,
@@ -130,7 +134,7 @@ def build_arrived_response(
 
 
 def build_response_reply(platform_id: str, result: RecordingResult, outcome: str | None = None) -> Reply:
-    """What the platform is told of a response that was taken: 201 for a new one."""
+    """Returns the reply about a recorded response: 201 for a new one, else 200."""
     value = {
         "response": platform_id,
         "outcome": outcome or result.status.value,
@@ -141,5 +145,5 @@ def build_response_reply(platform_id: str, result: RecordingResult, outcome: str
 
 
 def build_refused_entry(platform_id: str, refusal: FhirPmpError) -> dict[str, object]:
-    """What is told of one of several that was refused."""
+    """Returns the batch entry of a refused response."""
     return {"response": platform_id, **error_json(describe_refusal(refusal, response_field))}

@@ -1,4 +1,4 @@
-"""PUT /programme/responses/{response}/withdrawal: a response was entered in error."""
+"""Serves PUT /programme/responses/{response}/withdrawal: withdraws a response entered in error."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from fhir_pmp.web.access.policy import CallerKind, allow
 from fhir_pmp.web.context import web_context
 from fhir_pmp.web.programme_api.blueprint import accepts_body, also_returns, operation, own_source, returns
 from fhir_pmp.web.programme_api.response_schemas import (
-    ResponseTakenSchema,
+    ResponseResultSchema,
     WithdrawalSchema,
     build_response_reply,
 )
@@ -21,21 +21,24 @@ from fhir_pmp.web.programme_api.shared_schemas import ErrorSchema
 
 
 class ResponseUnknown(NotFound):
-    """This platform has sent no response of that id."""
+    """This platform has sent no response with that id."""
 
 
 class WithdrawnForAnotherReason(NotAllowed):
-    """It was withdrawn before, for another reason. A withdrawal stands as it is."""
+    """The response was withdrawn before, for another reason. A withdrawal cannot be changed."""
 
 
 @operation("PUT", "/responses/<own_id:response>/withdrawal")
 @allow(CallerKind.PLATFORM)
 @accepts_body(WithdrawalSchema)
-@returns(200, ResponseTakenSchema, "The response is withdrawn, or was before")
-@also_returns(404, ErrorSchema, "This platform has sent no response of that id")
+@returns(200, ResponseResultSchema, "The response is withdrawn, or was withdrawn before")
+@also_returns(404, ErrorSchema, "This platform has sent no response with that id")
 @also_returns(409, ErrorSchema, "It was withdrawn before, for another reason")
 def withdraw(body: dict[str, Any], response: str) -> Response:
-    """Withdraw a response for good: it and what was computed from it become entered-in-error. New answers are a new response."""
+    """Withdraw a response for good: it and the results computed from it become entered-in-error.
+
+    Send new answers as a new response.
+    """
     context, reason = web_context(), body["reason"]
     with context.store.begin() as uow:
         response_id = context.clinic.ids.response_id(
@@ -55,4 +58,4 @@ def withdraw(body: dict[str, Any], response: str) -> Response:
             by=f"client:{client().id}",
             now=context.clock(),
         )
-    return build_response_reply(response, result, "withdrawn").response()
+    return build_response_reply(response, result, "withdrawn").to_response()

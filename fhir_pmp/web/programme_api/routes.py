@@ -1,4 +1,7 @@
-"""Every route under /programme; importing a module of views puts its views on the blueprint."""
+"""Registers every route under /programme.
+
+Importing a module of views adds its views to the blueprint.
+"""
 
 from flask import Flask
 
@@ -27,5 +30,5 @@ VIEW_MODULES = (
 
 
 def install_programme_api(app: Flask) -> None:
-    """Opens the door of the programme's platform."""
+    """Registers the programme API and its OpenAPI description in the app."""
     register_openapi(app)

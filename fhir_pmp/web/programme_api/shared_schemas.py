@@ -1,4 +1,4 @@
-"""What several addresses take or give: identifiers, and what is said when something is refused."""
+"""Schemas that several addresses share: identifiers and errors."""
 
 from marshmallow import INCLUDE, Schema, fields
 
@@ -6,21 +6,23 @@ from fhir_pmp.web.programme_api.field_types import PlainText, StrictSchema, Uri
 
 
 class IdentifierSchema(StrictSchema):
-    """A business identifier: the system that issued it, and its value."""
+    """A business identifier: its system and its value."""
 
     system = Uri(required=True, description="The URI of the system that issued it")
     value = PlainText(required=True)
 
 
 class FaultSchema(Schema):
-    """One thing that is wrong."""
+    """One fault of a request."""
 
-    field = fields.String(required=True, metadata={"description": "Where it stands; empty: everywhere"})
-    what = fields.String(required=True, metadata={"description": "What is true of it; never the value"})
+    field = fields.String(
+        required=True, metadata={"description": "The field at fault; empty for the whole request"}
+    )
+    what = fields.String(required=True, metadata={"description": "What is wrong with it; never the value"})
 
 
 class ErrorSchema(Schema):
-    """Why something was not done, and who must act."""
+    """Why a request was refused, and who must act."""
 
     status = fields.Integer(required=True)
     faults = fields.List(fields.Nested(FaultSchema), required=True)
@@ -31,7 +33,7 @@ class OpenApiSchema(Schema):
     """An OpenAPI document."""
 
     class Meta:
-        """What else OpenAPI knows."""
+        """Accepts every other member of OpenAPI."""
 
         unknown = INCLUDE
 

@@ -1,4 +1,7 @@
-"""Responses that a platform sends are recorded in one transaction with their answers, in the function imports use."""
+"""Records the responses of one request, with their stored replies, in one transaction.
+
+The CSV import records responses with the same function of `intake`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,14 +13,14 @@ from fhir_pmp.intake.response.response_recording import record_responses
 from fhir_pmp.store import UnitOfWork
 from fhir_pmp.web.access.audit_trail import note_persons
 from fhir_pmp.web.context import web_context
-from fhir_pmp.web.programme_api.blueprint import own_source, source
+from fhir_pmp.web.programme_api.blueprint import enrolment_source, own_source
 from fhir_pmp.web.programme_api.idempotent_replies import IdempotentReplies, Reply, RequestFingerprint
 from fhir_pmp.web.programme_api.response_schemas import build_arrived_response, build_response_reply
 
 
 @dataclass(frozen=True, slots=True)
 class SubmittedResponse:
-    """One response: the platform's id of it, what it says, and how it was written."""
+    """One response as sent: the platform's id, the validated body and the raw JSON."""
 
     platform_id: str
     body: Mapping[str, Any]
@@ -25,21 +28,23 @@ class SubmittedResponse:
 
 
 def record_submitted_responses(submitted: Sequence[SubmittedResponse]) -> list[Reply | FhirPmpError]:
-    """What each comes to, in order: its answer, or why it was refused."""
+    """Records the responses; returns for each, in order, its reply or why it was refused."""
     context = web_context()
     fingerprints = [RequestFingerprint.of(f"response/{one.platform_id}", one.raw) for one in submitted]
     with context.store.begin() as uow:
         now, reply_store = context.clock(), IdempotentReplies(uow, own_source())
         _note_persons_of(uow, submitted)
         earlier_replies = reply_store.find_many(fingerprints)
-        # What was said before and does not amend is not looked at again: it is answered as it was.
+        # A repeat that does not amend is not recorded again; it gets its first reply.
         to_record = [
             at
             for at, one in enumerate(submitted)
             if one.body["amends"] or fingerprints[at] not in earlier_replies
         ]
         arrivals = [
-            build_arrived_response(own_source(), source(), submitted[at].platform_id, submitted[at].body)
+            build_arrived_response(
+                own_source(), enrolment_source(), submitted[at].platform_id, submitted[at].body
+            )
             for at in to_record
         ]
         results = dict(
@@ -64,5 +69,5 @@ def record_submitted_responses(submitted: Sequence[SubmittedResponse]) -> list[R
 
 
 def _note_persons_of(uow: UnitOfWork, submitted: Sequence[SubmittedResponse]) -> None:
-    found = uow.episodes.find_by_enrolments(source(), [one.body["enrolment"] for one in submitted])
+    found = uow.episodes.find_by_enrolments(enrolment_source(), [one.body["enrolment"] for one in submitted])
     note_persons(episode.person for episode in found.values())

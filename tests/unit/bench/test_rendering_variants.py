@@ -4,12 +4,12 @@ import pytest
 
 from bench.rendering.floor_renderer import build_floor_renderer
 from bench.rendering.our_renderer import build_our_renderer
-from bench.rendering.sample_bodies import bodies
+from bench.rendering.sample_bodies import sample_bodies
 from bench.service import load_bench_clinic
 from fhir_pmp.identifiers import InstrumentId
 
 CLINIC = load_bench_clinic()
-BODIES = bodies(dict(CLINIC.instruments))
+BODIES = sample_bodies(dict(CLINIC.instruments))
 
 
 @pytest.mark.parametrize("name", sorted(CLINIC.instruments))

@@ -40,12 +40,12 @@ def test_each_destination_is_shown_by_what_truly_got_through(
         )
         uow.breakers.put(HOSPITAL, Breaker("paused", 0, now, now + timedelta(hours=1), "status 403"))
     page = visible_text(administrator.get("/deliveries").text)
-    assert "No sync process is at work" in page
+    assert "No sync process is running" in page
     assert "3 delivered" in page
-    assert "stopped: it refuses us: status 403" in page
+    assert "stopped: the EHR refuses our requests: status 403" in page
     assert "To decide (1)" in page
     assert "The destination does not take this resource. (required)" in page
     assert "Example 1" not in page, "nobody is named"
     with harness.store.begin_without_publishing() as uow:
         uow.leases.acquire(TIMERS, "somebody", now=now, duration=timedelta(hours=1))
-    assert "A sync process is at work" in visible_text(administrator.get("/deliveries").text)
+    assert "A sync process is running" in visible_text(administrator.get("/deliveries").text)

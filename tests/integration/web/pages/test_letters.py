@@ -187,7 +187,7 @@ def test_an_unacknowledged_flag_is_told_before_and_refuses_the_signature(
     harness.draft()
     with harness.store.read() as uow:
         (found,) = uow.letters.of_episode(harness.episodes["Nadia"], LetterKind.DISCHARGE)
-    assert "A safety flag has not been acknowledged; it is seen to first." in visible_text(
+    assert "A safety flag has not been acknowledged. Acknowledge it before you sign." in visible_text(
         clinician.get(f"/letters/{found.id}").text
     )
     signing = _preview(clinician, found.id)
@@ -223,7 +223,7 @@ def test_a_letter_without_a_recipient_says_so_and_is_not_previewed(
     harness.draft()
     with harness.store.read() as uow:
         (found,) = uow.letters.of_episode(from_export, LetterKind.DISCHARGE)
-    assert "The episode names no practice: the letter has nobody to go to." in visible_text(
+    assert "The episode names no practice, so the letter has no recipient." in visible_text(
         clinician.get(f"/letters/{found.id}").text
     )
     assert clinician.post(f"/letters/{found.id}/preview").status_code == 409

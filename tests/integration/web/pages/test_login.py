@@ -8,7 +8,7 @@ def test_a_wrong_password_and_an_unknown_user_are_refused_in_the_same_words(harn
     browser = harness.browser()
     wrong, unknown = browser.log_in("ada", "not her password"), browser.log_in("nobody", PASSWORD)
     assert wrong.status_code == unknown.status_code == 400
-    assert "User name and password do not belong together" in visible_text(wrong.text)
+    assert "The user name or the password is wrong" in visible_text(wrong.text)
     assert visible_text(wrong.text) == visible_text(unknown.text)
 
 
@@ -104,7 +104,7 @@ def test_whoever_is_logged_in_goes_on_to_the_worklist_but_a_window_left_alone_st
     assert clinician.get("/login").headers["Location"] == "/worklist"
     alone = clinician.get("/login?ended=idle")
     assert alone.status_code == 200
-    assert "This window was left alone for 15 minutes" in visible_text(alone.text)
+    assert "nothing was clicked or typed for 15 minutes" in visible_text(alone.text)
     assert (
         "data-seconds" not in alone.text
     )  # it starts no clock, so an unwatched window keeps no session alive

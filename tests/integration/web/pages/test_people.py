@@ -14,7 +14,7 @@ def test_episodes_are_listed_by_name_and_counted_by_state(
     harness.refer("Willa")
     harness.refer("Otto")
     page = clinician.get("/people").text
-    assert "Everybody (3)" in visible_text(page)
+    assert "All (3)" in visible_text(page)
     assert "Referred (2)" in visible_text(page)
     assert "Commenced (1)" in visible_text(page)
     listed = [row for row in table_rows(page) if "Sampleton" in row]
@@ -25,7 +25,7 @@ def test_episodes_are_listed_by_name_and_counted_by_state(
 
 def test_a_state_that_is_none_is_404_and_a_page_past_the_end_is_empty(clinician: FormBrowser) -> None:
     assert clinician.get("/people?state=happy").status_code == 404
-    assert "Nobody." in visible_text(clinician.get("/people?page=99").text)
+    assert "No one in this list." in visible_text(clinician.get("/people?page=99").text)
 
 
 def test_pages_together_show_everybody_once(
@@ -72,7 +72,7 @@ def test_a_name_finds_nobody_and_what_was_typed_stays(harness: ClinicHarness, cl
     harness.enrol_from_export("Nadia", until="screening")
     answer = clinician.post("/search", {"number": "Sampleton"})
     assert answer.status_code == 200
-    assert "Nobody bears exactly this number." in visible_text(answer.text)
+    assert "No one has exactly this number." in visible_text(answer.text)
     assert form(answer.text, "/search").fields["number"] == "Sampleton"
     assert clinician.post("/search", {"number": " "}).status_code == 400
 

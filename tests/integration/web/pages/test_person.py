@@ -165,7 +165,7 @@ def test_an_acknowledged_flag_stays_on_the_page_with_what_was_done(
 ) -> None:
     harness.finish("Priya", "item9_positive")
     page = visible_text(clinician.get(f"/people/{harness.people['Priya']}").text)
-    assert "Seen to by Dr Robin Example on 3 March 2026" in page
+    assert "Acknowledged by Dr Robin Example on 3 March 2026" in page
     assert "Telephoned the same day, safety plan agreed, GP told by telephone." in page
 
 

@@ -52,7 +52,7 @@ def test_both_records_stand_side_by_side_and_the_audit_names_both(
     page = visible_text(clinician.get(f"/work/{item.id}").text)
     assert "The record in doubt" in page
     assert "1 January 1991" in page
-    assert "A record we know" in page
+    assert "A known record" in page
     assert "9 July 1985" in page
     assert item.person is not None
     assert set(harness.last_audit_row().persons) == {item.person, harness.people["Nadia"]}
@@ -105,8 +105,8 @@ def test_two_contents_of_one_referral_are_shown_where_they_differ(
     harness.receive_changed_referral("Otto")
     item = _open(harness, "referral_differs")
     page = visible_text(clinician.get(f"/work/{item.id}").text)
-    assert "As we hold it Service request: Reason code, text Low back pain for two years" in page
-    assert "As it arrived later Service request: Reason code, text Neck pain after a fall" in page
+    assert "As recorded Service request: Reason code, text Low back pain for two years" in page
+    assert "As received later Service request: Reason code, text Neck pain after a fall" in page
     assert "Chronic low back pain" not in page  # the same in both
 
 

@@ -15,12 +15,12 @@ def test_flags_stand_first_then_unanswered_items_then_what_waits(
     places = [
         page.index(part)
         for part in (
-            "Safety flags nobody has acknowledged (1)",
+            "Safety flags not acknowledged (1)",
             "Safety items not answered (1)",
             "Referrals to accept or decline (1)",
             "Letters to sign (1)",
             "To decide (0)",
-            "Who is where",
+            "People by state",
         )
     ]
     assert places == sorted(places)
@@ -84,6 +84,6 @@ def test_more_than_fifty_lines_are_counted_in_full_and_shown_as_far_as_fifty(
             )
     page = visible_text(clinician.get("/worklist").text)
     assert "To decide (60)" in page
-    assert "The 50 that have waited longest." in page
+    assert "Only the oldest 50 are shown." in page
     assert "Line 49" in page
     assert "Line 50" not in page
