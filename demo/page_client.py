@@ -62,7 +62,10 @@ class PageClient:
         return [link for link in links_of(self.read(path)) if re.fullmatch(to, link.href)]
 
     def form(self, path: str, action: str) -> Form:
-        """The form of a page whose action matches the pattern. Raises PageRefused where there is none."""
+        """The form of a page whose action matches the pattern.
+
+        Raises PageRefused where there is none.
+        """
         for form in self.forms(path):
             if re.fullmatch(action, form.action):
                 return form

@@ -17,7 +17,10 @@ SEED = 20230804
 
 @dataclass(frozen=True)
 class RunState:
-    """The values that every run must share. The people depend on `today`: another day gives other people."""
+    """The values that every run must share.
+
+    The people depend on `today`: another day gives other people.
+    """
 
     today: str
     seed: int

@@ -43,7 +43,7 @@ def utc_now() -> datetime:
 def build_web_context(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> WebContext:
     """The desk that the settings describe, its database checked and the definitions published.
 
-    Raises MappingFaults, SettingsWrong, NotDurable, NotMigrated, AnotherIdSecret, StoreBusy.
+    Raises MappingFaults, SettingsWrong, NotDurable, NotMigrated, WrongIdSecret, StoreBusy.
     """
     runtime = build_runtime(settings, clock())
     return WebContext(

@@ -43,7 +43,7 @@ class Runtime:
 
 
 def build_runtime(settings: Settings, now: datetime) -> Runtime:
-    """Opens everything, or raises what is wrong: MappingFaults, SettingsWrong, AnotherIdSecret, NotMigrated, NotDurable."""
+    """Opens everything, or raises what is wrong: MappingFaults, SettingsWrong, WrongIdSecret, NotMigrated, NotDurable."""
     clinic = load_clinic(
         settings.mappings,
         wording=settings.wording,

@@ -48,7 +48,10 @@ def draw_sex(rng: Random) -> Sex:
 
 
 def draw_name(rng: Random, sex: Sex) -> tuple[str, str]:
-    """Draws given and family name. Every family name is a plant, so that no one takes it for a real patient's."""
+    """Draws given and family name.
+
+    Every family name is a plant, so that no one takes it for a real patient's.
+    """
     return rng.choice(GIVEN_NAMES[sex]), rng.choice(FAMILY_NAMES)
 
 

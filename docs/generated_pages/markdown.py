@@ -30,7 +30,10 @@ def json_block(value: object) -> str:
 
 
 def replace_generated_part(text: str, name: str, body: str) -> str:
-    """The page with the part between its two marks of that name written anew. Raises ValueError without the marks."""
+    """The page with the part between its two marks of that name written anew.
+
+    Raises ValueError without the marks.
+    """
     start, end = f"<!-- generated: {name} -->", "<!-- end of generated -->"
     before, mark, rest = text.partition(start)
     _, closing, after = rest.partition(end)

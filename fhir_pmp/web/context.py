@@ -23,7 +23,10 @@ _NAME = "fhir_pmp"
 
 @dataclass(frozen=True, slots=True)
 class WebContext:
-    """Everything a view may use, built once at start. Views read the time from `clock()` only."""
+    """Everything a view may use, built once at start.
+
+    Views read the time from `clock()` only.
+    """
 
     store: Store
     clinic: ClinicalContext
@@ -55,6 +58,9 @@ def set_web_context(app: Flask, web_context: WebContext) -> None:
 
 
 def web_context() -> WebContext:
-    """Returns the context of the app that answers this request. Raises KeyError where none was set."""
+    """Returns the context of the app that answers this request.
+
+    Raises KeyError where none was set.
+    """
     found: WebContext = current_app.extensions[_NAME]
     return found

@@ -32,7 +32,10 @@ def read_fhir_body() -> dict[str, Any]:
 
 
 def read_json_body() -> dict[str, Any]:
-    """Parses the body as one JSON object. Raises UnsupportedMediaType, RequestEntityTooLarge, NotStrictJson."""
+    """Parses the body as one JSON object.
+
+    Raises UnsupportedMediaType, RequestEntityTooLarge, NotStrictJson.
+    """
     _require_content_type("application/json")
     return read_json(_read_whole_body(), max_bytes=_max_body_bytes(), max_depth=MAX_JSON_DEPTH)
 

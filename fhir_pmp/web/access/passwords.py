@@ -15,7 +15,10 @@ _HASHER = PasswordHasher()
 
 
 def hash_password(password: str) -> str:
-    """Returns the hash to store. Raises ValueError for a password that is too short or too long."""
+    """Returns the hash to store.
+
+    Raises ValueError for a password that is too short or too long.
+    """
     if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
         raise ValueError(f"a password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters")
     return _HASHER.hash(password)

@@ -10,5 +10,8 @@ def new_token() -> str:
 
 
 def token_hash(token: str) -> str:
-    """Returns the stored form of a token: sha256 hex. No salt, because the token is random and looked up by this hash."""
+    """Returns the stored form of a token: sha256 hex.
+
+    No salt, because the token is random and looked up by this hash.
+    """
     return hashlib.sha256(token.encode()).hexdigest()

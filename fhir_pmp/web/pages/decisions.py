@@ -28,7 +28,10 @@ _REASON_REQUIRED = frozenset({EpisodeEvent.STOP, EpisodeEvent.NEVER_START})
 @pages.post("/episodes/<episode_id>/accept")
 @clinicians_may_change
 def accept(episode_id: str) -> ResponseReturnValue:
-    """Accepts the referral; the GP sees it on the Task. A MoveNotListed becomes an error page."""
+    """Accepts the referral; the GP sees it on the Task.
+
+    A MoveNotListed becomes an error page.
+    """
     context = web_context()
     with context.store.begin() as uow:
         accepted = accept_referral(

@@ -116,7 +116,10 @@ def build_pdf_response(pdf: bytes, name: str) -> Response:
 
 
 def save_fields(letter_id: LetterId) -> tuple[Form | None, str]:
-    """Saves the posted fields. Returns (None, "") or, for faults, the form and the page that shows them."""
+    """Saves the posted fields.
+
+    Returns (None, "") or, for faults, the form and the page that shows them.
+    """
     with web_context().store.read() as uow:
         found = uow.letters.get(letter_id)
         note_persons([uow.episodes.get(found.episode).person])

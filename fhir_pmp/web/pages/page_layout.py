@@ -29,7 +29,10 @@ class PageLayout:
 
 
 def render_page(template: str, *, title: str, **values: Any) -> str:
-    """Renders a template within the layout. `title` is the page's title, `values` go to the template."""
+    """Renders a template within the layout.
+
+    `title` is the page's title, `values` go to the template.
+    """
     return render_template(template, title=title, layout=_layout(), **values)
 
 

@@ -38,7 +38,10 @@ class EpisodeList:
 @pages.get("/people")
 @staff_may_read
 def people() -> str:
-    """Lists episodes by the person's name, for one state or all, in pages. No name appears in the URL."""
+    """Lists episodes by the person's name, for one state or all, in pages.
+
+    No name appears in the URL.
+    """
     state, number = _state(), max(1, request.args.get("page", 1, type=int))
     with web_context().store.read() as uow:
         counts = uow.episodes.count_by_state()

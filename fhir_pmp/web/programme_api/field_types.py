@@ -31,7 +31,10 @@ class StrictSchema(Schema):
 
 
 class PlainText(fields.String):
-    """A text of 1 to 200 printable characters without white space at its ends. Longer text is refused, never cut."""
+    """A text of 1 to 200 printable characters without white space at its ends.
+
+    Longer text is refused, never cut.
+    """
 
     default_error_messages = {
         **MESSAGES,

@@ -29,7 +29,10 @@ from fhir_pmp.web.programme_api.shared_schemas import ErrorSchema
 @also_returns(404, ErrorSchema, "No enrolment of this platform has that id")
 @also_returns(409, ErrorSchema, "Another day is recorded for this lesson")
 def complete_lesson(body: dict[str, Any], enrolment: str, lesson: int) -> Response:
-    """Record that a lesson was completed. Another day for the same lesson is 409 unless `amends` is true."""
+    """Record that a lesson was completed.
+
+    Another day for the same lesson is 409 unless `amends` is true.
+    """
     context, source_id = web_context(), enrolment_source()
     return record_enrolment_event(
         source_id,

@@ -25,7 +25,10 @@ class PersonUnknown(NotFound):
 
 
 class SummarySchema(Schema):
-    """One enrolment's outcomes. Scores and percentages are strings, as published; changes are post minus pre."""
+    """One enrolment's outcomes.
+
+    Scores and percentages are strings, as published; changes are post minus pre.
+    """
 
     person = fields.String(required=True)
     episode = fields.String(required=True)

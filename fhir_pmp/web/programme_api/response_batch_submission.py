@@ -27,7 +27,10 @@ from fhir_pmp.web.programme_api.submitted_responses import SubmittedResponse, re
 @accepts_body(ResponsesSchema)
 @returns(200, BatchResultSchema, "The result of each, in the order sent; some may be refused")
 def respond_several(body: dict[str, Any]) -> Response:
-    """Send several responses. Each is recorded or refused independently of the others and answered as if sent alone."""
+    """Send several responses.
+
+    Each is recorded or refused independently of the others and answered as if sent alone.
+    """
     submitted = [
         SubmittedResponse(
             one["response"], one, {name: value for name, value in raw.items() if name != "response"}

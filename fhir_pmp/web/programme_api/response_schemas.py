@@ -32,7 +32,10 @@ MAX_ANSWERS = 100
 
 
 class ResponseSchema(StrictSchema):
-    """One filled instrument of one person at one timepoint. A blank item is left out; it is never a zero."""
+    """One filled instrument of one person at one timepoint.
+
+    A blank item is left out; it is never a zero.
+    """
 
     enrolment = PlainText(required=True, description="The platform's own id of the enrolment")
     instrument = PlainText(required=True, description="phq9, gad7, pcs, pseq, bpi_sf, …")

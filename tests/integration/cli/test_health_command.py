@@ -34,10 +34,10 @@ def test_the_status_says_whether_a_person_should_look(command_runner: CommandRun
     assert "this version needs" in not_migrated.stderr
 
     command_runner.run_ok("migrate")
-    nobody_works = command_runner.run("health")
-    assert nobody_works.returncode == 3
-    assert "sync: no process is running" in nobody_works.stdout
-    assert "hapi, last successful delivery: none" in nobody_works.stdout
+    without_sync = command_runner.run("health")
+    assert without_sync.returncode == 3
+    assert "sync: no process is running" in without_sync.stdout
+    assert "hapi, last successful delivery: none" in without_sync.stdout
 
     store = Store(command_runner.environment["FHIR_PMP_DATABASE_URL"])
     with store.begin_without_publishing() as uow:

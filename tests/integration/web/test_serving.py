@@ -207,4 +207,4 @@ def test_it_does_not_start_with_another_id_secret_or_on_an_empty_database(
     ):
         wrong = _Served(given, tmp_path / "wrong", **settings)
         assert wrong.process.wait(60) != 0
-        assert ("AnotherIdSecret" if settings else "NotMigrated") in wrong.read_output()
+        assert ("WrongIdSecret" if settings else "NotMigrated") in wrong.read_output()
