@@ -1,4 +1,4 @@
-"""Writes the generated pages of the documentation anew, or says which of them are no longer current.
+"""Writes the generated pages of the documentation, or checks whether they are current.
 
 `python -m docs.generate` (`make docs`) writes; with `--check` nothing is written and the exit status is 1 where a page differs.
 """
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def build_pages(root: Path = ROOT) -> dict[Path, str]:
-    """Every generated page by its path, as it should be. Raises MappingFaults."""
+    """Returns the current text of every generated page, by path. Raises MappingFaults."""
     mappings, reference = root / "mappings", root / "docs" / "reference"
     shapes = (reference / "fhir-mapping.md").read_text(encoding="utf-8")
     shapes = replace_generated_part(shapes, "served", served_table())
@@ -48,7 +48,7 @@ def build_pages(root: Path = ROOT) -> dict[Path, str]:
 
 
 def list_outdated_pages(root: Path = ROOT) -> list[Path]:
-    """The pages that are not what they should be."""
+    """Returns the pages whose files differ from their current text."""
     return [
         path
         for path, text in build_pages(root).items()
@@ -57,8 +57,8 @@ def list_outdated_pages(root: Path = ROOT) -> list[Path]:
 
 
 def main() -> int:
-    """Writes or checks; the exit status."""
-    parser = argparse.ArgumentParser(prog="make docs", description="Write the generated pages anew.")
+    """Writes or checks the pages; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="make docs", description="Write the generated pages.")
     parser.add_argument("--check", action="store_true", help="only say which pages are not current")
     checking = parser.parse_args().check
     old = list_outdated_pages()

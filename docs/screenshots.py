@@ -1,4 +1,7 @@
-"""Takes the README's pictures from a demo that is serving: `make demo` in one terminal, `make screenshots` in another."""
+"""Takes the README's screenshots from a running demo.
+
+Run `make demo` in one terminal and `make screenshots` in another.
+"""
 
 import argparse
 import json
@@ -22,7 +25,7 @@ MEASURE = "Pain catastrophising (PCS)"
 
 
 def person_pictures(page: Page, facts: dict[str, Any], images: Path) -> None:
-    """The pathway of the person whose letter the demo signed: how it begins, and one of the measures."""
+    """Takes two screenshots of the person whose letter the demo signed: page top and one measure."""
     page.goto(f"{facts['address']}/login")
     page.get_by_label("User name").fill(facts["login"])
     page.get_by_label("Password", exact=True).fill(facts["password"])
@@ -33,7 +36,7 @@ def person_pictures(page: Page, facts: dict[str, Any], images: Path) -> None:
 
 
 def letter_page(pdf: Path, file: Path) -> None:
-    """Page one of the signed letter."""
+    """Renders page one of the signed letter as a PNG."""
     options = [
         "-png",
         "-f",
@@ -50,10 +53,10 @@ def letter_page(pdf: Path, file: Path) -> None:
 
 
 def main() -> None:
-    """Writes the pictures; ends with what is missing where no demo serves."""
+    """Writes the screenshots; exits with a message where no demo is running."""
     parser = argparse.ArgumentParser(prog="make screenshots", description=__doc__)
-    parser.add_argument("--summary", type=Path, default=SUMMARY, help="the facts that the demo left")
-    parser.add_argument("--images", type=Path, default=IMAGES, help="where the pictures go")
+    parser.add_argument("--summary", type=Path, default=SUMMARY, help="the summary file of the demo")
+    parser.add_argument("--images", type=Path, default=IMAGES, help="folder for the screenshots")
     options = parser.parse_args()
     if not options.summary.exists():
         sys.exit("No demo has run yet: make demo")

@@ -1,1 +1,1 @@
-"""The pages of docs/reference that are written from the program and the mappings, so that they cannot differ from them."""
+"""Generates pages of docs/reference from the program and the mappings."""

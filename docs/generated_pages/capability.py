@@ -1,4 +1,4 @@
-"""The part of docs/reference/fhir-mapping.md that the CapabilityStatement states."""
+"""Generates the parts of docs/reference/fhir-mapping.md about the CapabilityStatement."""
 
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,7 +12,7 @@ EXAMPLE_BASE = "https://example.org/fhir-pmp"
 
 
 def served_table() -> str:
-    """What can be done with each type, and what it is searched by."""
+    """Returns a table of resource types with their interactions and search parameters."""
     return table(
         ("type", "interactions", "search parameters"),
         (
@@ -23,7 +23,7 @@ def served_table() -> str:
 
 
 def statement_excerpt(mappings: Path) -> str:
-    """The CapabilityStatement as `/fhir/metadata` gives it, with one type left in. Raises MappingFaults."""
+    """Returns the CapabilityStatement of `/fhir/metadata`, shortened to one type. Raises MappingFaults."""
     clinic = load_clinic(
         mappings,
         wording=None,

@@ -1,4 +1,4 @@
-"""docs/reference/commands.md, from the commands themselves."""
+"""Generates docs/reference/commands.md from the click commands."""
 
 from collections.abc import Iterator
 
@@ -9,14 +9,14 @@ from fhir_pmp.cli.main import commands
 
 OPENING = "For operators. Kind: reference."
 
-HOW = """Every command reads the [settings](settings.md) from the environment and says in lines what is wrong. Exit status: 0 done; 1
-something was refused (a setting, a mapping, a row of an import, a delivery that is not there); 2 the command line is not understood;
-70 something unforeseen, told by its place in the program and never with a person's data; 130 interrupted. `migrate` comes before
-everything that opens the database."""
+HOW = """Every command reads the [settings](settings.md) from the environment and prints faults as lines. Exit status: 0 done; 1
+something was refused (a setting, a mapping, a row of an import, an unknown delivery); 2 the command line is not valid; 70 an
+unexpected error, reported by its place in the program and never with personal data; 130 interrupted. Run `migrate` before any
+command that opens the database."""
 
 
 def commands_page() -> str:
-    """The page, whole."""
+    """Returns the whole page."""
     root = click.Context(commands, info_name="fhir-pmp")
     found = list(_walk(root))
     index = table(

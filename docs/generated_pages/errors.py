@@ -1,4 +1,4 @@
-"""docs/reference/errors.md, from the errors, their translator and the classes of an EHR's answers."""
+"""Generates docs/reference/errors.md from the error classes and the HTTP response classes."""
 
 import importlib
 import pkgutil
@@ -13,42 +13,43 @@ from fhir_pmp.ehr.transport.response_class import HttpResponseClass, classify_st
 from fhir_pmp.errors import FhirPmpError, NotAllowed, NotFound, NotUnderstood, Refused, TryLater
 from fhir_pmp.web.error_responses import describe_error
 
-OPENING = "For those who call us, operate us or read our answers. Kind: reference."
+OPENING = "For callers of the APIs and operators. Kind: reference."
 
 ERROR_KINDS = (NotUnderstood, NotFound, NotAllowed, TryLater, Refused)
 HTTP_STATUSES = (400, 401, 403, 404, 405, 406, 411, 413, 415, 422, 429)
 
-INTRODUCTION = """There are five ways to say no, sorted by who must act. A narrower error may answer with another status and never changes who acts. A
-message names the field and what is true of it, never the value and never a person's words. `SettingsWrong` is none of the five:
-it stops a process before it could answer anybody. Errors of start, of commands and of the push are told on the terminal, in the
-log or on the worklist; the status beside them is what a caller at one of the doors would be told."""
+INTRODUCTION = """There are five kinds of error, sorted by who must act. A subclass may have another status but never changes who acts. A message
+names the field and what is wrong with it, never the value and never personal data. `SettingsWrong` is none of the five: it stops
+a process before it answers any request. Errors at start, in commands and in the push appear on the terminal, in the log or on the
+worklist; the status beside them is what an HTTP caller would get."""
 
-API_SURFACES = """At `/fhir` an error is an OperationOutcome, one issue for each fault, with `expression` naming the place. At `/programme` it is JSON:
-`{"status": …, "faults": [{"field": …, "what": …}], "who_acts": …}`. On the pages it is a page. 503 carries `Retry-After`. The unexpected is
-500 with a number and nothing else; the operator finds that number in the log as `reference`, with the place in the program."""
+API_SURFACES = """At `/fhir` an error is an OperationOutcome with one issue for each fault, whose `expression` names the element. At `/programme` it is JSON:
+`{"status": …, "faults": [{"field": …, "what": …}], "who_acts": …}`. On the pages it is an HTML page. 503 carries `Retry-After`. An
+unexpected error is 500 with a reference number only; the operator finds that number in the log as `reference`, with the place in
+the program."""
 
-EHR = """An EHR's answer is judged by its status alone only where the status proves something; what the classes do next is told in
+EHR = """An EHR's response is classified by its status. Where the status alone proves nothing, the body is checked as well; see
 [how it works](../explanation/how-it-works.md). Every status from 100 to 599 has exactly one class."""
 
 _NEXT = {
     HttpResponseClass.NOT_FINAL: "the final status follows",
-    HttpResponseClass.DONE: "sent, if the body bears it out: right type, id and a place",
-    HttpResponseClass.UNKNOWN: "it may have been done: read and compare before anything else",
-    HttpResponseClass.CONFLICT: "read and compare: ours is sent, a newer one of ours supersedes, an older one of ours is written over once, somebody else's is dead with a work item",
-    HttpResponseClass.NOT_FOUND: "on an update the resource is made anew where we choose its id; else dead with a work item",
-    HttpResponseClass.MULTIPLE_MATCHES: "to a conditional write: several match; dead with a work item, never the first of them",
-    HttpResponseClass.GONE: "deleted there: dead with a work item",
+    HttpResponseClass.DONE: "sent, if the body confirms it: right type and id, and a location",
+    HttpResponseClass.UNKNOWN: "the write may have happened: read and compare first",
+    HttpResponseClass.CONFLICT: "read and compare: our version counts as sent; a newer version of ours supersedes it; an older version of ours is overwritten once; a foreign version makes it dead with a work item",
+    HttpResponseClass.NOT_FOUND: "on an update the resource is created again where we choose its id; otherwise dead with a work item",
+    HttpResponseClass.MULTIPLE_MATCHES: "several resources match a conditional write: dead with a work item; the first match is never chosen",
+    HttpResponseClass.GONE: "deleted at the EHR: dead with a work item",
     HttpResponseClass.REFUSED: "dead with a work item",
-    HttpResponseClass.UNSUPPORTED_INTERACTION: "dead with a work item; what the server can do is read anew",
-    HttpResponseClass.RETRY: "the same later; Retry-After obeyed up to six hours",
-    HttpResponseClass.RETRY_UNKNOWN: "the same later, read and compared first: it may have been done",
-    HttpResponseClass.UNAUTHORIZED: "where we sign in, the token is renewed once and the request made once more; then as 403",
-    HttpResponseClass.PAUSE: "the destination is paused and an administrator called",
+    HttpResponseClass.UNSUPPORTED_INTERACTION: "dead with a work item; the server's CapabilityStatement is read again",
+    HttpResponseClass.RETRY: "retried later; Retry-After is obeyed up to six hours",
+    HttpResponseClass.RETRY_UNKNOWN: "retried later, after reading and comparing: the write may have happened",
+    HttpResponseClass.UNAUTHORIZED: "with sign-in, the token is renewed and the request repeated once; then as 403",
+    HttpResponseClass.PAUSE: "the destination is paused and a work item for an administrator is opened",
 }
 
 
 def errors_page() -> str:
-    """The page, whole."""
+    """Returns the whole page."""
     return page(
         "Errors and statuses",
         OPENING,
@@ -60,15 +61,13 @@ def errors_page() -> str:
         API_SURFACES,
         "## Every error by its name",
         *(_section(kind) for kind in ERROR_KINDS),
-        "## Before and around a view",
-        table(
-            ("status", "issue code", "what is said", "who acts"), (_http(status) for status in HTTP_STATUSES)
-        ),
-        "## What an EHR's answer means for a delivery",
+        "## HTTP errors outside the views",
+        table(("status", "issue code", "message", "who acts"), (_http(status) for status in HTTP_STATUSES)),
+        "## What an EHR's response means for a delivery",
         EHR,
         table(("class", "statuses", "what happens next"), _meanings()),
-        "An answer that does not arrive whole (reset, time-out, truncated, not FHIR) is `unknown`. No connection at all is `retry`. A certificate "
-        "that is not valid for the destination is `pause`.",
+        "An incomplete response (reset, time-out, truncated, not FHIR) is `unknown`. A refused connection is `retry`. A certificate that is not "
+        "valid for the destination is `pause`.",
     )
 
 
@@ -80,7 +79,7 @@ def _describe(kind: type[FhirPmpError]) -> tuple[int, str, str]:
 def _section(kind: type[FhirPmpError]) -> str:
     rows = ((code(one.__name__), *_describe(one)[:2], _about(one)) for one in _subclasses(kind))
     return f"### {kind.__name__}\n\n{_about(kind)}\n\n" + table(
-        ("error", "status", "issue code", "what is true"), rows
+        ("error", "status", "issue code", "message"), rows
     )
 
 
@@ -101,7 +100,7 @@ def _subclasses(kind: type[FhirPmpError]) -> list[type[FhirPmpError]]:
 
 
 def _import_everything() -> None:
-    """A class is known once its module is imported; the migrations run when they are, and raise nothing of ours."""
+    """Imports every module, so that all subclasses are known; migrations define none and must not run."""
     for module in pkgutil.walk_packages(fhir_pmp.__path__, "fhir_pmp."):
         if ".migrations." not in module.name:
             importlib.import_module(module.name)

@@ -1,4 +1,7 @@
-"""One score as it is published, for docs/reference/fhir-mapping.md: an invented person's PHQ-9, one item left blank."""
+"""Generates an example score Observation for docs/reference/fhir-mapping.md.
+
+It is the PHQ-9 of an invented person, with one item left blank.
+"""
 
 import json
 from datetime import date, datetime, timedelta, timezone
@@ -19,7 +22,7 @@ ANSWERED = datetime(2026, 3, 1, 10, 11, 12, tzinfo=timezone(timedelta(hours=11))
 
 
 def example_score(mappings: Path) -> str:
-    """The Observation. Raises MappingFaults."""
+    """Returns the Observation as a JSON block. Raises MappingFaults."""
     clinic = load_clinic(
         mappings, wording=None, id_secret=bytes(32), canonical_base=EXAMPLE_BASE, zone=ZoneInfo("UTC")
     )

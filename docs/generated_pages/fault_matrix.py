@@ -1,4 +1,8 @@
-"""docs/reference/fault-matrix.md: each fault of the matrix in reliability.md, with the tests whose names begin with its id."""
+"""Generates docs/reference/fault-matrix.md: each fault with the tests that cover it.
+
+The faults are the rows of the matrix in docs/research/reliability-and-safety.md; a test covers a row when its name begins
+with the row's id.
+"""
 
 import ast
 import re
@@ -8,20 +12,20 @@ from pathlib import Path
 
 from docs.generated_pages.markdown import code, page, table
 
-OPENING = "For integrators and operators who want to know what is tried out on purpose. Kind: reference."
+OPENING = "For integrators and operators who want to know which faults are tested. Kind: reference."
 
-INTRODUCTION = """What can go wrong between us and an EHR, what must come of it, and the tests that do it on purpose. The rows are those of the matrix in
-[the fault matrix of the research](../research/reliability-and-safety.md#6-fault-matrix); a test holds a row when its name begins with the row's id. They run on SQLite and on PostgreSQL before a
-stub EHR; those marked HAPI run before a HAPI FHIR server as well, each with its first and its last variant. Letters behind a row: L no loss, D no duplicate, M no going back, O order, W right
-patient, B bounded load, A audit, P no person's words in a log, R the risk flag is safe, C a complete pull."""
+INTRODUCTION = """What can go wrong between this service and an EHR, the required outcome, and the tests that inject the fault. The rows are those of
+[the fault matrix of the research](../research/reliability-and-safety.md#6-fault-matrix); a test covers a row when its name begins with the row's id. The tests run on SQLite and on PostgreSQL with a
+stub EHR; those marked HAPI also run with a HAPI FHIR server, each with its first and its last variant. Letters of a row: L no loss, D no duplicate, M no older version overwrites a newer one, O order, W right
+patient, B bounded load, A audit, P no personal data in logs, R the risk flag is safe, C a complete pull."""
 
-HOW = """How it is done: a proxy of our own ([tests/fault_injection/fault_proxy.py](../../tests/fault_injection/fault_proxy.py)) that knows whether the EHR behind it had stored what it was sent;
-`kill -9` at named points ([fhir_pmp/crash_points.py](../../fhir_pmp/crash_points.py)), which only a test build arms (`FHIR_PMP_TEST_BUILD` and `FHIR_PMP_CRASH_AT`)
-and of which a test walks every one; SIGSTOP; clocks that the test moves; databases that are locked or full. SQLite is made truly full by its own limit on pages; for PostgreSQL
-the driver reports at the commit what a server without room reports, as no small table space can be counted on everywhere."""
+HOW = """How faults are injected: a proxy of our own ([tests/fault_injection/fault_proxy.py](../../tests/fault_injection/fault_proxy.py)) that knows whether the EHR behind it stored a request;
+`kill -9` at named points ([fhir_pmp/crash_points.py](../../fhir_pmp/crash_points.py)), which only a test build enables (`FHIR_PMP_TEST_BUILD` and `FHIR_PMP_CRASH_AT`)
+and all of which are tested; SIGSTOP; clocks that the test moves; databases that are locked or full. SQLite is made full by its limit on pages; for PostgreSQL
+the driver reports at the commit the error of a full server, because a small table space is not available everywhere."""
 
 ADDITIONAL_TESTS = (
-    "more of the same kind, without a row of its own",
+    "further tests without a row",
     (
         "tests/faults/test_crash_points.py::test_killed_at_any_registered_point_nothing_is_lost_doubled_or_halved",
         "tests/faults/test_hostile_responses.py::test_a_bomb_for_an_answer_is_unknown_and_settled_later_once",
@@ -58,7 +62,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class CoveringTest:
-    """A test that holds rows."""
+    """A test that covers rows."""
 
     ids: tuple[str, ...]
     name: str  # file::test
@@ -66,19 +70,19 @@ class CoveringTest:
 
 
 def read_matrix(reliability: str) -> list[Row]:
-    """The rows of the matrix, in order."""
+    """Returns the rows of the matrix, in order."""
     return [
         Row(id, fault, expected, letters) for id, fault, _, expected, letters in _ROW.findall(reliability)
     ]
 
 
 def find_covering_tests(root: Path) -> list[CoveringTest]:
-    """Every test whose name begins with the id of a row, by file and place in it."""
+    """Returns every test whose name begins with the id of a row, by file and position."""
     return [test for file in sorted((root / "tests").rglob("test_*.py")) for test in _in_file(root, file)]
 
 
 def fault_matrix(root: Path) -> str:
-    """The page, whole."""
+    """Returns the whole page."""
     reliability = (root / "docs" / "research" / "reliability-and-safety.md").read_text(encoding="utf-8")
     tests = find_covering_tests(root)
     rows = read_matrix(reliability)
@@ -87,13 +91,13 @@ def fault_matrix(root: Path) -> str:
         "The fault matrix",
         OPENING,
         INTRODUCTION,
-        f"{len(covered)} of {len(rows)} rows are held by a test that bears their id.",
+        f"{len(covered)} of {len(rows)} rows are covered by a test whose name begins with their id.",
         table(
-            ("row", "what goes wrong", "what must come of it", "", "held by"),
+            ("row", "fault", "required outcome", "", "covered by"),
             ((row.id, row.fault, row.expected, row.letters, _covered_by(row, tests)) for row in rows),
         ),
         HOW,
-        f"## And {ADDITIONAL_TESTS[0]}",
+        f"## {ADDITIONAL_TESTS[0].capitalize()}",
         "\n".join(f"- {code(name)}" for name in ADDITIONAL_TESTS[1]),
     )
 

@@ -1,4 +1,4 @@
-"""docs/safety/hazard-log.md, from docs/safety/hazards; what a hazard file must say."""
+"""Reads and checks docs/safety/hazards, and generates docs/safety/hazard-log.md."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ RISK = {
 
 
 class HazardStatus(StrEnum):
-    """How far the controls that a hazard asks for stand in the program."""
+    """How many of the controls that a hazard needs are built."""
 
-    CONTROLLED = "controlled"  # every control asked for is built and tested
+    CONTROLLED = "controlled"  # every needed control is built and tested
     PARTLY_OPEN = "partly open"
-    OPEN = "open"  # none is built yet
-    CLOSED = "closed"  # the hazard is no longer there; never deleted
+    OPEN = "open"  # no control is built yet
+    CLOSED = "closed"  # the hazard no longer exists; its file is never deleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Rating:
 
     @property
     def level(self) -> int:
-        """The risk level, 1 to 5, by the matrix."""
+        """The risk level by the matrix, from 1 to 5."""
         return RISK[self.likelihood][SEVERITIES.index(self.severity)]
 
     def __str__(self) -> str:
@@ -47,7 +47,7 @@ class Rating:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """One control that stands: what it does, in which files, shown by which tests."""
+    """One built control: what it does, the files that contain it, and the tests that show it."""
 
     what: str
     code: tuple[str, ...]
@@ -73,7 +73,7 @@ class Hazard:
 
 
 def load_hazards(folder: Path) -> tuple[Hazard, ...]:
-    """Every hazard, in the order of their numbers. Raises MappingFaults naming everything that is wrong."""
+    """Returns every hazard, ordered by number. Raises MappingFaults with all faults."""
     return tuple(load_folder(folder, _read).values())
 
 
@@ -84,7 +84,7 @@ def _read(file: MappingTable) -> Hazard:
     if not controls and status is not HazardStatus.OPEN:
         file.fault("must name a control with its tests, unless the hazard is open", "controls")
     if bool(not_built) != (status in (HazardStatus.OPEN, HazardStatus.PARTLY_OPEN)):
-        file.fault("must stand exactly where the hazard is open or partly open", "not_built")
+        file.fault("must be present exactly where the hazard is open or partly open", "not_built")
     return Hazard(
         id=file.file_name("id"),
         title=file.text("title"),
@@ -123,19 +123,19 @@ OPENING = (
     + NOTE.replace("what it is written from", "the files of [hazards](hazards)")
     + """
 
-What could harm a person, what stands against it in the program, and which tests show that it stands. The ratings are **proposals for a
+What could harm a person, which controls in the program prevent it, and which tests show the controls. The ratings are **proposals for a
 Clinical Safety Officer to confirm**, likelihood x severity: level, by the risk matrix of the NHS UK Core hazard log. The project claims no
-compliance with a safety standard; it offers the evidence. `after` is the rating once every control asked for stands, also those that are not
-built yet. Words follow ISO 14971: hazard, harm, control, residual risk. A hazard is never
+compliance with a safety standard; it offers the evidence. `after` is the rating once every needed control is built, including those that are
+not built yet. Terms follow ISO 14971: hazard, harm, control, residual risk. A hazard is never
 deleted; it is closed.
 
-`controlled`: every control asked for is built and tested. `partly open`: some are not built yet, and are named. `open`: none is. The tests are
+`controlled`: every needed control is built and tested. `partly open`: some are not built yet, and are named. `open`: none is built. The tests are
 named as `file::test`; a structure test fails when one is missing or skipped."""
 )
 
 
 def hazard_log(hazards: Sequence[Hazard]) -> str:
-    """The page, whole."""
+    """Returns the whole page."""
     index = table(
         ("hazard", "", "before", "after", "status"),
         (

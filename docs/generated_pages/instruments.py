@@ -1,4 +1,4 @@
-"""docs/reference/instruments.md, from mappings/instruments and mappings/programme.yaml."""
+"""Generates docs/reference/instruments.md from the mappings of instruments and programme."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -12,17 +12,17 @@ from fhir_pmp.pathway.programme.loading import load_programme
 
 OPENING = "For clinicians, analysts and integrators. Kind: reference."
 
-HOW = """What is scored, how, and on whose word. Each rule is named by its id and version; results carry them. Status: `verified` was read in the
-source; `derived` is arithmetic from published numbers; `policy` is our decision where publications are silent; `unconfirmed` has no publication
-behind it yet: what rests on it is shown on the page with that mark, and stands in no Observation and no letter.
-[mappings/README.md](../../mappings/README.md) tells how an instrument is added or a rule confirmed, [clinical.md](clinical.md) where each number was found."""
+HOW = """How each instrument is scored, and by which source. Each rule has an id and a version, which results carry. Status: `verified` was read in
+the source; `derived` is computed from published numbers; `policy` is our decision where publications are silent; `unconfirmed` has no
+publication yet: results based on it are marked on the pages and appear in no Observation and no letter.
+[mappings/README.md](../../mappings/README.md) explains how to add an instrument or confirm a rule; [clinical.md](clinical.md) names the source of each number."""
 
-CHANGES = """A change is later score minus baseline. Improvement is judged by the direction of the scale; worsening is the same test mirrored.
-*Counted* marks the rule by which a letter's result line counts the measure."""
+CHANGES = """A change is later score minus baseline. Improvement follows the direction of the scale; worsening is the same rule in the other direction.
+*Counted* marks the rule that counts in the result line of a letter."""
 
 
 def instruments_page(mappings: Path) -> str:
-    """The page, whole. Raises MappingFaults."""
+    """Returns the whole page. Raises MappingFaults."""
     instruments = load_instruments(mappings / "instruments")
     programme = load_programme(mappings / "programme.yaml", instruments)
     return page(
@@ -226,7 +226,7 @@ def _points(change: ChangeRule) -> str:
 
 
 def decimal(number: Fraction | None) -> str:
-    """An exact number as decimal text, without zeros at its end."""
+    """Returns an exact number as decimal text without trailing zeros."""
     if number is None:
         return ""
     return str(number.numerator) if number.denominator == 1 else f"{float(number):g}"

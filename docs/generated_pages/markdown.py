@@ -1,4 +1,4 @@
-"""Markdown as the generated pages need it: headings, tables, text that cannot break a table."""
+"""Builds the Markdown of generated pages: pages, tables, code and JSON blocks."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,12 +7,12 @@ NOTE = "*Written by `make docs`. A change here is lost; change what it is writte
 
 
 def page(title: str, opening: str, *parts: str) -> str:
-    """A whole page: its title, for whom it is and which kind, then its parts."""
+    """Returns a whole page: title, audience and kind, note, then the parts."""
     return "\n\n".join((f"# {title}", opening, NOTE, *(part for part in parts if part))) + "\n"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table; empty where there is no row."""
+    """Returns a table; an empty text without rows."""
     lines = ["| " + " | ".join(map(_cell, row)) + " |" for row in rows]
     if not lines:
         return ""
@@ -20,17 +20,17 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def code(text: str) -> str:
-    """Text as it is typed or stored; nothing for nothing."""
+    """Returns the text as inline code; an empty text unchanged."""
     return f"`{text}`" if text else ""
 
 
 def json_block(value: object) -> str:
-    """JSON as people read it: whatever fits on a line stands on one."""
+    """Returns a JSON block in which every value that fits is on one line."""
     return "```json\n" + "\n".join(_lines(value, "", "")) + "\n```"
 
 
 def replace_generated_part(text: str, name: str, body: str) -> str:
-    """The page with the part between its two marks of that name written anew.
+    """Replaces the part of a page between its two marks of that name.
 
     Raises ValueError without the marks.
     """
@@ -43,7 +43,7 @@ def replace_generated_part(text: str, name: str, body: str) -> str:
 
 
 WIDTH = 130
-"""Characters of a line of JSON."""
+"""The most characters in a line of JSON."""
 
 
 def _lines(value: object, before: str, after: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""docs/reference/settings.md, from the settings themselves."""
+"""Generates docs/reference/settings.md from the list of settings."""
 
 from collections.abc import Iterable
 
@@ -7,17 +7,17 @@ from fhir_pmp.settings import SETTINGS, Setting
 
 OPENING = "For operators. Kind: reference."
 
-HOW = """Every setting is an environment variable. `fhir-pmp settings` lists them with the value in force and where it came from
-(`environment`, `file`, `default`, `missing`, or `twice` for a secret that is given both ways), and ends with status 1 if one is wrong. A
-missing or malformed value, and a variable that begins with `FHIR_PMP_` and is none of these, stops every command by its name. `.env.example` holds
-them all."""
+HOW = """Every setting is an environment variable. `fhir-pmp settings` lists them with their effective value and its origin
+(`environment`, `file`, `default`, `missing`, or `twice` for a secret that is given both ways), and exits with status 1 if a setting is wrong. A
+missing or malformed value stops every command with a message that names the setting, as does an unknown variable that begins with `FHIR_PMP_`.
+`.env.example` lists every setting."""
 
-SECRET = """A secret may stand in the variable, or in a file that the variable with `_FILE` behind its name points to; not in both. It has at
-least 32 bytes and is never shown."""
+SECRET = """Give a secret either in the variable or in a file named by the variable with `_FILE` appended, not in both. It has at least 32 bytes
+and is never shown."""
 
 
 def settings_page() -> str:
-    """The page, whole."""
+    """Returns the whole page."""
     required = [setting for setting in SETTINGS if setting.default is None]
     optional = [setting for setting in SETTINGS if setting.default is not None]
     return page(
@@ -34,9 +34,9 @@ def settings_page() -> str:
 
 def _required(settings: Iterable[Setting]) -> str:
     rows = ((code(one.name), one.about, "secret" if one.secret else "") for one in settings)
-    return table(("setting", "what it is for", ""), rows)
+    return table(("setting", "purpose", ""), rows)
 
 
 def _optional(settings: Iterable[Setting]) -> str:
     rows = ((code(one.name), one.about, code(one.default or "") or "empty") for one in settings)
-    return table(("setting", "what it is for", "without it"), rows)
+    return table(("setting", "purpose", "default"), rows)
