@@ -14,7 +14,7 @@ from tests.end_to_end.demo_process import RunningCommand, list_running_processes
 from tests.stub_ehr.process import stub_ehr
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-STUB = "the stub EHR of our tests (not a real one)"
+STUB = "the stub EHR of the tests (not a real one)"
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_another_server_is_sent_five_people_and_may_name_what_it_holds_itself(
     facts = json.loads((tmp_path / "demo" / "summary.json").read_text())
     assert (facts["people"], facts["ehr"], facts["sent"]["Patient"]) == (5, server.address, 5)
     assert facts["read_back"] == {}
-    assert "names them itself: not counted" in commands[0].output
+    assert "assigns its own ids: not counted" in commands[0].output
 
 
 def test_a_server_that_is_none_is_named(tmp_path: Path) -> None:

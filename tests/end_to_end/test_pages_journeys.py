@@ -47,7 +47,7 @@ def test_a_clinician_works_through_the_worklist(clinic: ServedClinic, either: Pa
     page.get_by_role("link", name="See and acknowledge").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Safety flag: Nadia Sampleton")
     page.get_by_role("button", name="Acknowledge").click()
-    expect(page.get_by_role("alert")).to_contain_text("Say what was done")
+    expect(page.get_by_role("alert")).to_contain_text("Enter what was done")
     page.get_by_label("What was done").fill("Telephoned, safety plan agreed.")
     page.get_by_role("button", name="Acknowledge").click()
     safety = page.get_by_role("region", name="Safety", exact=True)

@@ -58,7 +58,7 @@ def test_a_hazard_without_a_test_and_without_a_reason_is_refused(tmp_path: Path)
     (tmp_path / "HAZ-004.yaml").write_text(
         without.replace("status: controlled", "status: open"), encoding="utf-8"
     )
-    with pytest.raises(MappingFaults, match="must stand exactly where the hazard is open"):
+    with pytest.raises(MappingFaults, match="must be present exactly where the hazard is open"):
         load_hazards(tmp_path)
 
 

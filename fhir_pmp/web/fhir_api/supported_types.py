@@ -4,17 +4,20 @@ from fhir_pmp.fhir.api_responses.capability_statement import ServedType
 from fhir_pmp.fhir.search.parameters import SEARCH_TABLE, SearchTable
 
 READ_ONLY_TYPES = ("Bundle", "PractitionerRole")
-"""Types of ours that are read by id alone. What came with a referral is read so too, by its sender."""
+"""Types that can be read by id but not searched.
+
+The practice that sent a referral reads its other resources by id as well.
+"""
 
 RESULT_PARAMETERS = frozenset({"_sort", "_count", "_format"})
-"""Parameters that shape the answer of a search."""
+"""Parameters that shape the response of a search."""
 
 STATEMENT_DATE = "2026-11-22"
-"""When what is served last changed: the CapabilityStatement's date."""
+"""The date of the CapabilityStatement: when the list of served types last changed."""
 
 
 def list_supported_types(table: SearchTable = SEARCH_TABLE) -> tuple[ServedType, ...]:
-    """The served types with their interactions and search parameters."""
+    """Returns the served types with their interactions and search parameters."""
     searchable = tuple(
         ServedType(
             kind, _interactions(kind), tuple((p.name, p.element.search_type) for p in parameters.values())

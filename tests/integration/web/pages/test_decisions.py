@@ -55,7 +55,7 @@ def test_declining_drafts_a_letter_and_the_referral_waits_for_its_signature(
     assert _state(harness, "Willa") == "referred"
     preview = clinician.post(f"{letter}/preview", {"stop_reason": "The programme is for adults."})
     shown = clinician.get(preview.headers["Location"])
-    assert "The referral is declined with it." in visible_text(shown.text)
+    assert "Signing also declines the referral." in visible_text(shown.text)
     signing = form(shown.text, "/sign")
     assert clinician.post(signing.action, signing.fields).status_code == 303
     assert (_state(harness, "Willa"), _task(harness, "Willa")) == ("declined", "rejected")
@@ -97,7 +97,7 @@ def test_stopping_needs_a_reason_and_what_was_chosen_stays(
     path = f"/episodes/{harness.episodes['Nadia']}/end"
     answer = clinician.post(path, {"event": "stop", "reason": ""})
     assert answer.status_code == 400
-    assert "Give the reason: the letter states it" in visible_text(answer.text)
+    assert "Enter the reason; the letter states it" in visible_text(answer.text)
     assert 'value="stop" checked' in answer.text
     nothing = clinician.post(path, {"event": "", "reason": "Moved away"})
     assert "Choose how the episode ends" in visible_text(nothing.text)

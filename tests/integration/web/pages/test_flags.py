@@ -30,7 +30,7 @@ def test_without_an_action_nothing_is_acknowledged(harness: ClinicHarness, clini
     flag = _flag(harness)
     answer = clinician.post(f"/flags/{flag}/acknowledge", {"action": " \n "})
     assert answer.status_code == 400
-    assert "Say what was done" in visible_text(answer.text)
+    assert "Enter what was done" in visible_text(answer.text)
     assert 'href="#action"' in answer.text
     with harness.store.read() as uow:
         assert uow.flags.get(flag).acknowledgement is None

@@ -95,7 +95,7 @@ def test_what_rests_on_an_unconfirmed_rule_bears_the_mark(
     # The programme's "completed" is unconfirmed for everybody (programme.yaml).
     harness.finish("Tobias", "item9_blank")
     page = visible_text(clinician.get(f"/people/{harness.people['Tobias']}").text)
-    assert "Completed all lessons: yes Unconfirmed rests on programme.completed_all" in page
+    assert "Completed all lessons: yes Unconfirmed based on programme.completed_all" in page
     pcs = table_rows(_measure(clinician.get(f"/people/{harness.people['Tobias']}").text, "pcs-total"))
     (eppoc,) = [row for row in pcs if row.startswith("ePPOC: 6 points and another band")]
     assert "Unconfirmed" in eppoc
@@ -112,11 +112,11 @@ def test_a_score_that_rests_on_an_unconfirmed_rule_is_shown_with_the_mark_and_no
         )
     page = clinician.get(f"/people/{harness.people['Priya']}").text
     (row_text,) = [row for row in table_rows(page) if row.startswith("Fear of movement (TSK-11)")]
-    assert row_text.count("Unconfirmed rests on") == 3  # its baseline, its score, its change
+    assert row_text.count("Unconfirmed based on") == 3  # its baseline, its score, its change
     tsk = _measure(page, "tsk11-total")
     scored = [row for row in table_rows(tsk) if row.startswith(("Start", "End of programme"))]
     assert len(scored) == 2
-    assert all("Unconfirmed rests on" in row and "not in letters, not delivered" in row for row in scored)
+    assert all("Unconfirmed based on" in row and "not in letters, not delivered" in row for row in scored)
     with harness.store.read() as uow:
         (one,) = [
             r.response.id
