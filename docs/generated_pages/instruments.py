@@ -15,7 +15,7 @@ OPENING = "For clinicians, analysts and integrators. Kind: reference."
 HOW = """How each instrument is scored, and by which source. Each rule has an id and a version, which results carry. Status: `verified` was read in
 the source; `derived` is computed from published numbers; `policy` is our decision where publications are silent; `unconfirmed` has no
 publication yet: results based on it are marked on the pages and appear in no Observation and no letter.
-[mappings/README.md](../../mappings/README.md) explains how to add an instrument or confirm a rule; [clinical.md](clinical.md) names the source of each number."""
+[mappings/README.md](../../mappings/README.md) explains how to add an instrument or confirm a rule; [clinical measurement](../research/clinical-measurement.md) names the source of each number."""
 
 CHANGES = """A change is later score minus baseline. Improvement follows the direction of the scale; worsening is the same rule in the other direction.
 *Counted* marks the rule that counts in the result line of a letter."""

@@ -115,8 +115,8 @@ def test_what_the_audit_calls_a_request_fits_its_column(app: Flask) -> None:
         assert policy.action is None or len(policy.action) <= 16, rule.rule
 
 
-def test_a_policy_without_visitors_or_without_audit_is_refused() -> None:
-    with pytest.raises(ValueError, match="visitor"):
+def test_a_policy_without_callers_or_without_audit_is_refused() -> None:
+    with pytest.raises(ValueError, match="kind of caller"):
         allow()
     with pytest.raises(ValueError, match="audit"):
         allow(CallerKind.CLINICIAN, audited=False)
