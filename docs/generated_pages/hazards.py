@@ -17,7 +17,7 @@ RISK = {
     "Low": (1, 2, 2, 3, 4),
     "Very Low": (1, 1, 2, 2, 3),
 }
-"""The risk matrix of the NHS UK Core Hazard Log page; other published matrices differ (reliability.md 11)."""
+"""The risk matrix of the NHS UK Core Hazard Log page; other published matrices differ (docs/research/reliability-and-safety.md 11)."""
 
 
 class HazardStatus(StrEnum):
