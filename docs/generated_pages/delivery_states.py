@@ -13,17 +13,17 @@ _WIDTH, _HEIGHT = 150, 62
 
 @dataclass(frozen=True, slots=True)
 class _Box:
-    """Where a state is drawn: its upper left corner, and what is written below its name."""
+    """The position of a state in the picture (upper left corner), and the text below its name."""
 
     x: int
     y: int
     lines: tuple[str, ...]
-    is_end: bool = False  # nothing more happens to a delivery here, if all goes well
+    is_end: bool = False  # normally final: the delivery does not leave this state
 
 
 @dataclass(frozen=True, slots=True)
 class _Edge:
-    """How the transitions between two states are drawn, and where their events are written."""
+    """The SVG path of the transitions between two states, and the position of their label."""
 
     path: str
     x: int
@@ -34,10 +34,10 @@ class _Edge:
 _BOXES = {
     DeliveryState.PENDING: _Box(150, 110, ("due, in its lane's order",)),
     DeliveryState.IN_FLIGHT: _Box(520, 110, ("claimed under a lease",)),
-    DeliveryState.SENT: _Box(930, 110, ("taken, or found there",), is_end=True),
-    DeliveryState.WAITING: _Box(150, 330, ("for a Patient, or for", "what it refers to")),
-    DeliveryState.SUPERSEDED: _Box(390, 400, ("a newer version", "goes instead"), is_end=True),
-    DeliveryState.NOT_WANTED: _Box(595, 400, ("the destination does", "not take it"), is_end=True),
+    DeliveryState.SENT: _Box(930, 110, ("accepted, or found there",), is_end=True),
+    DeliveryState.WAITING: _Box(150, 330, ("for a Patient, or for", "a referenced resource")),
+    DeliveryState.SUPERSEDED: _Box(390, 400, ("a newer version", "is sent instead"), is_end=True),
+    DeliveryState.NOT_WANTED: _Box(595, 400, ("the destination does", "not accept it"), is_end=True),
     DeliveryState.WITHHELD: _Box(790, 400, ("consent does", "not cover it"), is_end=True),
     DeliveryState.DEAD: _Box(985, 330, ("with a work item", "for a person")),
 }
@@ -73,14 +73,14 @@ _EDGES: dict[tuple[DeliveryState | None, DeliveryState], _Edge] = {
 }
 
 _NOTES = (
-    "An arrow back to an earlier state is dashed. A thick border: the delivery ends here, if all goes well.",
-    "A dead delivery holds up only what refers to it; the rest of its lane, and every other person's lane, goes on.",
-    "What may have arrived is read and compared before it is sent again. Answers of an older epoch change nothing.",
+    "A dashed arrow returns to an earlier state. A thick border marks a state that is normally final.",
+    "A dead delivery blocks only resources that refer to it; the rest of its lane, and all other lanes, continue.",
+    "A delivery that may have arrived is read and compared before it is sent again. Responses of an older epoch are ignored.",
 )
 
 
 def delivery_states_picture() -> str:
-    """The picture as SVG. Raises KeyError for a transition that has no place in it, and for a place of none."""
+    """Returns the picture as SVG. Raises KeyError where edges and transitions do not match."""
     parts = [
         """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 10 1180 670" """
         """font-family="'Source Sans 3', Helvetica, Arial, sans-serif" role="img" aria-labelledby="t d">""",
@@ -96,7 +96,7 @@ def delivery_states_picture() -> str:
         raise KeyError(unused)
     parts += [_arrow(before, after) for before, after in events]
     parts += [_box(state) for state in DeliveryState]
-    # Last, so that no arrow crosses a text.
+    # Labels are drawn last, so that no arrow crosses a text.
     parts += [_label(_EDGES[edge], names) for edge, names in events.items()]
     parts += [
         f'<text x="25" y="{615 + 24 * n}" font-size="13.5" fill="{_INK}">{escape(note)}</text>'
@@ -106,9 +106,9 @@ def delivery_states_picture() -> str:
 
 
 def delivery_states_page() -> str:
-    """The page with the picture and every transition, in the order of the program's table."""
+    """Returns the page with the picture and every transition, in the order of the table."""
     opening = (
-        "For whoever operates or changes the outbox. What can change the state of a delivery, and what causes it; "
+        "For operators and developers of the outbox. What can change the state of a delivery, and what causes it; "
         "[how it works](../explanation/how-it-works.md#a-delivery) explains the lanes and leases around it."
     )
     rows = [

@@ -1,4 +1,7 @@
-"""Every route under /fhir; importing a module of views puts its views on the blueprint."""
+"""Registers every route under /fhir.
+
+Importing a module of views adds its views to the blueprint.
+"""
 
 from flask import Flask
 
@@ -9,6 +12,6 @@ VIEW_MODULES = (metadata, read_views, referral_views, search_views)
 
 
 def install_fhir_api(app: Flask) -> None:
-    """Opens the door of EHRs and GP systems."""
+    """Registers the FHIR API in the app."""
     add_url_converters(app)
     app.register_blueprint(fhir_api)

@@ -25,7 +25,7 @@ class ActorNames:
     def display_name(self, by: str | None) -> str:
         """Returns the name of a stored actor; any text that is neither account nor client unchanged."""
         if by is None:
-            return "nobody"
+            return "unknown"
         kind, _, own = by.partition(":")
         if kind == "client":
             return self.clients.get(own, "a practice or platform")

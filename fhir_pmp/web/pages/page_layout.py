@@ -21,7 +21,7 @@ class PageLayout:
 
     provider: Provider
     programme: str
-    user_name: str | None  # None: nobody is logged in
+    user_name: str | None  # None: no user is logged in
     may_decide: bool
     expires_at: datetime | None  # when the session ends if nothing is clicked
     seconds: int  # until then

@@ -133,7 +133,7 @@ def test_what_a_platform_says_otherwise_stands_beside_what_is_registered(
     item = _open(harness, "person_differs")
     page = visible_text(clinician.get(f"/work/{item.id}").text)
     assert "As registered Given Nadia" in page
-    assert "As the platform says now Given Nadja" in page
+    assert "As the platform now states Given Nadja" in page
 
 
 def test_an_item_of_an_unknown_kind_shows_its_details(harness: ClinicHarness, clinician: FormBrowser) -> None:
