@@ -119,7 +119,7 @@ os.register_at_fork(after_in_child=_deadline_thread.reset_after_fork)
 
 
 def _register_socket(connected: Any) -> None:
-    deadline = getattr(_thread_state, "watchdog", None)
+    deadline = getattr(_thread_state, "deadline", None)
     if deadline is not None:
         deadline.watch(connected)
 
