@@ -54,7 +54,7 @@ def _system_and(value: Mapping[str, Any], member: str) -> Iterator[tuple[str, st
 
 
 def _values_at(value: object, path: tuple[str, ...]) -> Iterator[object]:
-    """Every value at a path; a list on the way or at its end stands for its members."""
+    """Every value at a path; lists on the path are replaced by their members."""
     if isinstance(value, list):
         for member in value:
             yield from _values_at(member, path)

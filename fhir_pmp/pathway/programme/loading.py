@@ -81,7 +81,7 @@ def _provider(table: MappingTable) -> Provider:
         table.fault("names no region that has a crisis text", "region")
     for name, text in crisis.items():
         if text.rule.status is RuleStatus.UNCONFIRMED:
-            table.fault(f"the text of {name} stands in every letter, so it must not be unconfirmed", "crisis")
+            table.fault(f"the text of {name} is in every letter, so it must not be unconfirmed", "crisis")
     return Provider(
         name=table.text("name"),
         identifier=Identifier(identifier.text("system", _URI), identifier.text("value")),
@@ -153,7 +153,7 @@ def _check_together(
         table.fault("holds two of the same id", "timepoints")
     opening = [timepoint.opens_day for timepoint in timepoints]
     if opening != sorted(opening):
-        table.fault("must stand in the order in which their windows open", "timepoints")
+        table.fault("must be in the order in which their windows open", "timepoints")
     first = {name for one in timepoints if one.role not in _ROLES_AFTER_START for name in one.instruments}
     for entry, timepoint in zip(entries, timepoints, strict=True):
         for name in timepoint.instruments if timepoint.role in _ROLES_AFTER_START else ():

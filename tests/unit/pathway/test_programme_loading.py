@@ -103,7 +103,7 @@ FAULTS = {
     "two starts": ("role: screening", "role: start", "due_day: must be a day"),
     "two of one id": ("id: post", "id: start", "timepoints: holds two of the same id"),
     "an id with a blank": ("id: follow_up", "id: follow up", "timepoints[3].id: must be a lower-case word"),
-    "out of order": ("{from: -28, to: 0}", "{from: -1, to: 0}", "timepoints: must stand in the order"),
+    "out of order": ("{from: -28, to: 0}", "{from: -1, to: 0}", "timepoints: must be in the order"),
     "a measure without a baseline": (
         "instruments: [phq9, gad7, pcs, pseq, bpi_sf]\n    optional: [k10, peg, dass21, tsk11]\n  - id: post",
         "instruments: [phq9, gad7, pcs, bpi_sf]\n    optional: [k10, peg, dass21, tsk11]\n  - id: post",
@@ -133,7 +133,7 @@ FAULTS = {
     "an unconfirmed crisis text": (
         "rule_id: programme.crisis.au\n      version: 1\n      status: policy",
         "rule_id: programme.crisis.au\n      version: 1\n      status: unconfirmed",
-        "provider.crisis: the text of au stands in every letter, so it must not be unconfirmed",
+        "provider.crisis: the text of au is in every letter, so it must not be unconfirmed",
     ),
     "an identifier system that is no URI": (
         '"https://example.org/identifiers/provider"',
