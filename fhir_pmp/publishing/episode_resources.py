@@ -16,7 +16,6 @@ from fhir_pmp.pathway.episode_states import TaskStatus, task_status, task_steps
 from fhir_pmp.pathway.facts import Episode, EpisodeState, Person, Referral, Sharing
 from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.store import UnitOfWork
-from fhir_pmp.store.clinical.letters import LetterKind
 from fhir_pmp.store.versions.read_scope import Reader
 
 _NEEDS_REASON = frozenset({TaskStatus.REJECTED, TaskStatus.FAILED})
@@ -115,11 +114,11 @@ def _publish_task(
 
 
 def _signed_letters(uow: UnitOfWork, episode: Episode) -> tuple[bool, list[ResourceId]]:
-    """Whether the discharge letter is signed, and the documents the Task may point to, oldest first."""
+    """Whether a letter that completes the Task is signed, and the Task's output documents, oldest first."""
     signed = uow.letters.list_signed(episode.id)
-    is_discharged = any(letter.kind is LetterKind.DISCHARGE for letter in signed)
+    is_discharged = any(letter.kind.definition.completes_task for letter in signed)
     # Without consent the Task still ends, without the outcome letter; receipt and decline belong to the referral.
-    shown = [x for x in signed if episode.share_with_ehr or x.kind is not LetterKind.DISCHARGE]
+    shown = [x for x in signed if episode.share_with_ehr or not x.kind.definition.states_outcomes]
     return is_discharged, [x.document_reference_id for x in shown if x.document_reference_id is not None]
 
 

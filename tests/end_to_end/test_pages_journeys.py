@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from fhir_pmp.store.clinical.letters import LetterKind, LetterState
+from fhir_pmp.pathway.letter_kinds import LetterKind
+from fhir_pmp.store.clinical.letters import LetterState
 from tests.end_to_end.served_pages import ServedClinic, serve_clinic
 from tests.integration.web.pages.clinic_harness import ClinicHarness
 

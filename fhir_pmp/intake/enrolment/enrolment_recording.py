@@ -21,12 +21,12 @@ from fhir_pmp.intake.episode.changes_since_baseline import ChangeInputs, build_c
 from fhir_pmp.intake.matching.person_match import EnrolmentBatch, ReferralNotAccepted
 from fhir_pmp.pathway.episode_states import ENDINGS, EpisodeEvent
 from fhir_pmp.pathway.facts import Episode, Person
+from fhir_pmp.pathway.letter_kinds import LetterTrigger, letters_due
 from fhir_pmp.pathway.scale_changes import ScoredResponse
 from fhir_pmp.publishing.episode_resources import publish_episodes
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.store import UnitOfWork
-from fhir_pmp.store.clinical.letters import LetterKind
 
 
 def record_enrolments(
@@ -71,9 +71,9 @@ def _store_plans(
         if plan.before is not None and plan.has_changes:
             _apply_plan(uow, context.publisher, plan, plan.before, now)
         _open_questions(uow, plan, now)
-    uow.letters_due.add_many(
-        (plan.after.id for plan in plans if plan.ends_episode), LetterKind.DISCHARGE, now=now
-    )
+    ended = [plan.after.id for plan in plans if plan.ends_episode]
+    for kind in letters_due(LetterTrigger.EPISODE_ENDED):
+        uow.letters_due.add_many(ended, kind, now=now)
     changed = dict.fromkeys(plan.after.id for plan in plans if plan.before is None or plan.has_changes)
     publish_episodes(uow, context, list(changed), now)
     uow.letters.request_review(

@@ -8,10 +8,10 @@ from fhir_pmp.identifiers import EpisodeId, FlagId
 from fhir_pmp.intake.episode.episode_ending import end_episode
 from fhir_pmp.pathway.episode_states import ENDINGS, Actor, EpisodeEvent, move
 from fhir_pmp.pathway.facts import Episode, Flag
+from fhir_pmp.pathway.letter_kinds import LetterKind
 from fhir_pmp.publishing.episode_resources import publish_episodes
 from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.store import UnitOfWork
-from fhir_pmp.store.clinical.letters import LetterKind
 
 
 class ActionMissing(NotUnderstood):

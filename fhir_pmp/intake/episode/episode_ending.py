@@ -5,8 +5,8 @@ from datetime import date, datetime
 
 from fhir_pmp.pathway.episode_states import ENDINGS, Actor, EpisodeEvent, move
 from fhir_pmp.pathway.facts import Episode
+from fhir_pmp.pathway.letter_kinds import LetterTrigger, letters_due
 from fhir_pmp.store import UnitOfWork
-from fhir_pmp.store.clinical.letters import LetterKind
 
 
 def end_episode(
@@ -31,5 +31,6 @@ def end_episode(
         episode = uow.episodes.update(dated, now=now)
     ended = uow.episodes.move(episode, after, event=event, by=by, now=now, reason=why)
     if event in ENDINGS:
-        uow.letters_due.add(ended.id, LetterKind.DISCHARGE, now=now)
+        for kind in letters_due(LetterTrigger.EPISODE_ENDED):
+            uow.letters_due.add(ended.id, kind, now=now)
     return ended

@@ -17,11 +17,11 @@ from fhir_pmp.intake.matching.person_match import IdentityDoubt, identifiers_con
 from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.episode_states import task_status
 from fhir_pmp.pathway.facts import Episode, EpisodeState, Person, Practice, Referral, Sex, Sharing
+from fhir_pmp.pathway.letter_kinds import LetterTrigger, letters_due
 from fhir_pmp.publishing.episode_resources import publish_episodes
 from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.store import UnitOfWork
 from fhir_pmp.store.access.clients import Client
-from fhir_pmp.store.clinical.letters import LetterKind
 from fhir_pmp.store.clinical.referrals import ReferralEntry
 from fhir_pmp.store.versions.read_scope import Reader
 
@@ -60,7 +60,8 @@ def record_referral(
     )
     if doubt is not None:
         _ask_identity(uow, episode, doubt, others, now)
-    uow.letters_due.add(episode.id, LetterKind.RECEIPT, now=now)
+    for kind in letters_due(LetterTrigger.REFERRAL_RECEIVED):
+        uow.letters_due.add(episode.id, kind, now=now)
     context.publisher.publish(
         uow, _render(uow, context.clinic, client, request, referral, episode, person, ids), now=now
     )

@@ -15,9 +15,10 @@ from fhir_pmp.letters.text.letter_content import LetterContent
 from fhir_pmp.letters.text.letter_facts import FIELD_NAMES, FieldNotPrintable, LetterFacts, LetterFields
 from fhir_pmp.letters.text.letter_writer import propose_fields, write_letter
 from fhir_pmp.pathway.facts import EpisodeState
+from fhir_pmp.pathway.letter_kinds import LetterKind
 from fhir_pmp.publishing.episode_resources import publish_episodes
 from fhir_pmp.store import UnitOfWork
-from fhir_pmp.store.clinical.letters import Letter, LetterKind, LetterState
+from fhir_pmp.store.clinical.letters import Letter, LetterState
 from fhir_pmp.store.clinical.letters_due import LetterDue
 from fhir_pmp.store.database import Store
 from fhir_pmp.store.errors import ChangedMeanwhile, StoreBusy
@@ -67,7 +68,7 @@ def start_replacement(store: Store, letter_context: LetterContext, letter: Lette
     """The draft of a letter that will replace a signed one, with the old one's fields. Raises NotStored, NothingToReplace."""
     with store.begin() as uow:
         old = uow.letters.get(letter)
-        if old.state is not LetterState.SIGNED or old.kind is LetterKind.RECEIPT:
+        if old.state is not LetterState.SIGNED or not old.kind.definition.signed_by_clinician:
             raise NothingToReplace(field="letter")
         existing_draft = _find_draft(uow, old.episode, old.kind)
         if existing_draft is not None and existing_draft.replaces == old.id:
@@ -80,7 +81,7 @@ def start_replacement(store: Store, letter_context: LetterContext, letter: Lette
 def may_discard(letter: Letter) -> bool:
     """Whether a draft may be dropped: a decline nobody has to send, a replacement nobody has to make."""
     return letter.state is LetterState.DRAFT and (
-        letter.kind is LetterKind.DECLINE or letter.replaces is not None
+        letter.kind.definition.may_be_discarded or letter.replaces is not None
     )
 
 
@@ -132,7 +133,7 @@ def _make_letter(
 ) -> LetterId | None:
     about = f"episode/{due.episode}"
     try:
-        make = _send_receipt if due.kind is LetterKind.RECEIPT else _draft_letter
+        make = _draft_letter if due.kind.definition.signed_by_clinician else _send_unsigned
         letter = make(store, letter_context, due, now)
     except StoreBusy:
         raise
@@ -216,7 +217,7 @@ def _store_draft(
     )
 
 
-def _send_receipt(
+def _send_unsigned(
     store: Store, letter_context: LetterContext, due: LetterDue, now: datetime
 ) -> LetterId | None:
     """Sets the receipt outside any transaction, and sends it if its facts are still the same then."""

@@ -13,7 +13,7 @@ from fhir_pmp.letters.text.letter_writer import propose_fields
 from fhir_pmp.pathway.programme.timepoints import today
 from fhir_pmp.pathway.summary.outcome_summary import summarise
 from fhir_pmp.store import UnitOfWork
-from fhir_pmp.store.clinical.letters import Letter, LetterKind
+from fhir_pmp.store.clinical.letters import Letter
 
 
 def gather_facts(
@@ -28,7 +28,7 @@ def gather_facts(
     episode = uow.episodes.get(letter.episode)
     person = uow.people.get(episode.person)
     summary = None
-    if letter.kind is LetterKind.DISCHARGE:
+    if letter.kind.definition.states_outcomes:
         recorded = uow.responses.of_episode(episode.id, withdrawn=True)
         flags = uow.flags.of_episodes([episode.id]).get(episode.id, [])
         summary = summarise(clinic, person, episode, [one.response for one in recorded], flags, now)

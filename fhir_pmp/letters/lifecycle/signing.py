@@ -25,7 +25,7 @@ from fhir_pmp.pathway.summary.outcome_summary import Summary
 from fhir_pmp.publishing.episode_resources import publish_episodes
 from fhir_pmp.store import UnitOfWork
 from fhir_pmp.store.access.accounts import Account, Role
-from fhir_pmp.store.clinical.letters import Letter, LetterKind, LetterState, Preview
+from fhir_pmp.store.clinical.letters import Letter, LetterState, Preview
 from fhir_pmp.store.database import Store
 
 
@@ -109,7 +109,7 @@ def sign_letter(
             return found
         facts = _gather_for_signing(uow, letter_context, found, signer, now)
         if facts.summary is not None:
-            _check_discharge_signable(facts, facts.summary)
+            _check_outcomes_may_be_sent(facts, facts.summary)
         preview = _checked_preview(uow, letter_context, found, account, preview_hash, now)
         content = write_letter(letter_context.clinic, letter_context.wording, facts)
         if json.loads(preview.pinned)["content"] == content_hash(content):
@@ -161,7 +161,7 @@ def _gather_for_signing(
     return facts
 
 
-def _check_discharge_signable(facts: LetterFacts, summary: Summary) -> None:
+def _check_outcomes_may_be_sent(facts: LetterFacts, summary: Summary) -> None:
     if facts.episode.doubtful:
         raise PersonInDoubt(field="episode")
     if summary.unacknowledged:
@@ -205,7 +205,7 @@ def _store_signature(
     now: datetime,
 ) -> Letter:
     clinic, publisher = letter_context.clinic, letter_context.publisher
-    if letter.kind is LetterKind.DECLINE:
+    if letter.kind.definition.declines_referral:
         _decline(uow, letter, facts, preview.by, now)
     uow.letters.edit(letter.id, fields=asdict(facts.fields), now=now)  # as the PDF says them
     signed = store_signed_letter(

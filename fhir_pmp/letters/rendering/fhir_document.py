@@ -28,10 +28,7 @@ from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Sharing
 from fhir_pmp.publishing.episode_resources import read_published
 from fhir_pmp.store import UnitOfWork
-from fhir_pmp.store.clinical.letters import LetterKind
 from fhir_pmp.store.versions.read_scope import Reader
-
-DISCHARGE_SUMMARY = Coding(LOINC, "18842-5", "Discharge summary")
 
 
 def build_letter_resources(
@@ -97,7 +94,7 @@ def _letter_document(
     replaces: LetterId | None,
     at: datetime,
 ) -> LetterDocument:
-    discharge = facts.kind is LetterKind.DISCHARGE
+    kind = facts.kind.definition
     referral, signer = facts.referral, facts.signer
     author = (
         f"Organization/{clinic.provider_id()}"
@@ -110,10 +107,10 @@ def _letter_document(
         id=facts.letter,
         person=facts.person.id,
         episode=facts.episode.id,
-        sharing=Sharing.RECORD if discharge else Sharing.REFERRAL,
+        sharing=Sharing.RECORD if kind.states_outcomes else Sharing.REFERRAL,
         owner=None if referral is None else referral.client,
         title=content.title,
-        type=DISCHARGE_SUMMARY if discharge else None,
+        type=None if kind.document_type is None else Coding(LOINC, *kind.document_type),
         issued_at=at.astimezone(clinic.zone),
         author=author,
         signed=signer is not None,

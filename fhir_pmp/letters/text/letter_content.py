@@ -5,7 +5,7 @@ from datetime import date
 from enum import StrEnum
 
 from fhir_pmp.letters.text.charts import Chart
-from fhir_pmp.store.clinical.letters import LetterKind
+from fhir_pmp.pathway.letter_kinds import LetterKind
 
 
 class ParagraphStyle(StrEnum):

@@ -6,8 +6,8 @@ from datetime import date, datetime
 from fhir_pmp.errors import Fault, NotUnderstood
 from fhir_pmp.identifiers import LetterId
 from fhir_pmp.pathway.facts import Episode, Person, Referral
+from fhir_pmp.pathway.letter_kinds import LetterKind
 from fhir_pmp.pathway.summary.outcome_summary import Summary
-from fhir_pmp.store.clinical.letters import LetterKind
 
 LONGEST_FIELD = 1500
 """Characters. What a clinician adds stays beside the result on page one."""

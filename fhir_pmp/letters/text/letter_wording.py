@@ -8,11 +8,10 @@ from string import Formatter
 from fhir_pmp.identifiers import LinkId
 from fhir_pmp.instruments.definition import Instruments
 from fhir_pmp.mapping_file import MappingTable, load_mapping
+from fhir_pmp.pathway.letter_kinds import LetterKind
 
 _HEADINGS = {
-    "receipt": "programme",
-    "decline": "programme",
-    "discharge": "programme",
+    **{kind.value: "programme" for kind in LetterKind},
     "result": "",
     "safety": "",
     "requests": "",

@@ -1,4 +1,6 @@
-"""Facts become a letter's content: who writes to whom about whom, and the sections of its kind."""
+"""Writes the content of a letter from its facts, by the kind of letter."""
+
+from collections.abc import Callable, Mapping
 
 from fhir_pmp.errors import NotAllowed
 from fhir_pmp.letters.text import discharge_sections
@@ -8,10 +10,12 @@ from fhir_pmp.letters.text.letter_wording import Wording
 from fhir_pmp.letters.text.referral_sections import decline_sections, full_name, receipt_sections
 from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Referral
+from fhir_pmp.pathway.letter_kinds import LetterKind
 from fhir_pmp.pathway.plain_words import plain_date
 from fhir_pmp.pathway.programme.definition import Provider
 from fhir_pmp.pathway.summary.outcome_summary import Summary
-from fhir_pmp.store.clinical.letters import LetterKind
+
+_Pages = tuple[tuple[Section, ...], tuple[Section, ...]]  # page one, then the details
 
 
 class LetterKindNotApplicable(NotAllowed):
@@ -19,13 +23,13 @@ class LetterKindNotApplicable(NotAllowed):
 
 
 def write_letter(clinic: ClinicalContext, wording: Wording, facts: LetterFacts) -> LetterContent:
-    """The whole content of a letter; equal facts give an equal letter.
+    """Writes the whole content of a letter; equal facts give an equal letter.
 
-    Without a practice it has no recipient yet, and cannot be signed.
+    A letter whose episode names no practice has no recipient and cannot be signed.
 
-    Raises NothingToWriteAbout when the kind does not fit the episode.
+    Raises LetterKindNotApplicable when the kind does not fit the episode.
     """
-    page_one, details = _sections_of(clinic, wording, facts)
+    page_one, details = SECTION_BUILDERS[facts.kind](clinic, wording, facts)
     return LetterContent(
         kind=facts.kind,
         title=wording.heading(facts.kind.value, programme=clinic.programme.title),
@@ -57,20 +61,28 @@ def propose_fields(clinic: ClinicalContext, wording: Wording, facts: LetterFacts
     )
 
 
-def _sections_of(
-    clinic: ClinicalContext, wording: Wording, facts: LetterFacts
-) -> tuple[tuple[Section, ...], tuple[Section, ...]]:
-    match facts.kind:
-        case LetterKind.RECEIPT:
-            return receipt_sections(clinic, wording, facts, _referral(facts)), ()
-        case LetterKind.DECLINE:
-            return decline_sections(clinic, wording, facts, _referral(facts)), ()
-        case LetterKind.DISCHARGE:
-            summary = _summary(facts)
-            return (
-                discharge_sections.page_one(clinic, wording, facts, summary),
-                discharge_sections.details(clinic, wording, facts, summary),
-            )
+def _receipt(clinic: ClinicalContext, wording: Wording, facts: LetterFacts) -> _Pages:
+    return receipt_sections(clinic, wording, facts, _referral(facts)), ()
+
+
+def _decline(clinic: ClinicalContext, wording: Wording, facts: LetterFacts) -> _Pages:
+    return decline_sections(clinic, wording, facts, _referral(facts)), ()
+
+
+def _discharge(clinic: ClinicalContext, wording: Wording, facts: LetterFacts) -> _Pages:
+    summary = _summary(facts)
+    return (
+        discharge_sections.page_one(clinic, wording, facts, summary),
+        discharge_sections.details(clinic, wording, facts, summary),
+    )
+
+
+SECTION_BUILDERS: Mapping[LetterKind, Callable[[ClinicalContext, Wording, LetterFacts], _Pages]] = {
+    LetterKind.RECEIPT: _receipt,
+    LetterKind.DECLINE: _decline,
+    LetterKind.DISCHARGE: _discharge,
+}
+"""Builds the sections of page one and of the details, for each kind of letter."""
 
 
 def _referral(facts: LetterFacts) -> Referral:
@@ -81,7 +93,9 @@ def _referral(facts: LetterFacts) -> Referral:
 
 def _summary(facts: LetterFacts) -> Summary:
     if facts.summary is None or facts.episode.ended_on is None:
-        raise LetterKindNotApplicable("a discharge letter needs an episode that has ended", field="episode")
+        raise LetterKindNotApplicable(
+            f"a {facts.kind.value} letter needs an episode that has ended", field="episode"
+        )
     return facts.summary
 
 
@@ -130,7 +144,7 @@ def _opening(wording: Wording, facts: LetterFacts) -> str:
 
 def _closing(wording: Wording, facts: LetterFacts) -> tuple[str, ...]:
     if facts.signer is None:
-        return (wording.sentence("unsigned"),) if facts.kind is LetterKind.RECEIPT else ()
+        return () if facts.kind.definition.signed_by_clinician else (wording.sentence("unsigned"),)
     registration = facts.signer.registration
     registration_lines = (
         (wording.sentence("registration", registration=registration),) if registration else ()

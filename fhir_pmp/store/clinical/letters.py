@@ -10,20 +10,13 @@ import orjson
 import sqlalchemy as sa
 
 from fhir_pmp.identifiers import EpisodeId, LetterId, ResourceId
+from fhir_pmp.pathway.letter_kinds import LetterKind
 from fhir_pmp.store.engine.array_params import in_array
 from fhir_pmp.store.engine.bulk import chunked
 from fhir_pmp.store.errors import ChangedMeanwhile, NotStored
 from fhir_pmp.store.tables.letters import letters
 from fhir_pmp.store.tables.people import episodes
 from fhir_pmp.store.tables.published import published
-
-
-class LetterKind(StrEnum):
-    """The kinds of letters."""
-
-    RECEIPT = "receipt"
-    DECLINE = "decline"
-    DISCHARGE = "discharge"
 
 
 class LetterState(StrEnum):
@@ -68,6 +61,7 @@ class Letter:
 
 _REVIEWED_TYPES = ("QuestionnaireResponse", "Patient", "EpisodeOfCare")
 """The types whose new versions may contradict a letter."""
+_REVIEWED_KINDS = tuple(kind.value for kind in LetterKind if kind.definition.states_outcomes)
 
 _LETTER_COLUMNS = [
     letters.c[name]
@@ -285,7 +279,7 @@ class Letters:
             .join(episodes, episodes.c.id == letters.c.episode)
             .where(
                 letters.c.state == LetterState.SIGNED.value,
-                letters.c.kind == LetterKind.DISCHARGE.value,
+                letters.c.kind.in_(_REVIEWED_KINDS),
                 has_news,
             )
             .order_by(letters.c.signed_at)

@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from fhir_pmp.identifiers import EpisodeId
-from fhir_pmp.store.clinical.letters import LetterKind
+from fhir_pmp.pathway.letter_kinds import LetterKind
 from fhir_pmp.store.engine.array_params import in_array
 from fhir_pmp.store.engine.bulk import BulkInsert, chunked
 from fhir_pmp.store.engine.columns import to_milliseconds

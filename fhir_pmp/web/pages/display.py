@@ -5,10 +5,11 @@ from typing import Any
 
 from fhir_pmp.pathway.episode_states import EpisodeEvent
 from fhir_pmp.pathway.facts import EpisodeState, Moment
+from fhir_pmp.pathway.letter_kinds import LetterKind
 from fhir_pmp.pathway.plain_words import plain_date
 from fhir_pmp.pathway.programme.timepoints import day_of
 from fhir_pmp.store.clinical.episodes import EpisodeMove
-from fhir_pmp.store.clinical.letters import LetterKind, LetterState
+from fhir_pmp.store.clinical.letters import LetterState
 from fhir_pmp.store.delivery.deliveries import DeliveryState
 from fhir_pmp.web.context import web_context
 
@@ -22,11 +23,6 @@ STATES = {
     EpisodeState.FINISHED: "Finished",
     EpisodeState.STOPPED: "Stopped early",
     EpisodeState.NEVER_STARTED: "Never started",
-}
-_LETTERS = {
-    LetterKind.RECEIPT: "Receipt",
-    LetterKind.DECLINE: "Decline letter",
-    LetterKind.DISCHARGE: "Discharge letter",
 }
 _LETTER_STATES = {
     LetterState.DRAFT: "Draft, not signed",
@@ -101,7 +97,7 @@ def state(value: EpisodeState) -> str:
 
 def letter(value: LetterKind) -> str:
     """Returns the kind of a letter in plain words."""
-    return _LETTERS[value]
+    return value.definition.title
 
 
 def letter_state(value: LetterState) -> str:

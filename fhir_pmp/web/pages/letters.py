@@ -1,5 +1,6 @@
 """Serves a letter: content and four fields while it is a draft, its PDF once it is signed."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from flask import Response, make_response, redirect, url_for
@@ -19,7 +20,7 @@ from fhir_pmp.letters.text.letter_content import LetterContent
 from fhir_pmp.letters.text.letter_facts import LONGEST_FIELD
 from fhir_pmp.pathway.facts import Episode, Person
 from fhir_pmp.store import UnitOfWork
-from fhir_pmp.store.clinical.letters import Letter, LetterKind, LetterState
+from fhir_pmp.store.clinical.letters import Letter, LetterState
 from fhir_pmp.web.access.audit_trail import note_persons, note_resources
 from fhir_pmp.web.context import web_context
 from fhir_pmp.web.pages.actor_names import ActorNames
@@ -27,17 +28,6 @@ from fhir_pmp.web.pages.blueprint import clinicians_may_change, pages, staff_may
 from fhir_pmp.web.pages.forms import Form
 from fhir_pmp.web.pages.page_layout import render_page
 
-DISCHARGE_LABELS = {
-    "gp_actions": "What we ask of the GP",
-    "safety_actions": "Actions taken on safety answers",
-    "comment": "Comment",
-    "stop_reason": "Reason for stopping or not starting",
-}
-DECLINE_LABELS = {
-    "gp_actions": "What we ask of the GP",
-    "comment": "Comment",
-    "stop_reason": "Reason for declining",
-}
 FIELD_HINTS = {
     "gp_actions": "Proposed from the results; change it as you see fit",
     "safety_actions": "What the team did. Acknowledgements of flags are printed automatically",
@@ -46,9 +36,9 @@ FIELD_HINTS = {
 }
 
 
-def field_labels(letter: Letter) -> dict[str, str]:
+def field_labels(letter: Letter) -> Mapping[str, str]:
     """Returns the labels of the fields of this kind of letter."""
-    return DECLINE_LABELS if letter.kind is LetterKind.DECLINE else DISCHARGE_LABELS
+    return letter.kind.definition.field_labels
 
 
 @pages.get("/letters/<letter_id>")
@@ -181,10 +171,7 @@ def render_letter(letter_id: LetterId, form: Form | None) -> str:
 
 
 def _title(found: Letter, person: Person) -> str:
-    kind = {LetterKind.RECEIPT: "Receipt", LetterKind.DECLINE: "Decline letter"}.get(
-        found.kind, "Discharge letter"
-    )
-    return f"{kind}, {person.given} {person.family}"
+    return f"{found.kind.definition.title}, {person.given} {person.family}"
 
 
 def _content(uow: UnitOfWork, found: Letter) -> LetterContent | FhirPmpError | None:
@@ -202,8 +189,8 @@ def _signing_obstacles(found: Letter, episode: Episode, unacknowledged: bool) ->
     obstacles = []
     if found.state is LetterState.DRAFT and episode.practice is None:
         obstacles.append("The episode names no practice, so the letter has no recipient.")
-    if found.state is LetterState.DRAFT and found.kind is LetterKind.DISCHARGE and episode.doubtful:
+    if found.state is LetterState.DRAFT and found.kind.definition.states_outcomes and episode.doubtful:
         obstacles.append("Who this person is has not been decided. Decide that before you sign.")
-    if found.state is LetterState.DRAFT and found.kind is LetterKind.DISCHARGE and unacknowledged:
+    if found.state is LetterState.DRAFT and found.kind.definition.states_outcomes and unacknowledged:
         obstacles.append("A safety flag has not been acknowledged. Acknowledge it before you sign.")
     return obstacles

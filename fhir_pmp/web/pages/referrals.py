@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from fhir_pmp.identifiers import ReferralId
 from fhir_pmp.pathway.episode_states import Actor, EpisodeEvent, moves_from
 from fhir_pmp.pathway.facts import Referral
+from fhir_pmp.pathway.letter_kinds import LetterKind
 from fhir_pmp.publishing.episode_resources import read_published
 from fhir_pmp.store import UnitOfWork
-from fhir_pmp.store.clinical.letters import LetterKind, LetterState
+from fhir_pmp.store.clinical.letters import LetterState
 from fhir_pmp.store.versions.read_scope import Reader
 from fhir_pmp.web.access.audit_trail import note_persons, note_resources
 from fhir_pmp.web.context import web_context

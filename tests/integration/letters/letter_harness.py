@@ -32,13 +32,14 @@ from fhir_pmp.letters.context import LetterContext
 from fhir_pmp.letters.lifecycle.drafting import draft_due_letters
 from fhir_pmp.letters.lifecycle.signing import preview_letter, sign_letter
 from fhir_pmp.pathway.facts import Episode, Moment, Sex
+from fhir_pmp.pathway.letter_kinds import LetterKind
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.publishing.startup import prepare_publishing
 from fhir_pmp.store import Store
 from fhir_pmp.store.access.accounts import Account, Role
 from fhir_pmp.store.access.clients import Client, ClientKind
-from fhir_pmp.store.clinical.letters import Letter, LetterKind
+from fhir_pmp.store.clinical.letters import Letter
 from fhir_pmp.store.versions.read_scope import Reader
 from tests.spec.letters.golden_cases import (
     MEDICARE,

@@ -23,7 +23,8 @@ from fhir_pmp.letters.rendering.typesetting import Typesetter
 from fhir_pmp.letters.text.letter_content import Paragraph
 from fhir_pmp.pathway.episode_states import EpisodeEvent, MoveNotListed
 from fhir_pmp.pathway.facts import EpisodeState
-from fhir_pmp.store.clinical.letters import LetterKind, LetterState
+from fhir_pmp.pathway.letter_kinds import LetterKind
+from fhir_pmp.store.clinical.letters import LetterState
 from fhir_pmp.store.versions.read_scope import Reader
 from tests.conftest import require_part
 from tests.integration.letters.letter_harness import LetterHarness, moment

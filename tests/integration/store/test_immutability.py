@@ -8,11 +8,11 @@ import pytest
 import sqlalchemy as sa
 
 from fhir_pmp.identifiers import EpisodeId, LetterId, PersonId, ResourceId
+from fhir_pmp.pathway.letter_kinds import LetterKind
 from fhir_pmp.publishing.publisher import Publisher
 from fhir_pmp.store import Store, UnitOfWork
 from fhir_pmp.store.access.audit import AuditRow
 from fhir_pmp.store.audit_writer import AuditNotWritten, AuditWriter
-from fhir_pmp.store.clinical.letters import LetterKind
 from fhir_pmp.store.errors import StoreBusy
 from tests.integration.store.sample_records import NOW, add_person, resource
 

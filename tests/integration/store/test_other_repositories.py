@@ -13,12 +13,13 @@ from fhir_pmp.identifiers import (
     PersonId,
     ResourceId,
 )
+from fhir_pmp.pathway.letter_kinds import LetterKind
 from fhir_pmp.store import Store, UnitOfWork
 from fhir_pmp.store.access.accounts import Role
 from fhir_pmp.store.access.clients import ClientKind
 from fhir_pmp.store.access.id_proof import IdProof
 from fhir_pmp.store.access.sessions import Session
-from fhir_pmp.store.clinical.letters import Letter, LetterKind, LetterState, Preview
+from fhir_pmp.store.clinical.letters import Letter, LetterState, Preview
 from fhir_pmp.store.errors import AlreadyStored, ChangedMeanwhile, NotStored
 from fhir_pmp.store.inbox import ArrivalState
 from fhir_pmp.store.programme_replies import ProgrammeReply

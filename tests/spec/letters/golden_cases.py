@@ -43,10 +43,10 @@ from fhir_pmp.pathway.facts import (
     ResponseStatus,
     Sex,
 )
+from fhir_pmp.pathway.letter_kinds import LetterKind
 from fhir_pmp.pathway.programme.loading import load_programme
 from fhir_pmp.pathway.summary.outcome_summary import Summary, summarise
 from fhir_pmp.pathway.summary.safety_lines import flagged_answers
-from fhir_pmp.store.clinical.letters import LetterKind
 
 ROOT = Path(__file__).parents[3]
 MAPPINGS = ROOT / "mappings"

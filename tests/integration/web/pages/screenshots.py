@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 from playwright.sync_api import Page, sync_playwright
 
 from fhir_pmp.letters.rendering.typesetting import Typesetter
+from fhir_pmp.pathway.letter_kinds import LetterKind
 from fhir_pmp.store import Store
-from fhir_pmp.store.clinical.letters import LetterKind
 from fhir_pmp.store.engine.migrating import migrate
 from tests.backing_services.chromium import launch_options
 from tests.integration.web.pages.clinic_harness import (

@@ -2,7 +2,8 @@
 
 import orjson
 
-from fhir_pmp.store.clinical.letters import LetterKind, LetterState
+from fhir_pmp.pathway.letter_kinds import LetterKind
+from fhir_pmp.store.clinical.letters import LetterState
 from fhir_pmp.store.versions.read_scope import Reader
 from tests.integration.web.pages.clinic_harness import ClinicHarness, FormBrowser
 from tests.integration.web.pages.html_reader import form, visible_text

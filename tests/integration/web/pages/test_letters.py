@@ -5,8 +5,9 @@ from hashlib import sha256
 
 from fhir_pmp.identifiers import LetterId
 from fhir_pmp.letters.text.letter_facts import LONGEST_FIELD
+from fhir_pmp.pathway.letter_kinds import LetterKind
 from fhir_pmp.store.access.accounts import Role
-from fhir_pmp.store.clinical.letters import Letter, LetterKind, LetterState
+from fhir_pmp.store.clinical.letters import Letter, LetterState
 from tests.integration.letters.letter_harness import moment
 from tests.integration.web.pages.clinic_harness import ClinicHarness, FormBrowser
 from tests.integration.web.pages.html_reader import Form, form, visible_text
