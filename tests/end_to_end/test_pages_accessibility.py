@@ -17,7 +17,7 @@ WIDTHS = (1280, 375)
 
 
 @pytest.fixture(scope="module")
-def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedClinic]:
+def served_clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedClinic]:
     folder: Path = tmp_path_factory.mktemp("pages")
     with serve_clinic(folder, fill_every_stage) as found:
         yield found
@@ -43,7 +43,7 @@ def _too_wide(page: Page) -> int:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_page_has_a_barrier_scrolls_sideways_or_asks_another_host(
-    clinic: ServedClinic, browser: Browser, width: int
+    served_clinic: ServedClinic, browser: Browser, width: int
 ) -> None:
     page = _open(browser, width)
     asked = hosts_asked(page.context)
@@ -54,28 +54,28 @@ def test_no_page_has_a_barrier_scrolls_sideways_or_asks_another_host(
         if (more := _too_wide(page)) > 0:
             wrong.append(f"{name}: {more} px too wide")
 
-    page.goto(f"{clinic.address}/login")
+    page.goto(f"{served_clinic.address}/login")
     look("login")
     page.get_by_role("button", name="Log in").click()
     look("login with errors")
-    clinic.log_in(page)
-    shown = list(page_paths(clinic.harness))
+    served_clinic.log_in(page)
+    shown = list(page_paths(served_clinic.harness))
     for name, path in shown:
-        page.goto(clinic.address + path)
+        page.goto(served_clinic.address + path)
         look(name)
     page.context.close()
     assert len(shown) > 20
     assert wrong == []
-    assert asked == {clinic.address.removeprefix("http://")}
+    assert asked == {served_clinic.address.removeprefix("http://")}
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_forms_with_errors_and_the_preview_have_no_barrier_either(
-    clinic: ServedClinic, browser: Browser, width: int
+    served_clinic: ServedClinic, browser: Browser, width: int
 ) -> None:
     page = _open(browser, width)
-    clinic.log_in(page)
-    named = dict(page_paths(clinic.harness))
+    served_clinic.log_in(page)
+    named = dict(page_paths(served_clinic.harness))
     wrong: list[str] = []
     for name, button in (
         ("flag", "Acknowledge"),
@@ -84,12 +84,12 @@ def test_forms_with_errors_and_the_preview_have_no_barrier_either(
         ("work-who-is-this", "Decide"),
         ("people", "Search"),
     ):
-        page.goto(clinic.address + named[name])
+        page.goto(served_clinic.address + named[name])
         page.get_by_role("button", name=button).click()
         assert page.locator(".nhsuk-error-summary").count() == 1, name
         wrong += [f"{name}: {one}" for one in _violations(page)]
         wrong += [f"{name}: too wide"] * (_too_wide(page) > 0)
-    page.goto(clinic.address + named["letter-draft"])
+    page.goto(served_clinic.address + named["letter-draft"])
     page.get_by_role("button", name="Preview, then sign").click()
     page.get_by_role("heading", name="Read it, then sign it").wait_for()
     wrong += [f"preview: {one}" for one in _violations(page)]
@@ -110,13 +110,13 @@ def test_the_check_for_barriers_finds_one(browser: Browser) -> None:
 
 
 def test_every_page_has_a_title_of_its_own_one_main_heading_and_a_language(
-    clinic: ServedClinic, browser: Browser
+    served_clinic: ServedClinic, browser: Browser
 ) -> None:
     page = _open(browser, 1280)
-    clinic.log_in(page)
+    served_clinic.log_in(page)
     titles: dict[str, str] = {}
-    for name, path in page_paths(clinic.harness):
-        page.goto(clinic.address + path)
+    for name, path in page_paths(served_clinic.harness):
+        page.goto(served_clinic.address + path)
         assert page.locator("h1").count() == 1, name
         assert page.locator("html").get_attribute("lang") == "en-AU"
         assert page.title().endswith("– Example Pain Programme"), name
@@ -126,13 +126,15 @@ def test_every_page_has_a_title_of_its_own_one_main_heading_and_a_language(
     page.context.close()
 
 
-def test_without_scripts_every_page_still_shows_its_main_part(clinic: ServedClinic, browser: Browser) -> None:
+def test_without_scripts_every_page_still_shows_its_main_part(
+    served_clinic: ServedClinic, browser: Browser
+) -> None:
     context = browser.new_context(java_script_enabled=False, viewport={"width": 375, "height": 800})
     context.set_default_timeout(15_000)
     page = context.new_page()
-    clinic.log_in(page)
-    for name, path in page_paths(clinic.harness):
-        page.goto(clinic.address + path)
+    served_clinic.log_in(page)
+    for name, path in page_paths(served_clinic.harness):
+        page.goto(served_clinic.address + path)
         assert page.locator("h1").is_visible(), name
         assert page.locator("#idle").is_hidden(), name
         assert page.get_by_role("button", name="Log out").is_visible(), name

@@ -23,7 +23,7 @@ def _people(harness: ClinicHarness) -> None:
 
 
 @pytest.fixture
-def clinic(tmp_path: Path) -> Iterator[ServedClinic]:
+def served_clinic(tmp_path: Path) -> Iterator[ServedClinic]:
     with serve_clinic(tmp_path, _people) as found:
         yield found
 
@@ -37,11 +37,11 @@ def either(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-def test_a_clinician_works_through_the_worklist(clinic: ServedClinic, either: Page) -> None:
-    page, harness = either, clinic.harness
+def test_a_clinician_works_through_the_worklist(served_clinic: ServedClinic, either: Page) -> None:
+    page, harness = either, served_clinic.harness
 
     # 1. She logs in and sees the flag first.
-    clinic.log_in(page)
+    served_clinic.log_in(page)
     expect(page.get_by_role("heading", name="Safety flags not acknowledged (1)")).to_be_visible()
 
     # 2. She sees to it and says what was done.
@@ -82,7 +82,7 @@ def test_a_clinician_works_through_the_worklist(clinic: ServedClinic, either: Pa
     page.get_by_label("Comment").fill("We wish him well.")
     page.get_by_role("button", name="Preview, then sign").click()
     address = page.get_by_role("link", name="Download it instead").get_attribute("href")
-    read = page.request.get(f"{clinic.address}{address}").body()
+    read = page.request.get(f"{served_clinic.address}{address}").body()
     page.get_by_role("button", name="Sign and send").click()
     expect(page.locator("main")).to_contain_text("signed by Dr Ada Sample on 30 July 2026")
     with harness.store.read() as uow:
@@ -93,12 +93,12 @@ def test_a_clinician_works_through_the_worklist(clinic: ServedClinic, either: Pa
     # 6. She leaves, and nothing opens any more.
     page.get_by_role("button", name="Log out").click()
     expect(page.locator("main")).to_contain_text("You are logged out.")
-    page.goto(f"{clinic.address}/worklist")
+    page.goto(f"{served_clinic.address}/worklist")
     expect(page.get_by_role("heading", level=1)).to_have_text("Log in")
 
 
-def test_the_same_by_keys_alone_with_the_focus_in_sight(clinic: ServedClinic, page: Page) -> None:
-    page.goto(f"{clinic.address}/login")
+def test_the_same_by_keys_alone_with_the_focus_in_sight(served_clinic: ServedClinic, page: Page) -> None:
+    page.goto(f"{served_clinic.address}/login")
     page.keyboard.press("Tab")
     assert _focused(page) == "Skip to main content"
     _tab_to(page, "login")
@@ -118,7 +118,7 @@ def test_the_same_by_keys_alone_with_the_focus_in_sight(clinic: ServedClinic, pa
     expect(page.get_by_role("region", name="Safety", exact=True)).to_contain_text("Telephoned.")
 
     # The first stop of a page leads past the menu.
-    page.goto(f"{clinic.address}/worklist")
+    page.goto(f"{served_clinic.address}/worklist")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     _tab_to(page, "Sampleton, Willa", seen=True)
@@ -133,9 +133,11 @@ def test_the_same_by_keys_alone_with_the_focus_in_sight(clinic: ServedClinic, pa
     expect(page.locator("main")).to_contain_text("referral accepted")
 
 
-def test_an_error_summary_takes_the_focus_and_leads_to_the_field(clinic: ServedClinic, page: Page) -> None:
-    clinic.log_in(page)
-    page.goto(f"{clinic.address}/episodes/{clinic.harness.episodes['Nadia']}/end")
+def test_an_error_summary_takes_the_focus_and_leads_to_the_field(
+    served_clinic: ServedClinic, page: Page
+) -> None:
+    served_clinic.log_in(page)
+    page.goto(f"{served_clinic.address}/episodes/{served_clinic.harness.episodes['Nadia']}/end")
     page.get_by_label("Reason").fill("Moved away")
     page.get_by_role("button", name="End the episode").click()
     expect(page.locator(".nhsuk-error-summary")).to_be_focused()
@@ -145,9 +147,11 @@ def test_an_error_summary_takes_the_focus_and_leads_to_the_field(clinic: ServedC
     assert page.title().startswith("Error: ")
 
 
-def test_a_session_that_is_about_to_end_says_so_and_can_be_kept(clinic: ServedClinic, page: Page) -> None:
+def test_a_session_that_is_about_to_end_says_so_and_can_be_kept(
+    served_clinic: ServedClinic, page: Page
+) -> None:
     page.clock.install()
-    clinic.log_in(page)
+    served_clinic.log_in(page)
     warning = page.get_by_role("alertdialog")
     page.clock.run_for("12:00")
     expect(warning).to_be_hidden()
@@ -163,10 +167,10 @@ def test_a_session_that_is_about_to_end_says_so_and_can_be_kept(clinic: ServedCl
     expect(page.locator("main")).to_contain_text("nothing was clicked or typed for 15 minutes")
 
 
-def test_typing_is_not_idling(clinic: ServedClinic, page: Page) -> None:
+def test_typing_is_not_idling(served_clinic: ServedClinic, page: Page) -> None:
     page.clock.install()
-    clinic.log_in(page)
-    page.goto(f"{clinic.address}/episodes/{clinic.harness.episodes['Nadia']}/end")
+    served_clinic.log_in(page)
+    page.goto(f"{served_clinic.address}/episodes/{served_clinic.harness.episodes['Nadia']}/end")
     page.clock.run_for("12:00")
     with page.expect_response("**/stay"):
         page.get_by_label("Reason").press_sequentially("M")

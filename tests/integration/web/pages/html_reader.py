@@ -27,16 +27,16 @@ class Form:
     fields: dict[str, str] = field(default_factory=dict)
 
 
-def forms(html: str) -> list[Form]:
+def list_forms(html: str) -> list[Form]:
     """The forms of the page's main part."""
     reader = _Forms()
     reader.feed(_main(html))
     return reader.forms
 
 
-def form(html: str, action_end: str) -> Form:
+def find_form(html: str, action_end: str) -> Form:
     """The one form whose action ends so."""
-    (found,) = [one for one in forms(html) if one.action.endswith(action_end)]
+    (found,) = [one for one in list_forms(html) if one.action.endswith(action_end)]
     return found
 
 

@@ -6,7 +6,7 @@ from fhir_pmp.pathway.letter_kinds import LetterKind
 from fhir_pmp.store.clinical.letters import LetterState
 from fhir_pmp.store.versions.read_scope import Reader
 from tests.integration.web.pages.clinic_harness import ClinicHarness, FormBrowser
-from tests.integration.web.pages.html_reader import form, visible_text
+from tests.integration.web.pages.html_reader import find_form, visible_text
 
 
 def _state(harness: ClinicHarness, name: str) -> str:
@@ -26,7 +26,7 @@ def test_an_accepted_referral_is_seen_by_the_practice_at_once(
     harness: ClinicHarness, clinician: FormBrowser
 ) -> None:
     referral = harness.refer("Willa")
-    answer = clinician.post(form(clinician.get(f"/referrals/{referral}").text, "/accept").action)
+    answer = clinician.post(find_form(clinician.get(f"/referrals/{referral}").text, "/accept").action)
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/people/{harness.people['Willa']}")
     assert (_state(harness, "Willa"), _task(harness, "Willa")) == ("accepted", "accepted")
     with harness.store.read() as uow:
@@ -57,7 +57,7 @@ def test_declining_drafts_a_letter_and_the_referral_waits_for_its_signature(
     preview = clinician.post(f"{letter}/preview", {"stop_reason": "The programme is for adults."})
     shown = clinician.get(preview.headers["Location"])
     assert "Signing also declines the referral." in visible_text(shown.text)
-    signing = form(shown.text, "/sign")
+    signing = find_form(shown.text, "/sign")
     assert clinician.post(signing.action, signing.fields).status_code == 303
     assert (_state(harness, "Willa"), _task(harness, "Willa")) == ("declined", "rejected")
 
@@ -102,7 +102,7 @@ def test_stopping_needs_a_reason_and_what_was_chosen_stays(
     assert 'value="stop" checked' in answer.text
     nothing = clinician.post(path, {"event": "", "reason": "Moved away"})
     assert "Choose how the episode ends" in visible_text(nothing.text)
-    assert form(nothing.text, "/end").fields["reason"] == "Moved away"
+    assert find_form(nothing.text, "/end").fields["reason"] == "Moved away"
     assert _state(harness, "Nadia") == "commenced"
 
 
@@ -134,4 +134,4 @@ def test_only_listed_endings_are_offered_and_others_are_refused(
     )
     assert answer.status_code == 409
     assert "allows finish, stop; not never_start" in visible_text(answer.text)
-    assert form(answer.text, "/end").fields["reason"] == "No answer to calls"
+    assert find_form(answer.text, "/end").fields["reason"] == "No answer to calls"

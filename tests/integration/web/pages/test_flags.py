@@ -4,7 +4,7 @@ from fhir_pmp.identifiers import FlagId
 from fhir_pmp.letters.text.letter_facts import LONGEST_FIELD
 from fhir_pmp.store.versions.read_scope import Reader
 from tests.integration.web.pages.clinic_harness import ClinicHarness, FormBrowser
-from tests.integration.web.pages.html_reader import form, visible_text
+from tests.integration.web.pages.html_reader import find_form, visible_text
 
 
 def _flag(harness: ClinicHarness) -> FlagId:
@@ -44,7 +44,7 @@ def test_what_is_too_long_is_refused_and_stays_in_the_form(
     answer = clinician.post(f"/flags/{flag}/acknowledge", {"action": typed})
     assert answer.status_code == 400
     assert "What was done has more than 1500 characters" in visible_text(answer.text)
-    assert form(answer.text, "/acknowledge").fields["action"] == typed
+    assert find_form(answer.text, "/acknowledge").fields["action"] == typed
 
 
 def test_acknowledging_keeps_name_time_and_words_and_publishes_the_flag_inactive(

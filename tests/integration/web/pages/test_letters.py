@@ -10,7 +10,7 @@ from fhir_pmp.store.access.accounts import Role
 from fhir_pmp.store.clinical.letters import Letter, LetterState
 from tests.integration.letters.letter_harness import moment
 from tests.integration.web.pages.clinic_harness import ClinicHarness, FormBrowser
-from tests.integration.web.pages.html_reader import Form, form, visible_text
+from tests.integration.web.pages.html_reader import Form, find_form, visible_text
 
 
 def _draft(harness: ClinicHarness, name: str = "Kofi", case: str = "never_started") -> LetterId:
@@ -29,7 +29,7 @@ def _preview(clinician: FormBrowser, letter: LetterId) -> Form:
     """Previews the letter; the form that signs it."""
     answer = clinician.post(f"/letters/{letter}/preview")
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/letters/{letter}/preview")
-    return form(clinician.get(f"/letters/{letter}/preview").text, "/sign")
+    return find_form(clinician.get(f"/letters/{letter}/preview").text, "/sign")
 
 
 def test_the_draft_shows_what_it_says_and_its_four_fields(
@@ -37,7 +37,7 @@ def test_the_draft_shows_what_it_says_and_its_four_fields(
 ) -> None:
     letter = _draft(harness)
     page = clinician.get(f"/letters/{letter}")
-    fields = form(page.text, "/preview").fields
+    fields = find_form(page.text, "/preview").fields
     assert set(fields) == {"csrf_token", "gp_actions", "safety_actions", "comment", "stop_reason"}
     # The platform's reason for never starting (facts.yaml) is proposed.
     assert fields["stop_reason"] == "No answer to three calls"
@@ -53,7 +53,7 @@ def test_saved_fields_stay_and_stand_in_the_letter(harness: ClinicHarness, clini
     )
     assert answer.status_code == 303
     page = clinician.get(f"/letters/{letter}").text
-    assert form(page, "/preview").fields["gp_actions"] == typed
+    assert find_form(page, "/preview").fields["gp_actions"] == typed
     assert "<b>Soon</b>" not in page
     assert "<b>Soon</b> & often; 5 > 3" in visible_text(page)
 
@@ -82,7 +82,7 @@ def test_a_wrong_field_is_named_and_nothing_typed_is_lost(
         assert "Actions taken on safety answers holds a character that cannot be printed" in visible_text(
             answer.text
         )
-        shown = form(answer.text, "/preview").fields
+        shown = find_form(answer.text, "/preview").fields
         assert {name: shown[name] for name in typed} == typed
     assert _letter(harness, letter).fields["comment"] == ""
 
@@ -203,7 +203,7 @@ def test_a_signed_letter_can_be_replaced_and_both_pages_say_so(
     letter = _draft(harness)
     signing = _preview(clinician, letter)
     clinician.post(signing.action, signing.fields)
-    replacing = clinician.post(form(clinician.get(f"/letters/{letter}").text, "/replace").action)
+    replacing = clinician.post(find_form(clinician.get(f"/letters/{letter}").text, "/replace").action)
     newer = LetterId(replacing.headers["Location"].rpartition("/")[2])
     assert "a draft that is not signed yet" in visible_text(clinician.get(f"/letters/{letter}").text)
     signing = _preview(clinician, newer)

@@ -1,7 +1,7 @@
 """Logging in and out: the same words for every refusal, a clock that is told, nothing typed lost but the password."""
 
 from tests.integration.web.pages.clinic_harness import PASSWORD, ClinicHarness, FormBrowser
-from tests.integration.web.pages.html_reader import form, visible_text
+from tests.integration.web.pages.html_reader import find_form, visible_text
 
 
 def test_a_wrong_password_and_an_unknown_user_are_refused_in_the_same_words(harness: ClinicHarness) -> None:
@@ -14,8 +14,8 @@ def test_a_wrong_password_and_an_unknown_user_are_refused_in_the_same_words(harn
 
 def test_what_was_typed_stays_except_the_password(harness: ClinicHarness) -> None:
     answer = harness.browser().log_in("ada", "not her password")
-    assert form(answer.text, "/login").fields["login"] == "ada"
-    assert form(answer.text, "/login").fields["password"] == ""
+    assert find_form(answer.text, "/login").fields["login"] == "ada"
+    assert find_form(answer.text, "/login").fields["password"] == ""
     assert "not her password" not in answer.text
 
 

@@ -7,7 +7,7 @@ import pytest
 from werkzeug.routing import Rule
 
 from tests.integration.web.pages.clinic_harness import ClinicHarness, FormBrowser
-from tests.integration.web.pages.html_reader import forms, visible_text
+from tests.integration.web.pages.html_reader import list_forms, visible_text
 
 ANYBODYS = {"/login", "/static/<path:name>"}
 ADMINISTRATORS_TOO = {"/logout", "/search"}
@@ -83,7 +83,7 @@ def test_an_administrator_reads_everything_and_sees_no_form_that_decides(
         page = administrator.get(path)
         assert page.status_code == 200, path
         assert "reads only" in page.text
-        assert [form.action for form in forms(page.text) if form.action != "/search"] == [], path
+        assert [form.action for form in list_forms(page.text) if form.action != "/search"] == [], path
 
 
 @pytest.mark.parametrize("token", ["", "0" * 64])

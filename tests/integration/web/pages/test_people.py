@@ -4,7 +4,7 @@ import pytest
 
 from fhir_pmp.web.pages import people as people_pages
 from tests.integration.web.pages.clinic_harness import ClinicHarness, FormBrowser, facts
-from tests.integration.web.pages.html_reader import form, table_rows, visible_text
+from tests.integration.web.pages.html_reader import find_form, table_rows, visible_text
 
 
 def test_episodes_are_listed_by_name_and_counted_by_state(
@@ -73,7 +73,7 @@ def test_a_name_finds_nobody_and_what_was_typed_stays(harness: ClinicHarness, cl
     answer = clinician.post("/search", {"number": "Sampleton"})
     assert answer.status_code == 200
     assert "No one has exactly this number." in visible_text(answer.text)
-    assert form(answer.text, "/search").fields["number"] == "Sampleton"
+    assert find_form(answer.text, "/search").fields["number"] == "Sampleton"
     assert clinician.post("/search", {"number": " "}).status_code == 400
 
 
