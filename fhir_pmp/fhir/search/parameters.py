@@ -6,7 +6,7 @@ element outside `EVERY_TYPE` is found in versions that are published after the e
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -51,11 +51,11 @@ class SearchParameter:
     element: Element
     path: str  # from the resource's root, members separated by dots: `period.start`
     not_served: str | None = None  # why the API does not search by it although its keys are stored
+    members: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """The path as the names of the members that lead to the element; computed once."""
 
-    @property
-    def members(self) -> tuple[str, ...]:
-        """The path as the names of the members that lead to the element."""
-        return tuple(self.path.split("."))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "members", tuple(self.path.split(".")))
 
 
 _RELAYED = "Stored for every type, relayed ones too, so that serving it later needs no new version."

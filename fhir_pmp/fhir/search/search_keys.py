@@ -1,6 +1,6 @@
 """Reads the search keys of a resource, its tokens and its clinical date, by the table of parameters."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from fhir_pmp.fhir.search.parameters import SEARCH_TABLE, Element, SearchParameter, SearchTable
@@ -24,33 +24,58 @@ def date_of(resource: Mapping[str, Any], table: SearchTable = SEARCH_TABLE) -> s
 
 def _tokens(resource: Mapping[str, Any], parameters: Iterable[SearchParameter]) -> Iterator[Token]:
     for parameter in parameters:
-        for value in _values_at(resource, parameter.members):
-            for system, code in _keys_of(parameter.element, value):
-                yield parameter.name, system, code
+        first, *rest = parameter.members
+        value = resource.get(first)
+        if value is None:
+            continue
+        name, keys_of = parameter.name, _KEYS_OF[parameter.element]
+        for one in _values_at(value, tuple(rest)) if rest or isinstance(value, list) else (value,):
+            for system, code in keys_of(one):
+                yield name, system, code
 
 
-def _keys_of(element: Element, value: object) -> Iterator[tuple[str, str]]:
-    """The (system, value) pairs of one element; none for a value that is not of the element's type."""
-    if isinstance(value, Mapping):
-        if element is Element.IDENTIFIER:
-            yield from _system_and(value, "value")
-        elif element is Element.CONCEPT:
-            # Questionnaire.code is a Coding itself; everywhere else a CodeableConcept holds Codings.
-            for coding in _values_at(value, ("coding",)) if "coding" in value else (value,):
-                if isinstance(coding, Mapping):
-                    yield from _system_and(coding, "code")
-    elif isinstance(value, str):
-        if element is Element.CANONICAL and "|" in value:
-            # A canonical is found with its version and without.
-            yield "", value
-            yield "", value.partition("|")[0]
-        elif element in (Element.TEXT, Element.URI, Element.CANONICAL):
-            yield "", value
+# The (system, value) pairs of one element, by its type; none for a value that is not of that type.
 
 
-def _system_and(value: Mapping[str, Any], member: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value.get(member), str):
-        yield value.get("system", ""), value[member]
+def _identifier_keys(value: object) -> list[tuple[str, str]]:
+    return _pair(value, "value") if isinstance(value, Mapping) else []
+
+
+def _concept_keys(value: object) -> list[tuple[str, str]]:
+    if not isinstance(value, Mapping):
+        return []
+    # Questionnaire.code is a Coding itself; everywhere else a CodeableConcept holds Codings.
+    codings = value.get("coding", value)
+    return [
+        pair
+        for coding in (codings if isinstance(codings, list) else (codings,))
+        if isinstance(coding, Mapping)
+        for pair in _pair(coding, "code")
+    ]
+
+
+def _text_keys(value: object) -> list[tuple[str, str]]:
+    return [("", value)] if isinstance(value, str) else []
+
+
+def _canonical_keys(value: object) -> list[tuple[str, str]]:
+    if isinstance(value, str) and "|" in value:
+        # A canonical is found with its version and without.
+        return [("", value), ("", value.partition("|")[0])]
+    return _text_keys(value)
+
+
+def _pair(value: Mapping[str, Any], member: str) -> list[tuple[str, str]]:
+    return [(value.get("system", ""), value[member])] if isinstance(value.get(member), str) else []
+
+
+_KEYS_OF: Mapping[Element, Callable[[object], list[tuple[str, str]]]] = {
+    Element.IDENTIFIER: _identifier_keys,
+    Element.CONCEPT: _concept_keys,
+    Element.TEXT: _text_keys,
+    Element.URI: _text_keys,
+    Element.CANONICAL: _canonical_keys,
+}
 
 
 def _values_at(value: object, path: tuple[str, ...]) -> Iterator[object]:
