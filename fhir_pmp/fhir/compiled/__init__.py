@@ -1,1 +1,1 @@
-"""Byte templates that render responses and changes many times faster than the builders."""
+"""Renders responses and changes from byte templates, much faster than the builders."""

@@ -1,4 +1,4 @@
-"""Changes since baseline as FHIR bytes, equal to what their builder writes and many times faster."""
+"""Renders changes since baseline from byte templates, equal to the builder's bytes."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,15 +23,15 @@ from fhir_pmp.pathway.facts import Sharing
 from fhir_pmp.pathway.scale_changes import ScaleChange
 
 ChangeRenderer = Callable[[ScaleChange, bool], RenderedResource | None]
-"""`build_change_observation` for one clinic; the second value is its `amended`."""
+"""`build_change_observation` for one clinic; the second argument is `amended`."""
 
 _OWN, _PERSON, _AUTHORED, _BEFORE, _AFTER = "~own~", "~person~", "~authored~", "~before~", "~after~"
-_POINTS, _PERCENT = "-90909090.01", "-90909090.02"  # marks among numbers: no score comes near
+_POINTS, _PERCENT = "-90909090.01", "-90909090.02"  # numeric placeholders: no score has such a value
 _PLACEHOLDERS = (_OWN, _PERSON, _AUTHORED, _BEFORE, _AFTER, _POINTS, _PERCENT)
 
 
 def compile_change_renderer(clinic: ClinicalContext) -> ChangeRenderer:
-    """The renderer. A template is made by the builder from marks when a shape is first met."""
+    """Compiles the renderer; the builder makes a template when a shape first occurs."""
     templates: dict[tuple[object, ...], ResourceTemplate] = {}
     written_verdict = _compile_verdicts(clinic)
     provider = f"Organization/{clinic.provider_id()}"
@@ -63,7 +63,7 @@ def compile_change_renderer(clinic: ClinicalContext) -> ChangeRenderer:
             "Observation",
             change.id,
             b'{"resourceType":"Observation","id":"%b",' % own,
-            # The components close the resource, and the verdicts close the components.
+            # The components end the resource, and the verdicts end the components.
             b"%b%b]}" % (tail[:-2], verdicts),
             Sharing.RECORD,
             change.person,
@@ -90,7 +90,7 @@ def _template(clinic: ClinicalContext, change: ScaleChange, amended: bool) -> Re
         comparison=replace(change.comparison, points_text=_POINTS, percent_text=percent, verdicts=()),
     )
     rendered = build_change_observation(clinic, with_placeholders, amended=amended)
-    assert rendered is not None  # only publishable changes come here
+    assert rendered is not None  # render() calls this for publishable changes only
     return build_template(rendered, _PLACEHOLDERS)
 
 

@@ -1,4 +1,4 @@
-"""The compiled renderers of a clinic's instruments and changes, each made once."""
+"""Caches the compiled renderers of each clinic's responses and changes."""
 
 from collections.abc import Mapping
 from weakref import WeakKeyDictionary
@@ -15,13 +15,13 @@ _RESPONSE_RENDERERS: WeakKeyDictionary[ClinicalContext, Mapping[InstrumentId, Re
 
 
 def compile_renderers(clinic: ClinicalContext) -> None:
-    """Compiles all there is to compile now, and not when the first response is recorded, under the write lock."""
+    """Compiles all renderers at start, rather than later while the write lock is held."""
     get_response_renderers(clinic)
     get_change_renderer(clinic)
 
 
 def get_response_renderers(clinic: ClinicalContext) -> Mapping[InstrumentId, ResponseRenderer]:
-    """The renderer of each instrument's responses."""
+    """The response renderer of each instrument, compiled on first use."""
     found = _RESPONSE_RENDERERS.get(clinic)
     if found is None:
         known = clinic.instruments.items()
@@ -32,7 +32,7 @@ def get_response_renderers(clinic: ClinicalContext) -> Mapping[InstrumentId, Res
 
 
 def get_change_renderer(clinic: ClinicalContext) -> ChangeRenderer:
-    """The renderer of changes since baseline."""
+    """The renderer of changes since baseline, compiled on first use."""
     found = _CHANGE_RENDERERS.get(clinic)
     if found is None:
         found = _CHANGE_RENDERERS[clinic] = compile_change_renderer(clinic)

@@ -1,4 +1,4 @@
-"""The hot path: a response and its scores as FHIR bytes, equal to what the builders write and many times faster."""
+"""Renders responses and scores from byte templates, equal to the builders' bytes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from operator import getitem, itemgetter
@@ -19,27 +19,28 @@ from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Response, Sharing
 
 ResponseRenderer = Callable[[Response, tuple[Score, ...]], tuple[RenderedResource, ...]]
-"""Renders a response: its QuestionnaireResponse, its score Observations, its safety Observations, in this order."""
+"""Renders a response to its QuestionnaireResponse, score Observations and safety Observations, in this order."""
 
 _PERSON, _RESPONSE, _AUTHORED, _KEY = "~person~", "~response~", "~authored~", "~key~"
 _PLACEHOLDERS = (_PERSON, _RESPONSE, _AUTHORED)
 
-# Functions in functions, and no objects between them: a name of the function around is found in half the time of an
-# attribute, and everything here runs for each of a hundred thousand responses.
+# Closures instead of objects: a variable of the enclosing function is read in half the time of an attribute, and this
+# code runs for each of a hundred thousand responses.
 Scores = tuple[Score, ...]
 PlaceholderValues = tuple[bytes, bytes, bytes]
-"""The values of the marks that every resource of a response has, as JSON text."""
+"""The placeholder values that all resources of a response have, as JSON text."""
 SubscaleIds = Mapping[ScaleId, ResourceId]
-"""The ids of the sub-scales' Observations: what a scale that has sub-scales refers to."""
+"""The ids of the sub-scales' Observations, to which the scale's Observation refers."""
 FillTemplate = Callable[[Response, PlaceholderValues, ResourceId, Sequence[ResourceId]], RenderedResource]
 
 _RECORD = Sharing.RECORD
 
 
 def compile_response_renderer(clinic: ClinicalContext, instrument: Instrument) -> ResponseRenderer:
-    """The renderer of one instrument's responses. `scores`: one for each of its scales, in their order.
+    """Compiles the renderer of one instrument's responses.
 
-    When a shape is first met its template is made by the builders themselves, from marks; so the two never disagree.
+    Its argument `scores` has one score for each scale, in their order. When a shape first occurs, the builders make its
+    template from placeholders, so template and builder cannot differ.
     """
     written_items = _compile_items(clinic, instrument)
     shapes: dict[tuple[object, ...], Callable[[Response, Scores, bytes], tuple[RenderedResource, ...]]] = {}
@@ -58,17 +59,17 @@ def compile_response_renderer(clinic: ClinicalContext, instrument: Instrument) -
 
 def _compile_items(clinic: ClinicalContext, instrument: Instrument) -> Callable[[Answers], bytes]:
     codes = codes_of(clinic)
-    written = {
+    written_items = {
         item.link_id: {value: write_canonical(answered_item(codes, item, value)) for value in item.offered}
         for item in instrument.items
     }
-    tables = tuple(written.values())
-    order_values = itemgetter(*written) if len(written) > 1 else None
+    tables = tuple(written_items.values())
+    order_values = itemgetter(*written_items) if len(written_items) > 1 else None
 
     def items(answers: Answers) -> bytes:
         if order_values is not None and len(answers) == len(tables):
             return b",".join(map(getitem, tables, order_values(answers)))
-        return b",".join([table[answers[item]] for item, table in written.items() if item in answers])
+        return b",".join([table[answers[item]] for item, table in written_items.items() if item in answers])
 
     return items
 
@@ -76,7 +77,7 @@ def _compile_items(clinic: ClinicalContext, instrument: Instrument) -> Callable[
 def _compile_shape(
     clinic: ClinicalContext, instrument: Instrument, example: Response
 ) -> Callable[[Response, Scores, bytes], tuple[RenderedResource, ...]]:
-    """For responses that share timepoint, status, precision of date, source and instrument version."""
+    """Compiles for responses of equal timepoint, status, date precision, source and version."""
     with_placeholders = replace(
         example,
         id=ResponseId(_RESPONSE),
@@ -96,14 +97,14 @@ def _compile_shape(
 
     def render(response: Response, scores: Scores, items: bytes) -> tuple[RenderedResource, ...]:
         authored = orjson.dumps(response.authored.text)[1:-1]
-        written = (response.person.encode(), response.id.encode(), authored)
-        rendered = [render_response(response, written, items)]
+        placeholder_values = (response.person.encode(), response.id.encode(), authored)
+        rendered = [render_response(response, placeholder_values, items)]
         ids = subscale_ids(response.id, scores)
         for render_score, score in zip(score_renderers, scores, strict=True):
-            if (observation := render_score(response, written, score, ids)) is not None:
+            if (observation := render_score(response, placeholder_values, score, ids)) is not None:
                 rendered.append(observation)
         for render_answer in answer_renderers:
-            rendered.append(render_answer(response, written))
+            rendered.append(render_answer(response, placeholder_values))
         return tuple(rendered)
 
     return render
@@ -115,17 +116,17 @@ def _compile_response(
     text, order_values, system, tokens = build_template(
         build_questionnaire_response(clinic, with_placeholders), (*_PLACEHOLDERS, _KEY)
     )
-    # The items close the resource; where all are blank there are none, and no empty array either.
+    # The items end the resource; if all items are blank, the array is left out.
     with_items = text[:-1] + b',"item":[%b]}'
 
-    def render(response: Response, written: PlaceholderValues, items: bytes) -> RenderedResource:
+    def render(response: Response, placeholder_values: PlaceholderValues, items: bytes) -> RenderedResource:
         person, key = response.person, response.identifier.value
-        # A source spells its keys as it likes: JSON's own escapes, without the quotation marks.
-        ordered_values = order_values((*written, orjson.dumps(key)[1:-1]))
+        # A source's keys may need JSON escapes; the quotation marks are cut off.
+        ordered_values = order_values((*placeholder_values, orjson.dumps(key)[1:-1]))
         return RenderedResource(
             "QuestionnaireResponse",
             ResourceId(response.id),
-            b'{"resourceType":"QuestionnaireResponse","id":"%b",' % written[1],
+            b'{"resourceType":"QuestionnaireResponse","id":"%b",' % placeholder_values[1],
             with_items % (*ordered_values, items) if items else text % ordered_values,
             _RECORD,
             person,
@@ -142,7 +143,7 @@ def _compile_response(
 def _compile_subscale_ids(
     clinic: ClinicalContext, instrument: Instrument
 ) -> Callable[[ResponseId, Scores], SubscaleIds]:
-    """The ids of the sub-scales' Observations, made once for the Observation itself and for the one that refers to it."""
+    """Computes the sub-scales' Observation ids once, for themselves and for referring Observations."""
     no_ids: SubscaleIds = {}
     scales = [
         (scale, clinic.ids.score_ids(scale.id), _compile_publishable(scale)) for scale in instrument.scales
@@ -160,7 +161,7 @@ def _compile_subscale_ids(
 
 
 def _compile_publishable(scale: Scale) -> Callable[[Score], bool]:
-    """Whether a score may be published, by what it rests on: its number and the count of its answers decide that."""
+    """Compiles `is_publishable_score`, cached by published score and number of answers."""
     known: dict[tuple[str | None, int], bool] = {}
 
     def is_publishable(score: Score) -> bool:
@@ -176,15 +177,15 @@ def _compile_publishable(scale: Scale) -> Callable[[Score], bool]:
 def _compile_scale(
     clinic: ClinicalContext, with_placeholders: Response, instrument: Instrument, scale: Scale
 ) -> Callable[[Response, PlaceholderValues, Score, SubscaleIds], RenderedResource | None]:
-    """One scale's score as Observation; None for one that rests on an UNCONFIRMED rule and is not published."""
-    # By the published number and the count of answers, and by the sub-scales that are published beside it: nothing
-    # else shows in a score.
+    """Compiles one scale's renderer, which returns None for a score that may not be published."""
+    # Keyed by the published score, the number of answers and the published sub-scales: nothing else changes the
+    # Observation's shape.
     fills: dict[tuple[object, ...], FillTemplate | None] = {}
     id_of, is_subscale = clinic.ids.score_ids(scale.id), scale.part_of is not None
     subscales = [one.id for one in instrument.scales if one.part_of == scale.id]
 
     def render(
-        response: Response, written: PlaceholderValues, score: Score, ids: SubscaleIds
+        response: Response, placeholder_values: PlaceholderValues, score: Score, ids: SubscaleIds
     ) -> RenderedResource | None:
         published_parts = [subscale for subscale in subscales if subscale in ids] if subscales else subscales
         key = (score.published, score.answered, *published_parts)
@@ -196,7 +197,10 @@ def _compile_scale(
             return None
         own = ids[scale.id] if is_subscale else id_of(response.id)
         return fill(
-            response, written, own, [ids[subscale] for subscale in published_parts] if published_parts else ()
+            response,
+            placeholder_values,
+            own,
+            [ids[subscale] for subscale in published_parts] if published_parts else (),
         )
 
     return render
@@ -218,30 +222,33 @@ def _fill_score(
 def _compile_safety(
     clinic: ClinicalContext, with_placeholders: Response, safety: SafetyItem
 ) -> Callable[[Response, PlaceholderValues], RenderedResource]:
-    """One safety item's answer as Observation."""
+    """Compiles the renderer of one safety item's answer."""
     fills: dict[int | None, FillTemplate] = {}
     item, id_of = safety.item, clinic.ids.answer_ids(safety.item)
 
-    def render(response: Response, written: PlaceholderValues) -> RenderedResource:
+    def render(response: Response, placeholder_values: PlaceholderValues) -> RenderedResource:
         answer = response.answers.get(item)
         fill = fills.get(answer)
         if fill is None:
             answered = replace(with_placeholders, answers={} if answer is None else {item: answer})
             fill = fills[answer] = _compile_fill(build_safety_observation(clinic, answered, safety))
-        return fill(response, written, id_of(response.id), ())
+        return fill(response, placeholder_values, id_of(response.id), ())
 
     return render
 
 
 def _compile_fill(of: RenderedResource, members: Sequence[ResourceId] = ()) -> FillTemplate:
-    """Makes of one Observation, built from marks, a template and the function that fills it."""
+    """Compiles the function that fills the template of one Observation built from placeholders."""
     text, order_values, system, tokens = build_template(of, (of.id, *_PLACEHOLDERS, *members))
 
     def fill(
-        response: Response, written: PlaceholderValues, own: ResourceId, published_parts: Sequence[ResourceId]
+        response: Response,
+        placeholder_values: PlaceholderValues,
+        own: ResourceId,
+        published_parts: Sequence[ResourceId],
     ) -> RenderedResource:
         encoded, person = own.encode(), response.person
-        values: tuple[bytes, ...] = (encoded, *written)
+        values: tuple[bytes, ...] = (encoded, *placeholder_values)
         refs: tuple[str, ...] = ("Patient/" + person, "QuestionnaireResponse/" + response.id)
         if published_parts:
             values += tuple([member.encode() for member in published_parts])
