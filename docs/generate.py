@@ -18,6 +18,7 @@ from docs.generated_pages.instruments import instruments_page
 from docs.generated_pages.markdown import replace_generated_part
 from docs.generated_pages.metrics import metrics_page
 from docs.generated_pages.programme_api import programme_api
+from docs.generated_pages.promise_tests import promise_tests_page
 from docs.generated_pages.settings import settings_page
 
 ROOT = Path(__file__).parents[1]
@@ -40,6 +41,7 @@ def build_pages(root: Path = ROOT) -> dict[Path, str]:
         reference / "fault-matrix.md": fault_matrix(root),
         reference / "fhir-mapping.md": shapes,
         reference / "metrics.md": metrics_page(),
+        reference / "promise-tests.md": promise_tests_page(root),
         reference / "programme-openapi.json": programme_api(),
         root / "docs" / "safety" / "hazard-log.md": hazard_log(
             load_hazards(root / "docs" / "safety" / "hazards")

@@ -32,6 +32,7 @@ def killed(running_demo: RunningDemo) -> Popen[bytes]:
     return sync
 
 
+@pytest.mark.promise("P2")
 def test_everything_that_the_demo_sent_is_there_once_and_equal(running_demo: RunningDemo) -> None:
     result = running_demo.result
     assert result.is_everything_delivered
@@ -68,6 +69,7 @@ def test_the_demo_shows_what_it_promises_to_show(running_demo: RunningDemo) -> N
     assert {letter.ended for letter in result.letters} == {"finished", "stopped"}
 
 
+@pytest.mark.promise("P2")
 def test_a_second_run_finds_everything_delivered_and_sends_nothing(running_demo: RunningDemo) -> None:
     # People of other tests may have raised flags, which the clinician of a second run would find.
     acknowledge_flags(running_demo.pages())
@@ -124,6 +126,7 @@ def test_a_letter_is_read_by_the_practice_that_referred_and_by_no_other(running_
                 assert system.status(reference) == (200 if other == own else 404)
 
 
+@pytest.mark.promise("P6")
 def test_an_import_given_twice_brings_nothing_new(running_demo: RunningDemo, killed: Popen[bytes]) -> None:
     rows = "SELECT 'published', count(*) FROM published UNION ALL SELECT 'outbox', count(*) FROM outbox"
     before = running_demo.read(rows)
@@ -135,6 +138,7 @@ def test_an_import_given_twice_brings_nothing_new(running_demo: RunningDemo, kil
     assert report.is_clean, str(report)
 
 
+@pytest.mark.promise("P1")
 def test_an_ehr_stopped_and_started_in_the_middle_gets_everything_once(running_demo: RunningDemo) -> None:
     running_demo.hand_in(running_demo.people(24, 36), "a-last-dozen.csv")
     running_demo.wait_until_delivery_is_in_progress()
@@ -148,6 +152,7 @@ def test_an_ehr_stopped_and_started_in_the_middle_gets_everything_once(running_d
     assert report.found["Patient"] == len(running_demo.service.sent_ids()["Patient"]) > 12
 
 
+@pytest.mark.promise("P2")
 def test_what_was_on_its_way_when_sync_was_killed_arrives_once(
     running_demo: RunningDemo, killed: Popen[bytes]
 ) -> None:

@@ -73,6 +73,7 @@ def push_after_lease(scenario: FaultScenario) -> None:
     scenario.assert_all_delivered_once(versions=1)
 
 
+@pytest.mark.promise("P1")
 def test_f01_killed_before_the_commit_there_is_neither_fact_nor_event(scenario: FaultScenario) -> None:
     assert is_killed_while_recording(scenario, "facts written")
     assert count_rows(scenario) == NO_ROWS
@@ -81,6 +82,7 @@ def test_f01_killed_before_the_commit_there_is_neither_fact_nor_event(scenario: 
     assert count_rows(scenario) == ALL_ROWS
 
 
+@pytest.mark.promise("P1")
 def test_f02_killed_between_the_commit_and_the_claim_it_is_sent_after_the_restart(
     scenario: FaultScenario,
 ) -> None:
@@ -96,6 +98,7 @@ def test_f02_killed_between_the_commit_and_the_claim_it_is_sent_after_the_restar
     assert len(scenario.proxy.written_bodies()) == writes
 
 
+@pytest.mark.promise("P9")
 def test_f47_killed_between_response_and_flag_there_is_neither_and_afterwards_both(
     scenario: FaultScenario,
 ) -> None:
@@ -151,6 +154,7 @@ CHECK_BY_CRASH_POINT: dict[str, Callable[[FaultScenario, str], None]] = {
 """What reaches each point. A point that nothing reaches here is forgotten, and its test fails."""
 
 
+@pytest.mark.promise("P1")
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_killed_at_any_registered_point_nothing_is_lost_doubled_or_halved(

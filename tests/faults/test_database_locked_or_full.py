@@ -76,6 +76,7 @@ def test_f45_a_request_waits_its_turn_and_is_done(platform: Platform, migrated_u
     assert count_rows(platform.harness.store)["flags"] == 1
 
 
+@pytest.mark.promise("P5")
 def test_f45_a_request_that_waits_too_long_is_503_and_nothing_of_it_is_kept(
     platform: Platform, migrated_url: str
 ) -> None:
@@ -94,6 +95,7 @@ def harness_with_short_timeout(scenario: FaultScenario) -> Iterator[SyncHarness]
     store.close()
 
 
+@pytest.mark.promise("P1")
 def test_f45_a_push_that_cannot_write_down_what_was_sent_settles_it_later_once(
     scenario: FaultScenario,
 ) -> None:
@@ -163,6 +165,7 @@ def busy_snapshot_error(file: Path) -> sqlite3.OperationalError:
     return raised_error.value
 
 
+@pytest.mark.promise("P5")
 def test_f46_a_disk_that_is_full_at_the_commit_is_503_and_nothing_is_half_written(platform: Platform) -> None:
     before = count_rows(platform.harness.store)
     with ExitStack() as database_fault:
@@ -176,6 +179,7 @@ def test_f46_a_disk_that_is_full_at_the_commit_is_503_and_nothing_is_half_writte
     assert "201" in answers, "what was done is written down"
 
 
+@pytest.mark.promise("P8")
 def test_f46_nothing_is_given_away_while_there_is_no_room_to_write_it_down(platform: Platform) -> None:
     with full_disk(platform.harness.store):
         answers = [platform.get("/enrolments/e1").status_code for _ in range(200)]
@@ -189,6 +193,7 @@ def test_f46_nothing_is_given_away_while_there_is_no_room_to_write_it_down(platf
     assert platform.get("/enrolments/e1").status_code == 200
 
 
+@pytest.mark.promise("P1")
 def test_f46_a_push_without_room_to_write_down_what_was_sent_settles_it_later_once(
     scenario: FaultScenario,
 ) -> None:

@@ -71,6 +71,7 @@ def test_a_bomb_that_never_ends_is_dead_at_the_age_limit_and_a_person_is_told(
     assert scenario.ehr.versions(scenario.score_reference) == 2, "it had arrived: a person finds that out"
 
 
+@pytest.mark.promise("P7")
 def test_a_gzip_bomb_takes_no_more_memory_than_an_answer_may(scenario: FaultScenario) -> None:
     bomb = gzip.compress(b"[" * (200 * MEGABYTE), 1)
     scenario.proxy.plan = lambda _: InjectedFault("bomb", override_body=lambda _: bomb, add=GZIP)
@@ -92,6 +93,7 @@ def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CertificateAut
     return authority
 
 
+@pytest.mark.promise("P7")
 @pytest.mark.parametrize(
     ("host", "until"),
     [("127.0.0.1", timedelta(days=-1)), ("another-host.example", DAY), ("127.0.0.2", DAY)],

@@ -48,6 +48,7 @@ def sent(proxy: FaultProxy) -> list[str]:
     return [match.decode() for body in proxy.written_bodies() for match in ENTRY.findall(body)]
 
 
+@pytest.mark.promise("P17")
 def test_f09_two_relays_at_once_claim_each_event_once(
     harness: SyncHarness, ehr: EhrObserver, stub: StubProcess, push_processes: PushProcesses
 ) -> None:
@@ -69,6 +70,7 @@ def test_f09_two_relays_at_once_claim_each_event_once(
     assert {resource["meta"]["versionId"] for resource in ehr.all("Observation")} == {"1"}
 
 
+@pytest.mark.promise("P17")
 def test_f10_two_schedulers_on_one_store_run_each_tick_once(
     store: Store, sync_commands: SyncCommands
 ) -> None:
@@ -96,6 +98,7 @@ def test_f10_two_schedulers_on_one_store_run_each_tick_once(
     assert third.stop() == 0
 
 
+@pytest.mark.promise("P17")
 def test_f10_a_leader_that_was_paused_past_its_lease_writes_nothing(store: Store) -> None:
     duration = timedelta(seconds=30)
     with store.begin_without_publishing() as uow:
@@ -114,6 +117,7 @@ def test_f10_a_leader_that_was_paused_past_its_lease_writes_nothing(store: Store
         assert [item.about for item in uow.work_items.list_open()] == ["x/1"]
 
 
+@pytest.mark.promise("P17")
 def test_f10_a_clock_that_was_a_day_ahead_does_not_lead_for_a_day(store: Store) -> None:
     duration = timedelta(seconds=30)
     with store.begin_without_publishing() as uow:
@@ -121,6 +125,7 @@ def test_f10_a_clock_that_was_a_day_ahead_does_not_lead_for_a_day(store: Store) 
         assert uow.leases.acquire(TIMERS, "right", now=NOW, duration=duration)
 
 
+@pytest.mark.promise("P17")
 def test_a_sync_that_is_told_to_end_finishes_what_is_under_way_and_claims_nothing_new(
     harness: SyncHarness, store: Store, ehr: EhrObserver, sync_commands: SyncCommands, proxy: FaultProxy
 ) -> None:
@@ -151,6 +156,7 @@ def test_a_sync_that_is_told_to_end_finishes_what_is_under_way_and_claims_nothin
     assert is_everything_released(store, sync_commands.database)
 
 
+@pytest.mark.promise("P17")
 def test_a_sync_that_is_told_to_end_before_an_ehr_that_does_not_answer_puts_back_and_ends_in_time(
     harness: SyncHarness, store: Store, ehr: EhrObserver, sync_commands: SyncCommands, proxy: FaultProxy
 ) -> None:

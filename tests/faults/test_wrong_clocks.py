@@ -28,6 +28,7 @@ CLOCKS_CHANGE = {
 }
 
 
+@pytest.mark.promise("P5")
 @pytest.mark.parametrize("step", STEPS)
 def test_f44_a_lease_that_a_wrong_clock_gave_ends_when_the_clock_is_right(
     scenario: FaultScenario, step: str
@@ -88,6 +89,7 @@ def test_f44_a_worker_whose_lease_was_taken_for_a_wrong_clock_is_fenced(scenario
     scenario.assert_all_delivered_once(versions=1)
 
 
+@pytest.mark.promise("P3")
 def test_f44_what_is_published_while_the_clock_goes_back_is_still_the_newest(scenario: FaultScenario) -> None:
     scenario.publish_people(1)
     publish(scenario.store, [score(1, 1, "6.00")], now=NOW)

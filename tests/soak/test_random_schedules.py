@@ -17,12 +17,14 @@ FIXTURES = sorted((Path(__file__).parent / "fixtures").glob("*.json"))
 SEEDS = (1, 2, 3)
 
 
+@pytest.mark.promise("P1", "P2", "P3", "P4", "P7", "P9", "P12", "P22", "P23")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_random_schedules_break_no_promise(seed: int, sqlite: Databases, tmp_path: Path) -> None:
     print("seed", seed)
     _run(seed, 50, sqlite, tmp_path)
 
 
+@pytest.mark.promise("P1")
 @pytest.mark.parametrize("seed", [5])
 def test_random_schedules_break_no_promise_on_postgresql(
     seed: int, postgres: Databases, tmp_path: Path
@@ -31,6 +33,7 @@ def test_random_schedules_break_no_promise_on_postgresql(
     _run(seed, 15, postgres, tmp_path)
 
 
+@pytest.mark.promise("P7")
 @pytest.mark.parametrize("file", FIXTURES, ids=[file.stem for file in FIXTURES])
 def test_a_schedule_that_once_broke_a_promise_breaks_none_now(file: Path, sqlite: Databases) -> None:
     run_schedule(json.loads(file.read_text()), sqlite)

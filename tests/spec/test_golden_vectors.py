@@ -508,6 +508,7 @@ def same(expected: object, found: object, tolerance: float) -> bool:
     )
 
 
+@pytest.mark.promise("P11")
 @pytest.mark.parametrize("vector", FILE["vectors"], ids=lambda vector: vector["id"])
 def test_golden_vector(vector: Mapping[str, Any], tmp_path: Path) -> None:
     kind, inputs = vector["kind"], vector["inputs"]
@@ -525,6 +526,7 @@ def test_golden_vector(vector: Mapping[str, Any], tmp_path: Path) -> None:
         assert same(expected, found[name], tolerance), name
 
 
+@pytest.mark.promise("P11")
 def test_no_vector_is_lost() -> None:
     ids = [vector["id"] for vector in FILE["vectors"]]
     assert len(ids) == len(set(ids)) == FILE["count"] == 253

@@ -161,23 +161,34 @@ def test_every_kind_of_work_item_is_explained() -> None:
 
 
 def _kinds_of_work_items() -> Iterator[str]:
-    """What `work_items.open` and `ask` are given as kind: a text, or a constant that the module knows."""
+    """Returns the kinds in calls that open a work item: a text, or a constant that the module knows."""
     yield from (*DELIVERY_KINDS, *EDIT_ALERT_KINDS)
     for file in (ROOT / "fhir_pmp").rglob("*.py"):
-        text = _text(file)
-        if "work_items.open" not in text and "ask(" not in text:
-            continue
-        known = vars(importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts)))
-        for call in (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)):
-            name = ast.unparse(call.func)
-            if not (name.endswith("work_items.open") or name in ("ask", "_put")):
-                continue
-            given = [k.value for k in call.keywords if k.arg == "kind"]
-            kind = (given or call.args[0 if name.endswith("open") else 1 :])[0]
+        calls = [node for node in ast.walk(ast.parse(_text(file))) if isinstance(node, ast.Call)]
+        kinds = [kind for kind in map(_kind_argument, calls) if kind is not None]
+        known = _module_names(file) if any(isinstance(kind, ast.Name) for kind in kinds) else {}
+        for kind in kinds:
             if isinstance(kind, ast.Constant):
                 yield str(kind.value)
-            elif isinstance(kind, ast.Name) and kind.id in known:
+            elif isinstance(kind, ast.Name) and isinstance(known.get(kind.id), str):
                 yield str(known[kind.id])
+
+
+_KIND_POSITION = {"open": 0, "ask_clinician": 1}
+"""The position of the argument `kind` in each function that opens a work item."""
+
+
+def _kind_argument(call: ast.Call) -> ast.expr | None:
+    name = ast.unparse(call.func)
+    function = name.rpartition(".")[2]
+    if function not in _KIND_POSITION or (function == "open" and not name.endswith("work_items.open")):
+        return None
+    named = [keyword.value for keyword in call.keywords if keyword.arg == "kind"]
+    return (named or call.args[_KIND_POSITION[function] :])[0]
+
+
+def _module_names(file: Path) -> dict[str, object]:
+    return vars(importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts)))
 
 
 def test_an_unknown_command_and_a_dead_link_are_seen() -> None:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from fhir_pmp.instruments.definition import RuleStatus
 from fhir_pmp.instruments.loading import check_mappings, load_instruments
 
@@ -13,6 +15,7 @@ def test_the_shipped_mappings_have_no_fault() -> None:
     assert [str(fault) for fault in check_mappings(FOLDER)] == []
 
 
+@pytest.mark.promise("P11")
 def test_every_instrument_has_a_spec() -> None:
     without = [
         name

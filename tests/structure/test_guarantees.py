@@ -1,36 +1,51 @@
-"""Each promise of docs/guarantees.md names tests that exist; what is not promised is said."""
+"""Each promise of docs/guarantees.md has marked tests that run; the page also states what is not promised."""
 
 import re
 from pathlib import Path
 
 import pytest
 
+from docs.generated_pages.promise_tests import find_promise_tests, read_promises
 from tests.structure.named_test_references import ROOT, find_dangling_references, find_test_references
 
 PAGE = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")
-PROMISE = re.compile(r"^### (P\d+)\b(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
+MARKED_TESTS = find_promise_tests(ROOT)
 
 
-def test_there_are_promises_and_each_is_numbered_once() -> None:
-    numbers = [number for number, _ in PROMISE.findall(PAGE)]
+def test_promises_are_numbered_without_gaps_and_each_once() -> None:
+    numbers = re.findall(r"^### (P\d+)\b", PAGE, re.MULTILINE)
     assert len(numbers) >= 10
-    assert len(numbers) == len(set(numbers))
+    assert numbers == [f"P{number}" for number in range(1, len(numbers) + 1)] == list(read_promises(ROOT))
 
 
-@pytest.mark.parametrize(("number", "promise"), PROMISE.findall(PAGE))
-def test_each_promise_names_tests_that_exist(number: str, promise: str) -> None:
-    named = find_test_references(promise)
-    assert named, f"{number} names no test"
-    assert find_dangling_references(named) == []
+@pytest.mark.parametrize("number", read_promises(ROOT))
+def test_every_promise_has_a_test(number: str) -> None:
+    assert [test.name for test in MARKED_TESTS if number in test.promises]
 
 
-def test_what_is_not_promised_is_said() -> None:
+def test_every_promise_marker_names_promises_that_exist() -> None:
+    assert {number for test in MARKED_TESTS for number in test.promises} <= set(read_promises(ROOT))
+
+
+def test_no_test_of_a_promise_is_skipped() -> None:
+    assert find_dangling_references([test.name for test in MARKED_TESTS]) == []
+
+
+def test_every_promise_marker_is_a_decorator_of_a_test_function() -> None:
+    uses = sum(
+        file.read_text(encoding="utf-8").count("\n@pytest.mark.promise(")
+        for file in (ROOT / "tests").rglob("*.py")
+    )
+    assert uses == len(MARKED_TESTS)
+
+
+def test_the_page_states_what_is_not_promised() -> None:
     _, heading, rest = PAGE.partition("## Not promised")
     assert heading
     assert rest.count("\n- ") >= 3
 
 
-def test_a_name_under_which_no_test_runs_is_seen(tmp_path: Path) -> None:
+def test_a_reference_to_a_test_that_does_not_run_is_found(tmp_path: Path) -> None:
     folder = tmp_path / "tests" / "unit"
     folder.mkdir(parents=True)
     (folder / "test_x.py").write_text("def test_a(): ...\n@pytest.mark.skip\ndef test_b(): ...\n")

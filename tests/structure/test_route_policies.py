@@ -82,6 +82,7 @@ def test_only_these_are_open_to_anyone(app: Flask) -> None:
     assert found <= OPEN_TO_ANYONE
 
 
+@pytest.mark.promise("P8")
 def test_only_these_go_without_audit(app: Flask) -> None:
     found = {
         rule.rule for rule, _, policy in _routes(app) if policy and not policy.audited and not _is_file(rule)

@@ -8,6 +8,7 @@ import structlog
 from fhir_pmp.logs import error_location, start_logging
 
 
+@pytest.mark.promise("P10")
 def test_only_listed_fields_reach_the_log(capsys: pytest.CaptureFixture[str]) -> None:
     start_logging("info")
     structlog.get_logger().info(
@@ -26,6 +27,7 @@ def test_below_the_level_nothing_is_written(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.promise("P10")
 def test_the_place_of_an_error_leaves_its_words_out() -> None:
     try:
         raise ValueError("Alex answered 3")

@@ -60,6 +60,7 @@ def closed_port_url() -> str:
     return f"http://127.0.0.1:{port}/fhir"
 
 
+@pytest.mark.promise("P1")
 @pytest.mark.parametrize("cause", ["refused", "no such name"])
 def test_f11_without_a_connection_it_is_tried_again_and_the_breaker_opens(
     scenario: FaultScenario, cause: str, monkeypatch: pytest.MonkeyPatch
@@ -92,6 +93,7 @@ def test_f11_without_a_connection_it_is_tried_again_and_the_breaker_opens(
     scenario.assert_all_delivered_once(versions=1)
 
 
+@pytest.mark.promise("P7")
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("text", ["600", "Sun, 05 Apr 2026 03:09:59 GMT"], ids=["seconds", "date"])
 def test_f26_retry_after_is_obeyed_in_both_its_forms_by_the_whole_destination(
@@ -152,6 +154,7 @@ def test_f26_a_retry_after_that_is_nonsense_is_ignored(scenario: FaultScenario, 
     scenario.assert_all_delivered_once()
 
 
+@pytest.mark.promise("P1", "P7")
 def test_f28_a_storm_of_503_sees_few_probes_and_then_all_is_sent_at_a_pace(
     scenario_also_on_hapi: FaultScenario,
 ) -> None:
@@ -189,6 +192,7 @@ def test_f28_a_storm_of_503_sees_few_probes_and_then_all_is_sent_at_a_pace(
     assert breaker(scenario) == Breaker()
 
 
+@pytest.mark.promise("P7")
 @pytest.mark.parametrize("known", [False, True], ids=["just started", "running"])
 def test_one_probe_goes_to_a_sick_ehr_however_many_processes_there_are(
     scenario: FaultScenario, known: bool
@@ -233,6 +237,7 @@ def test_one_probe_goes_to_a_sick_ehr_however_many_processes_there_are(
     scenario.assert_all_delivered_once(versions=1)
 
 
+@pytest.mark.promise("P7")
 def test_a_lane_taken_before_another_process_was_told_to_wait_waits_as_well(store: Store) -> None:
     with (
         stub_server() as server,
@@ -272,6 +277,7 @@ def open_breaker_elsewhere(scenario: FaultScenario) -> None:
         )
 
 
+@pytest.mark.promise("P7")
 def test_a_push_that_was_let_begin_asks_nothing_once_another_process_is_told_to_wait(
     scenario: FaultScenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -296,6 +302,7 @@ def test_a_push_that_was_let_begin_asks_nothing_once_another_process_is_told_to_
     scenario.assert_all_delivered_once(versions=1)
 
 
+@pytest.mark.promise("P7")
 def test_a_lane_under_way_makes_way_when_another_process_is_told_to_wait(scenario: FaultScenario) -> None:
     scenario.publish_people(1)
     scenario.harness.push()
@@ -318,6 +325,7 @@ def test_a_lane_under_way_makes_way_when_another_process_is_told_to_wait(scenari
     scenario.assert_all_delivered_once()
 
 
+@pytest.mark.promise("P7")
 def test_what_may_have_arrived_as_another_is_told_to_wait_is_looked_at_first(scenario: FaultScenario) -> None:
     scenario.publish_people(1)
     scenario.harness.push()

@@ -51,6 +51,7 @@ def assert_rest_delivered(scenario: FaultScenario, refused_reference: str) -> No
     )
 
 
+@pytest.mark.promise("P4")
 @pytest.mark.parametrize("strategy", [WriteStrategy.OUR_ID, WriteStrategy.CONDITIONAL_UPDATE])
 def test_f33_a_poisoned_event_parks_its_chain_and_other_patients_flow(
     scenario: FaultScenario, strategy: WriteStrategy
@@ -74,6 +75,7 @@ def test_f33_a_poisoned_event_parks_its_chain_and_other_patients_flow(
     assert (item.kind, item.person) == (DELIVERY_REFUSED, "patient-1")
 
 
+@pytest.mark.promise("P4")
 def test_f34_what_rests_on_a_dead_delivery_is_parked_and_never_sent_dangling(scenario: FaultScenario) -> None:
     scenario.publish_people()
     refused_reference = publish_refused_response(scenario)
@@ -93,6 +95,7 @@ def test_f34_what_rests_on_a_dead_delivery_is_parked_and_never_sent_dangling(sce
     scenario.assert_all_delivered_once(versions=1)
 
 
+@pytest.mark.promise("P4")
 def test_the_culprit_of_a_refused_transaction_is_found_and_parked_and_the_rest_goes(
     scenario_also_on_hapi: FaultScenario,
 ) -> None:
@@ -122,6 +125,7 @@ def replay_command(scenario: FaultScenario, monkeypatch: pytest.MonkeyPatch) -> 
     return run
 
 
+@pytest.mark.promise("P2")
 @pytest.mark.parametrize("crash_at", [None, "lane claimed", "bundle answered"])
 def test_f35_a_replay_of_a_dead_event_twice_has_one_effect(
     scenario: FaultScenario, monkeypatch: pytest.MonkeyPatch, crash_at: str | None

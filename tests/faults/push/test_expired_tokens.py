@@ -101,6 +101,7 @@ def test_f20_a_token_that_is_refused_is_renewed_once_and_the_request_made_once_m
     assert {d.attempts for d in scenario.harness.deliveries()} == {1}, "it was no failed attempt"
 
 
+@pytest.mark.promise("P7")
 def test_f20_one_renewal_and_no_more_then_the_ehr_is_paused(
     scenario: FaultScenario, token_gateway: TokenGateway, connection: EhrConnection
 ) -> None:

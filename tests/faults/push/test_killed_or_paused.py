@@ -23,6 +23,7 @@ def recover(scenario: FaultScenario) -> None:
     assert len(everything) == 1 + 8 * 2
 
 
+@pytest.mark.promise("P1")
 def test_f03_killed_after_the_claim_the_lease_ends_and_all_is_sent_once(
     scenario_also_on_hapi: FaultScenario,
 ) -> None:
@@ -37,6 +38,7 @@ def test_f03_killed_after_the_claim_the_lease_ends_and_all_is_sent_once(
     recover(scenario)
 
 
+@pytest.mark.promise("P2")
 @pytest.mark.parametrize("stored", [True, False], ids=["stored", "not stored"])
 def test_f04_killed_after_the_bytes_were_sent_before_the_answer_came(
     scenario_also_on_hapi: FaultScenario, stored: bool
@@ -60,6 +62,7 @@ def test_f04_killed_after_the_bytes_were_sent_before_the_answer_came(
     recover(scenario)
 
 
+@pytest.mark.promise("P2")
 def test_f05_killed_after_the_answer_before_it_was_written_down(scenario_also_on_hapi: FaultScenario) -> None:
     scenario = scenario_also_on_hapi
     scenario.publish_people()
@@ -68,6 +71,7 @@ def test_f05_killed_after_the_answer_before_it_was_written_down(scenario_also_on
     recover(scenario)
 
 
+@pytest.mark.promise("P2")
 @pytest.mark.parametrize("point", ["delivery settled", "lane released"])
 def test_f06_killed_after_it_was_written_down_nothing_of_it_is_sent_again(
     scenario_also_on_hapi: FaultScenario, point: str
@@ -125,6 +129,7 @@ class HeldRequest:
         assert self.release.wait(60)
 
 
+@pytest.mark.promise("P3")
 @pytest.mark.parametrize("first_write", [False, True], ids=["update", "first write"])
 def test_f08_a_worker_paused_past_its_lease_reverses_nothing(
     scenario: FaultScenario, first_write: bool

@@ -59,6 +59,7 @@ def test_f12_a_reset_before_the_ehr_stored_it_is_tried_again(scenario: FaultScen
     assert scenario.ehr.versions(scenario.score_reference) == (1 if first else 2)
 
 
+@pytest.mark.promise("P2")
 @FIRST_WRITE_OR_UPDATE
 def test_f13_a_reset_after_the_ehr_stored_it_is_unknown_then_settled_once(
     scenario_also_on_hapi: FaultScenario, first: bool
@@ -68,6 +69,7 @@ def test_f13_a_reset_after_the_ehr_stored_it_is_unknown_then_settled_once(
     assert_settled_without_duplicate(scenario, first=first)
 
 
+@pytest.mark.promise("P2")
 @FIRST_WRITE_OR_UPDATE
 def test_f14_an_answer_that_comes_too_late_is_unknown_then_settled_once(
     scenario_also_on_hapi: FaultScenario, first: bool
@@ -80,6 +82,7 @@ def test_f14_an_answer_that_comes_too_late_is_unknown_then_settled_once(
     assert_settled_without_duplicate(scenario, first=first)
 
 
+@pytest.mark.promise("P7")
 def test_f15_an_answer_that_drips_is_ended_at_the_limit_of_the_call(
     scenario_also_on_hapi: FaultScenario,
 ) -> None:
@@ -97,6 +100,7 @@ def test_f15_an_answer_that_drips_is_ended_at_the_limit_of_the_call(
     assert_settled_without_duplicate(scenario, first=True)
 
 
+@pytest.mark.promise("P2")
 @FIRST_WRITE_OR_UPDATE
 @pytest.mark.parametrize("length", [0, 200])
 def test_f16_a_cut_answer_under_its_true_length_is_unknown_then_settled_once(
@@ -192,6 +196,7 @@ def drop_version(body: bytes) -> bytes:
     return drop_members("versionId", "etag", "location")(body)
 
 
+@pytest.mark.promise("P2")
 @FIRST_WRITE_OR_UPDATE
 def test_f27_a_500_after_the_ehr_stored_it_is_settled_and_not_stored_again(
     scenario_also_on_hapi: FaultScenario, first: bool

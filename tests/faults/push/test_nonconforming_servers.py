@@ -72,6 +72,7 @@ def lose_first_transaction(*, after: bool) -> FaultPlan:
     )
 
 
+@pytest.mark.promise("P19")
 def test_f30_a_search_that_lags_doubles_nothing_where_the_server_gives_its_own_ids(
     harness: tuple[SyncHarness, FaultProxy], server: StubServer
 ) -> None:
@@ -94,6 +95,7 @@ def test_f30_a_search_that_lags_doubles_nothing_where_the_server_gives_its_own_i
     assert our_side.work_items() == []
 
 
+@pytest.mark.promise("P19")
 def test_f30_what_never_arrived_is_sent_once_the_search_would_have_found_it(
     harness: tuple[SyncHarness, FaultProxy], server: StubServer
 ) -> None:
@@ -112,6 +114,7 @@ def test_f30_what_never_arrived_is_sent_once_the_search_would_have_found_it(
     assert count_by_type(server) == [1, 1, 3, 3, 1]
 
 
+@pytest.mark.promise("P19")
 def test_f30_what_a_killed_process_may_have_sent_is_looked_for_when_the_search_must_know(
     harness: tuple[SyncHarness, FaultProxy], server: StubServer
 ) -> None:
@@ -132,6 +135,7 @@ def test_f30_what_a_killed_process_may_have_sent_is_looked_for_when_the_search_m
     assert count_by_type(server) == [1, 1, 3, 3, 1]
 
 
+@pytest.mark.promise("P3")
 @pytest.mark.parametrize("way", [WriteStrategy.CONDITIONAL_UPDATE, WriteStrategy.CONDITIONAL_CREATE])
 def test_f30_what_a_server_would_match_itself_is_waited_for_as_well(store: Store, way: WriteStrategy) -> None:
     with (
@@ -160,6 +164,7 @@ def test_f30_what_a_server_would_match_itself_is_waited_for_as_well(store: Store
         assert count_by_type(server) == [1, 1, 3, 3, 1]
 
 
+@pytest.mark.promise("P19")
 @pytest.mark.parametrize("arrived", [True, False], ids=["arrived", "lost"])
 def test_f30_our_own_ids_need_no_search(store: Store, arrived: bool) -> None:
     with (
@@ -186,6 +191,7 @@ def test_f30_our_own_ids_need_no_search(store: Store, arrived: bool) -> None:
         }
 
 
+@pytest.mark.promise("P19")
 def test_f31_a_server_that_ignores_if_none_exist_is_refused_that_way_at_the_start(
     harness: tuple[SyncHarness, FaultProxy], server: StubServer
 ) -> None:
@@ -211,6 +217,7 @@ def test_f31_a_server_that_ignores_if_none_exist_is_refused_that_way_at_the_star
     assert our_side.work_items() == []
 
 
+@pytest.mark.promise("P19")
 def test_f31_a_server_that_ignores_if_match_is_written_to_in_no_way(
     harness: tuple[SyncHarness, FaultProxy], server: StubServer
 ) -> None:
@@ -247,6 +254,7 @@ def _without_units(resource: dict[str, Any]) -> dict[str, Any]:
     return {**resource, "valueQuantity": {"value": Decimal(quantity["value"]).normalize()}}
 
 
+@pytest.mark.promise("P19")
 def test_f32_what_a_server_keeps_otherwise_than_sent_is_told_by_element(
     harness: tuple[SyncHarness, FaultProxy], server: StubServer
 ) -> None:

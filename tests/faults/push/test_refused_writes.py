@@ -39,6 +39,7 @@ def dump_all_tables(scenario: FaultScenario) -> str:
     return "\n".join(kept)
 
 
+@pytest.mark.promise("P10")
 @pytest.mark.parametrize("status", [400, 422])
 def test_f19_a_refusal_is_dead_at_once_and_of_its_words_only_the_codes_are_kept(
     scenario: FaultScenario, capfd: pytest.CaptureFixture[str], status: int
@@ -69,6 +70,7 @@ def test_f19_a_refusal_is_dead_at_once_and_of_its_words_only_the_codes_are_kept(
         assert PERSONS_WORDS not in place
 
 
+@pytest.mark.promise("P7")
 @pytest.mark.parametrize("status", [401, 402, 403, 407, 451])
 def test_f21_an_ehr_that_goes_on_refusing_us_is_paused_and_a_person_called(
     scenario: FaultScenario, status: int
@@ -118,6 +120,7 @@ def test_f22_an_update_of_what_was_deleted_there_is_for_a_person(scenario: Fault
     assert (item.kind, item.details["status"]) == (DELIVERY_REFUSED, 410)
 
 
+@pytest.mark.promise("P3")
 @pytest.mark.parametrize("conflicts", [1, 2])
 def test_f23_version_conflicts_are_read_and_compared_and_then_it_goes(
     scenario_also_on_hapi: FaultScenario, conflicts: int
@@ -177,6 +180,7 @@ def test_a_server_that_wants_a_precondition_gets_the_version_and_else_is_for_a_p
     assert scenario.harness.work_items()[0].details["status"] == 428
 
 
+@pytest.mark.promise("P3")
 @pytest.mark.parametrize("status", [409, 412])
 @pytest.mark.parametrize("alone", [False, True], ids=["in a transaction", "alone"])
 def test_f24_a_stale_if_match_never_overwrites_and_a_person_merges(
@@ -205,6 +209,7 @@ def is_stale(scenario: FaultScenario, call: Call) -> bool:
     return is_write(call) and (inside or call.headers.get("if-match") == 'W/"1"')
 
 
+@pytest.mark.promise("P2")
 @pytest.mark.parametrize("strategy", [WriteStrategy.CONDITIONAL_UPDATE, WriteStrategy.CONDITIONAL_CREATE])
 @pytest.mark.parametrize("alone", [False, True], ids=["in a transaction", "alone"])
 def test_f25_two_that_match_are_for_a_person_and_never_the_first_of_them(

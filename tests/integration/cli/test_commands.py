@@ -87,6 +87,7 @@ def test_an_operator_sets_up_imports_looks_and_withdraws(
     assert not (tmp_path / "export.refused.csv").exists()
 
 
+@pytest.mark.promise("P10")
 def test_nobody_who_was_imported_stands_in_anything_that_was_printed(
     command_runner: CommandRunner, people: list[Person], tmp_path: Path
 ) -> None:

@@ -28,6 +28,7 @@ def command_runner(tmp_path: Path) -> CommandRunner:
     return command_runner
 
 
+@pytest.mark.promise("P18")
 def test_the_status_says_whether_a_person_should_look(command_runner: CommandRunner) -> None:
     not_migrated = command_runner.run("health", "--json")
     assert (not_migrated.returncode, not_migrated.stdout) == (1, "")
@@ -51,6 +52,7 @@ def test_the_status_says_whether_a_person_should_look(command_runner: CommandRun
     assert status["destinations"]["hapi"]["breaker"] == "closed"
 
 
+@pytest.mark.promise("P8")
 def test_whoever_is_let_in_or_shut_out_stands_in_the_audit(command_runner: CommandRunner) -> None:
     command_runner.run_ok("migrate")
     each = [

@@ -56,6 +56,7 @@ def test_ids_of_ours_are_used_where_the_server_takes_them_without_saying_so(
     assert all(proof.honours(way) for way in WriteStrategy if way is not WriteStrategy.NONE)
 
 
+@pytest.mark.promise("P19")
 def test_nothing_of_a_proof_stays_there(harness: SyncHarness, server: StubServer) -> None:
     publish_people(harness.store, 1)
     harness.push()
@@ -64,6 +65,7 @@ def test_nothing_of_a_proof_stays_there(harness: SyncHarness, server: StubServer
     assert not any(SYSTEM in str(resource) for resource in standing)
 
 
+@pytest.mark.promise("P19")
 def test_it_is_proven_again_after_a_day_and_not_before(harness: SyncHarness, proxy: FaultProxy) -> None:
     publish_people(harness.store, 1)
     harness.push()

@@ -119,6 +119,7 @@ def test_a_body_about_another_resource_than_the_address_is_refused(webhook: Webh
     assert webhook.kept() == []
 
 
+@pytest.mark.promise("P21")
 def test_f36_a_webhook_delivered_three_times_has_one_effect_and_the_same_reply(
     harness: SyncHarness, ehr: EhrObserver, webhook: WebhookSender, proxy: FaultProxy
 ) -> None:
@@ -148,6 +149,7 @@ def test_f36_the_same_version_of_a_resource_is_the_same_event_without_a_key(
     assert len(webhook.kept()) == 1
 
 
+@pytest.mark.promise("P21")
 @pytest.mark.parametrize("key", ["event-7", None])
 def test_f37_another_body_under_a_known_key_is_422_and_keeps_nothing(
     harness: SyncHarness, ehr: EhrObserver, webhook: WebhookSender, key: str | None
@@ -161,6 +163,7 @@ def test_f37_another_body_under_a_known_key_is_422_and_keeps_nothing(
     assert len(webhook.kept()) == 1
 
 
+@pytest.mark.promise("P21")
 def test_f38_webhooks_out_of_order_end_at_the_newest_version(
     harness: SyncHarness, ehr: EhrObserver, webhook: WebhookSender
 ) -> None:
@@ -189,6 +192,7 @@ def test_f38_an_edit_of_ours_told_of_late_is_judged_by_what_stands_there(
     assert harness.work_items() == []
 
 
+@pytest.mark.promise("P21")
 @pytest.mark.parametrize(
     ("how", "headers"),
     [

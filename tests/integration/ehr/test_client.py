@@ -169,6 +169,7 @@ def test_the_environment_names_no_proxy(
     assert client.ask("GET", "metadata").status == 200
 
 
+@pytest.mark.promise("P7")
 def test_no_more_connections_than_agreed_are_open_at_once(client: EhrClient, proxy: FaultProxy) -> None:
     lock, at_once, most = threading.Lock(), 0, 0
 

@@ -104,6 +104,7 @@ def test_a_replay_of_what_is_still_refused_is_dead_again_under_the_same_work_ite
     assert after.id == before.id
 
 
+@pytest.mark.promise("P2")
 def test_a_replay_twice_has_the_effect_of_one(harness: SyncHarness, one_dead: int) -> None:
     for _ in range(2):
         delivery_commands.replay(harness.store, SPOILT, who=WHO, now=NOW, dry_run=False)

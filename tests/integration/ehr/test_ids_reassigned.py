@@ -61,6 +61,7 @@ def foreign(sent: SyncHarness, stub: StubProcess, ehr: EhrObserver) -> dict[str,
     return take_over_ids(places, ehr)
 
 
+@pytest.mark.promise("P22")
 def test_a_newer_version_and_what_is_new_never_reach_anothers_record(
     sent: SyncHarness, ehr: EhrObserver, foreign: dict[str, Resource]
 ) -> None:
@@ -74,6 +75,7 @@ def test_a_newer_version_and_what_is_new_never_reach_anothers_record(
     assert values_of(ehr, "1-1") == ["9.00"]
 
 
+@pytest.mark.promise("P22")
 def test_the_reconcile_finds_that_they_are_anothers_and_sends_ours_again(
     sent: SyncHarness, ehr: EhrObserver, foreign: dict[str, Resource]
 ) -> None:
@@ -85,6 +87,7 @@ def test_the_reconcile_finds_that_they_are_anothers_and_sends_ours_again(
     assert_everything_once(sent, ehr, foreign, EVERYTHING)
 
 
+@pytest.mark.promise("P22")
 def test_ours_under_each_others_old_ids_are_told_apart(
     sent: SyncHarness, stub: StubProcess, ehr: EhrObserver
 ) -> None:
@@ -125,6 +128,7 @@ def test_the_pull_keeps_nothing_of_anothers_record(sent: SyncHarness, foreign: d
     assert sent.work_items() == []
 
 
+@pytest.mark.promise("P22")
 @pytest.mark.parametrize("compared_first", [False, True], ids=["sent first", "compared first"])
 def test_what_somebody_deleted_under_an_id_of_ours_was_the_strangers(
     sent: SyncHarness, ehr: EhrObserver, foreign: dict[str, Resource], compared_first: bool
@@ -168,6 +172,7 @@ def test_a_deleted_one_is_ours_while_its_server_does_not_tell_former_versions(
     assert [item.kind for item in sent.work_items()] == ["deleted_at_destination"]
 
 
+@pytest.mark.promise("P22")
 def test_ours_from_which_somebody_took_our_identifier_is_edited_and_not_lost(
     sent: SyncHarness, ehr: EhrObserver, proxy: FaultProxy
 ) -> None:

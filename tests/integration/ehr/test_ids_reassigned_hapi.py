@@ -26,6 +26,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.promise("P22")
 @pytest.mark.usefixtures("hapi")  # where it cannot be started this test is counted as that fixture's
 def test_a_hapi_that_was_emptied_and_gave_our_ids_to_others_gets_everything_again_beside_them(
     store: Store, tmp_path: Path

@@ -60,6 +60,7 @@ def what_happens(ehr: EhrObserver, how: str) -> None:
         edit(ehr, "Patient/hospital-1", active=False)
 
 
+@pytest.mark.promise("P23")
 @pytest.mark.parametrize("how", ["replaced", "not active"])
 def test_a_pulled_patient_that_is_not_in_use_any_more_makes_its_lane_wait_for_a_clinician(
     linked: SyncHarness, ehr: EhrObserver, how: str
@@ -81,6 +82,7 @@ def test_a_pulled_patient_that_is_not_in_use_any_more_makes_its_lane_wait_for_a_
     assert (row.resources, row.persons) == (("Patient/hospital-1",), (PERSON,))
 
 
+@pytest.mark.promise("P23")
 @pytest.mark.parametrize("how", ["replaced", "not active"])
 def test_a_push_looks_at_the_patient_before_it_sends_anything_about_it(
     linked: SyncHarness, ehr: EhrObserver, proxy: FaultProxy, how: str
@@ -121,6 +123,7 @@ def test_the_comparison_finds_links_that_are_lost(linked: SyncHarness, ehr: EhrO
     assert theirs(linked) is None
 
 
+@pytest.mark.promise("P23")
 def test_a_decided_link_sends_what_waited_and_what_stood_under_the_former_patient(
     linked: SyncHarness, ehr: EhrObserver
 ) -> None:
@@ -156,6 +159,7 @@ def test_a_hospital_that_moves_our_resources_with_the_merge_leaves_nothing_to_de
     assert ehr.versions("Observation/score-1-1") == 2  # as the hospital moved it: not written again
 
 
+@pytest.mark.promise("P23")
 @pytest.mark.parametrize(
     ("why", "patient"),
     [
@@ -208,6 +212,7 @@ def test_closing_the_question_by_hand_searches_anew(linked: SyncHarness, ehr: Eh
     assert theirs(linked) == "Patient/hospital-2"
 
 
+@pytest.mark.promise("P23")
 @pytest.mark.parametrize("reads", ["push", "pull", "reconcile"])
 def test_a_patient_that_is_somebody_else_by_now_gets_nothing_of_this_person(
     linked: SyncHarness, ehr: EhrObserver, proxy: FaultProxy, reads: str

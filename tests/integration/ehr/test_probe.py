@@ -112,6 +112,7 @@ def test_what_was_made_is_removed_when_an_answer_is_lost(number: int) -> None:
     assert found.remains == []
 
 
+@pytest.mark.promise("P19")
 @pytest.mark.parametrize("breaks", [KeyboardInterrupt, RuntimeError])
 def test_what_was_made_is_removed_when_it_is_broken_off(
     breaks: type[BaseException], monkeypatch: pytest.MonkeyPatch
@@ -132,6 +133,7 @@ def test_what_was_made_is_removed_when_it_is_broken_off(
         assert everything(server) == []
 
 
+@pytest.mark.promise("P19")
 def test_what_cannot_be_removed_is_named() -> None:
     with stub_server(deletes=False) as server:
         result = CliRunner().invoke(commands, ["probe", server.address, "--search-timeout", "0.3"])
@@ -194,6 +196,7 @@ def test_what_it_makes_can_be_known_by_its_identifier() -> None:
     assert all(SYSTEM.encode() in body for body in bodies)
 
 
+@pytest.mark.promise("P19")
 @pytest.mark.hapi
 def test_hapi_is_seen_as_it_is(hapi: Any) -> None:
     """Each line that shapes what we do there; found out by hand before, in docs/research/hapi-behaviour.md."""

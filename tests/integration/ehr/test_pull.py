@@ -64,6 +64,7 @@ def test_the_watermark_is_the_newest_row_seen_and_never_beyond_the_servers_clock
     assert abs(watermark - datetime.now(UTC)) < timedelta(seconds=10)
 
 
+@pytest.mark.promise("P21")
 def test_our_own_clock_moves_no_window(harness: SyncHarness, ehr: EhrObserver, proxy: FaultProxy) -> None:
     pull(harness)
     began = cursor(harness, "Task").watermark
@@ -86,6 +87,7 @@ def test_what_we_wrote_ourselves_is_taken_up_without_a_second_copy(
     assert harness.work_items() == []
 
 
+@pytest.mark.promise("P21")
 def test_an_edit_of_ours_by_somebody_else_becomes_a_work_item_and_is_not_written_over(
     harness: SyncHarness, ehr: EhrObserver
 ) -> None:
@@ -133,6 +135,7 @@ def test_what_a_person_decided_about_an_edit_is_not_asked_again_and_another_edit
     assert len(harness.work_items()) == 1
 
 
+@pytest.mark.promise("P21")
 def test_f40_what_no_webhook_told_us_is_found_by_the_next_pull(
     harness: SyncHarness, ehr: EhrObserver
 ) -> None:
@@ -141,6 +144,7 @@ def test_f40_what_no_webhook_told_us_is_found_by_the_next_pull(
     assert pull(harness)["kept"] == 1
 
 
+@pytest.mark.promise("P21")
 @pytest.mark.parametrize("late_by", [5, 115, 290])
 def test_f41_a_row_committed_late_with_an_older_moment_is_found_in_the_overlap(
     harness: SyncHarness, ehr: EhrObserver, late_by: int
@@ -152,6 +156,7 @@ def test_f41_a_row_committed_late_with_an_older_moment_is_found_in_the_overlap(
     assert pull(harness)["kept"] == 0
 
 
+@pytest.mark.promise("P21")
 def test_f42_a_thousand_rows_of_one_moment_over_many_pages_arrive_all_and_once(
     harness: SyncHarness, ehr: EhrObserver
 ) -> None:
@@ -162,6 +167,7 @@ def test_f42_a_thousand_rows_of_one_moment_over_many_pages_arrive_all_and_once(
     assert pull(harness)["new"] == 0
 
 
+@pytest.mark.promise("P21")
 def test_what_was_pulled_before_an_edit_does_not_say_that_nobody_has_to_look(
     harness: SyncHarness, ehr: EhrObserver, proxy: FaultProxy
 ) -> None:

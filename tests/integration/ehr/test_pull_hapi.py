@@ -100,6 +100,7 @@ def test_f36_f37_f38_hooks_repeated_and_out_of_order_end_at_what_stands_there(
     assert len(webhook.kept()) == 2
 
 
+@pytest.mark.promise("P21")
 def test_f36_f39_a_subscription_of_hapi_rings_and_one_with_another_secret_is_sent_away(
     harness: SyncHarness, there: EhrObserver, webhook: WebhookSender, first: int
 ) -> None:

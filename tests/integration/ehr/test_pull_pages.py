@@ -55,6 +55,7 @@ def with_next(link: Callable[[str], str]) -> Callable[[bytes], bytes]:
     return changed
 
 
+@pytest.mark.promise("P21")
 @pytest.mark.parametrize("status", [404, 410])
 def test_f43_a_page_that_went_away_restarts_the_window_and_everything_arrives_once(
     harness: SyncHarness, ehr: EhrObserver, proxy: FaultProxy, status: int
@@ -81,6 +82,7 @@ def test_f43_pages_that_keep_going_away_are_given_up_and_a_person_is_told(
     assert harness.work_items() == []
 
 
+@pytest.mark.promise("P21")
 @pytest.mark.parametrize(
     "elsewhere",
     [
@@ -105,6 +107,7 @@ def test_f43_a_page_link_that_leads_elsewhere_is_refused_and_nothing_is_asked_th
     assert count_seen_versions(harness, "Task") == 30
 
 
+@pytest.mark.promise("P21")
 @pytest.mark.parametrize("back_to", ["itself", "the first"])
 def test_f43_pages_that_go_round_in_a_circle_are_stopped(
     harness: SyncHarness, ehr: EhrObserver, proxy: FaultProxy, back_to: str
@@ -154,6 +157,7 @@ def test_f43_pages_without_an_end_are_read_no_further_than_a_run_may_go(
     assert cursor(harness, "Task").watermark is None
 
 
+@pytest.mark.promise("P21")
 def test_a_pull_killed_between_two_pages_goes_on_at_the_page_it_had_come_to(
     harness: SyncHarness, ehr: EhrObserver, proxy: FaultProxy, migrated_url: str
 ) -> None:

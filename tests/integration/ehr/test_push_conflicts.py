@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+import pytest
+
 from fhir_pmp.ehr.push.claim_recorder import DELIVERY_REFUSED, EDITED
 from fhir_pmp.store import Store
 from tests.fault_injection.fault_proxy import (
@@ -24,6 +26,7 @@ from tests.integration.ehr.sync_harness import EhrObserver, SyncHarness
 from tests.stub_ehr.process import StubProcess
 
 
+@pytest.mark.promise("P3")
 def test_an_edit_of_somebody_else_is_not_written_over_and_a_person_merges(
     harness: SyncHarness, ehr: EhrObserver
 ) -> None:
@@ -80,6 +83,7 @@ def test_the_repeat_of_an_update_whose_answer_was_lost_is_settled_by_reading(
     assert [ehr.versions(f"Observation/score-1-{k}") for k in (1, 2, 3)] == [2, 2, 2]
 
 
+@pytest.mark.promise("P3")
 def test_an_edit_made_between_a_lost_answer_and_the_repeat_survives(
     harness: SyncHarness, ehr: EhrObserver, proxy: FaultProxy
 ) -> None:
@@ -95,6 +99,7 @@ def test_an_edit_made_between_a_lost_answer_and_the_repeat_survives(
     assert [item.kind for item in harness.work_items()] == [EDITED]
 
 
+@pytest.mark.promise("P1")
 def test_what_the_server_lost_is_made_anew_under_its_id(
     store: Store, ehr: EhrObserver, stub: StubProcess
 ) -> None:

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from fhir_pmp.ehr.push.claim_recorder import DELIVERY_REFUSED
 from tests.fault_injection.fault_proxy import FaultProxy, InjectedFault
 from tests.integration.ehr.sample_resources import publish, publish_people, score
@@ -24,6 +26,7 @@ def test_a_pause_ends_by_itself_when_what_was_wrong_is_mended(
     assert harness.work_items() == []
 
 
+@pytest.mark.promise("P7")
 def test_a_down_destination_opens_the_breaker_and_counts_no_age_for_who_was_not_tried(
     harness: SyncHarness, proxy: FaultProxy
 ) -> None:
@@ -41,6 +44,7 @@ def test_a_down_destination_opens_the_breaker_and_counts_no_age_for_who_was_not_
     assert (breaker.state, breaker.failures >= 5) == ("open", True)
 
 
+@pytest.mark.promise("P1")
 def test_what_fails_for_three_days_is_dead_and_a_person_is_told(
     harness: SyncHarness, ehr: EhrObserver, proxy: FaultProxy
 ) -> None:

@@ -51,6 +51,7 @@ def checked(harness: SyncHarness, hapi: HapiServer) -> ComparisonReport:
     return check(hapi.base_url, latest_sent_by_key(sorted(rows)))
 
 
+@pytest.mark.promise("P2")
 def test_everything_is_there_once_and_equal_and_a_repeat_sends_nothing(
     to_hapi: SyncHarness, hapi: HapiServer, hapi_proxy: FaultProxy, first: int
 ) -> None:
@@ -114,6 +115,7 @@ def test_one_refused_entry_does_not_hold_the_others_hostage(
     assert checked(to_hapi, hapi).is_clean
 
 
+@pytest.mark.promise("P1")
 @pytest.mark.slow
 @pytest.mark.usefixtures("hapi")  # where it cannot be started this test is counted as that fixture's
 def test_hapi_stopped_and_started_in_the_middle_loses_nothing(store: Store, tmp_path: Path) -> None:

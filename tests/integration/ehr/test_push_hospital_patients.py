@@ -63,6 +63,7 @@ def test_the_patient_is_found_and_referred_to_and_never_written(
     assert len(ehr.all("Patient")) == 1
 
 
+@pytest.mark.promise("P10")
 def test_identifiers_stand_in_no_address(harness: SyncHarness, ehr: EhrObserver, proxy: FaultProxy) -> None:
     add_hospital_patient(ehr, 1)
     publish_people(harness.store, 1)
@@ -93,6 +94,7 @@ def test_the_bytes_that_were_truly_sent_are_kept(harness: SyncHarness, ehr: EhrO
     assert b"Patient/patient-1" not in sent
 
 
+@pytest.mark.promise("P4")
 @pytest.mark.parametrize(
     ("known", "reason", "counts"),
     [
@@ -163,6 +165,7 @@ def test_a_link_is_remembered_and_not_searched_again(
     assert (link.remote_reference, link.how) == (theirs, "one active match")
 
 
+@pytest.mark.promise("P4")
 def test_what_is_published_while_somebody_waits_does_not_overtake(
     harness: SyncHarness, ehr: EhrObserver
 ) -> None:

@@ -28,6 +28,7 @@ def scores_before_their_responses(responses: int) -> list[RenderedResource]:
     return [*(score(1, k) for k in numbers), *(questionnaire_response(1, k) for k in numbers)]
 
 
+@pytest.mark.promise("P4")
 def test_what_is_behind_a_definition_is_not_overtaken_by_what_came_after_it(
     harness: SyncHarness, proxy: FaultProxy, ehr: EhrObserver
 ) -> None:
@@ -95,6 +96,7 @@ def test_a_statement_read_anew_that_is_answered_with_retry_after_holds_up_what_i
     assert len(proxy.seen) == calls + 1
 
 
+@pytest.mark.promise("P1")
 @pytest.mark.parametrize("strategy", [WriteStrategy.OUR_ID, WriteStrategy.CONDITIONAL_CREATE])
 def test_what_may_have_arrived_is_read_first_though_a_newer_version_goes_instead(
     harness: SyncHarness, proxy: FaultProxy, ehr: EhrObserver, strategy: WriteStrategy
@@ -112,6 +114,7 @@ def test_what_may_have_arrived_is_read_first_though_a_newer_version_goes_instead
     assert harness.states() == {"sent": 1, "superseded": 1}
 
 
+@pytest.mark.promise("P3")
 def test_an_edit_of_what_may_have_arrived_survives_a_newer_version(
     harness: SyncHarness, proxy: FaultProxy, ehr: EhrObserver
 ) -> None:
@@ -127,6 +130,7 @@ def test_an_edit_of_what_may_have_arrived_survives_a_newer_version(
     assert [item.kind for item in harness.work_items()] == [EDITED]
 
 
+@pytest.mark.promise("P4")
 def test_what_waited_for_a_patient_goes_before_what_came_about_while_it_waited(
     harness: SyncHarness, ehr: EhrObserver
 ) -> None:
@@ -176,6 +180,7 @@ def patient_there() -> dict[str, object]:
     }
 
 
+@pytest.mark.promise("P1")
 def test_an_older_version_sent_again_leaves_a_person_told_of_the_newer_that_was_refused(
     harness: SyncHarness, proxy: FaultProxy
 ) -> None:

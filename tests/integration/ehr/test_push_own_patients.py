@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from fhir_pmp.ehr.push.claim_recorder import DELIVERY_REFUSED
 from tests.fault_injection.fault_proxy import FaultProxy, InjectedFault, is_write
 from tests.integration.ehr.sample_resources import (
@@ -47,6 +49,7 @@ def test_a_repeat_sends_nothing(harness: SyncHarness, proxy: FaultProxy) -> None
     assert len(proxy.seen) == calls
 
 
+@pytest.mark.promise("P4")
 def test_the_definitions_lane_goes_before_the_people(harness: SyncHarness, proxy: FaultProxy) -> None:
     publish_people(harness.store, 3)
     harness.push()
@@ -55,6 +58,7 @@ def test_the_definitions_lane_goes_before_the_people(harness: SyncHarness, proxy
     assert all(b'"resourceType":"Organization"' not in body for body in others)
 
 
+@pytest.mark.promise("P4")
 def test_a_person_travels_in_one_transaction_targets_first(harness: SyncHarness, proxy: FaultProxy) -> None:
     publish_people(harness.store, 1)
     harness.push()
@@ -104,6 +108,7 @@ def test_only_the_newest_version_of_a_resource_travels(harness: SyncHarness, ehr
     assert str(ehr.get("Observation/score-1-1")["valueQuantity"]["value"]) == "5.00"
 
 
+@pytest.mark.promise("P12")
 def test_without_consent_nothing_of_the_record_leaves(harness: SyncHarness, ehr: EhrObserver) -> None:
     add_people(harness.store, [1], share=False)
     publish(harness.store, [organization(), *everything_about(1)])
@@ -111,6 +116,7 @@ def test_without_consent_nothing_of_the_record_leaves(harness: SyncHarness, ehr:
     assert ehr.all("Patient") == []
 
 
+@pytest.mark.promise("P12")
 def test_consent_that_ends_while_a_lane_is_claimed_stops_it_before_it_is_sent(
     harness: SyncHarness, ehr: EhrObserver
 ) -> None:
@@ -126,6 +132,7 @@ def test_consent_that_ends_while_a_lane_is_claimed_stops_it_before_it_is_sent(
     assert ehr.versions("Observation/score-1-1") == 1
 
 
+@pytest.mark.promise("P12")
 def test_consent_that_ends_between_two_writes_of_a_lane_stops_the_second(
     harness: SyncHarness, ehr: EhrObserver, proxy: FaultProxy
 ) -> None:
@@ -139,6 +146,7 @@ def test_consent_that_ends_between_two_writes_of_a_lane_stops_the_second(
     assert [ehr.versions(f"Observation/score-1-{n}") for n in (1, 2)] == [2, 1]
 
 
+@pytest.mark.promise("P12")
 def test_consent_that_ends_while_a_conflict_is_looked_at_stops_what_would_follow(
     harness: SyncHarness, ehr: EhrObserver, proxy: FaultProxy
 ) -> None:

@@ -44,6 +44,7 @@ def test_an_amendment_goes_to_the_same_place_under_its_version(
     assert proxy.written_bodies()[-1].count(b'"ifMatch"') == 2
 
 
+@pytest.mark.promise("P12")
 def test_consent_that_ends_while_the_places_are_looked_at_stops_what_would_follow(
     harness: SyncHarness, ehr: EhrObserver, proxy: FaultProxy
 ) -> None:
@@ -84,6 +85,7 @@ def lose_transaction_answer(proxy: FaultProxy) -> None:
     proxy.plan = first_where(is_write_containing(b'"type":"transaction"'), fault)
 
 
+@pytest.mark.promise("P3")
 def test_an_edit_before_we_knew_where_it_stands_is_not_held_against_what_refers_to_it(
     harness: SyncHarness, ehr: EhrObserver, proxy: FaultProxy
 ) -> None:
@@ -99,6 +101,7 @@ def test_an_edit_before_we_knew_where_it_stands_is_not_held_against_what_refers_
     assert item.details["resource"] == "QuestionnaireResponse/response-1-1/_history/1"
 
 
+@pytest.mark.promise("P2")
 def test_a_lost_answer_doubles_nothing(harness: SyncHarness, ehr: EhrObserver, proxy: FaultProxy) -> None:
     publish_people(harness.store, 1)
     lose_transaction_answer(proxy)

@@ -14,6 +14,7 @@ from tests.integration.ehr.sync_harness import SyncHarness
 BUSY = InjectedFault("busy", status=429, status_headers={"Retry-After": "600"})
 
 
+@pytest.mark.promise("P7")
 @pytest.mark.parametrize("reads", [pull, reconcile])
 @pytest.mark.parametrize("first", ["the statement", "what is read"])
 def test_a_reader_that_is_asked_to_wait_ends_there_and_nobody_asks_before(

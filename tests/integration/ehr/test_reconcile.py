@@ -40,6 +40,7 @@ def test_where_both_sides_are_equal_nothing_is_written(sent: SyncHarness, proxy:
     assert (last.completed_at, last.counts) == (sent.now, {"equal": 17})
 
 
+@pytest.mark.promise("P22")
 def test_an_ehr_that_forgot_everything_gets_everything_again_in_order_and_the_audit_says_why(
     sent: SyncHarness, stub: StubProcess, ehr: EhrObserver
 ) -> None:
@@ -57,6 +58,7 @@ def test_an_ehr_that_forgot_everything_gets_everything_again_in_order_and_the_au
     assert reconcile(sent).counts == {"equal": 17}
 
 
+@pytest.mark.promise("P22")
 def test_what_stands_in_an_older_version_is_sent_again(sent: SyncHarness, ehr: EhrObserver) -> None:
     before = ehr.get("Observation/score-1-1")
     publish(sent.store, [score(1, 1, "9.00")])
@@ -88,6 +90,7 @@ def test_a_newer_version_of_ours_is_taken_note_of_and_not_written_over(
     assert ehr.versions("Observation/score-1-1") == 2
 
 
+@pytest.mark.promise("P22")
 def test_somebody_elses_edit_becomes_a_work_item_and_stays(sent: SyncHarness, ehr: EhrObserver) -> None:
     edit(ehr, "Observation/score-2-1", note=[{"text": "seen on the ward"}])
     assert reconcile(sent).counts == {"edited": 1, "equal": 16}
@@ -98,6 +101,7 @@ def test_somebody_elses_edit_becomes_a_work_item_and_stays(sent: SyncHarness, eh
     assert sent.push().counts == {}
 
 
+@pytest.mark.promise("P22")
 def test_what_somebody_deleted_is_not_made_anew_without_a_decision(
     sent: SyncHarness, ehr: EhrObserver
 ) -> None:
@@ -114,6 +118,7 @@ def test_what_somebody_deleted_is_not_made_anew_without_a_decision(
     assert sent.work_items() == []
 
 
+@pytest.mark.promise("P22")
 def test_a_second_resource_with_our_identifier_becomes_a_work_item_until_one_is_left(
     sent: SyncHarness, ehr: EhrObserver
 ) -> None:
@@ -139,6 +144,7 @@ def test_a_dry_run_tells_and_changes_nothing(sent: SyncHarness, stub: StubProces
     assert row.route == "reconcile hospital (dry run): 17 missing"
 
 
+@pytest.mark.promise("P22")
 def test_a_sick_destination_breaks_the_comparison_off_and_nothing_is_concluded(
     sent: SyncHarness, proxy: FaultProxy
 ) -> None:

@@ -24,6 +24,7 @@ def counted(harness: SyncHarness) -> int:
     return len({d.reference for d in harness.deliveries()})
 
 
+@pytest.mark.promise("P22")
 @pytest.mark.usefixtures("hapi")  # where it cannot be started this test is counted as that fixture's
 def test_acknowledged_writes_that_a_killed_hapi_lost_are_sent_again(store: Store, tmp_path: Path) -> None:
     with (
@@ -82,6 +83,7 @@ def kill_with_something_lost(harness: SyncHarness, server: HapiServer) -> int:
     raise AssertionError("HAPI lost nothing in three kills: this proves nothing")
 
 
+@pytest.mark.promise("P22")
 @pytest.mark.usefixtures("hapi")
 def test_a_hapi_in_memory_that_restarts_empty_gets_everything_again(store: Store, tmp_path: Path) -> None:
     with (

@@ -79,6 +79,7 @@ def yesterday(harness: SyncHarness) -> None:
     publish(harness.store, [one for one in everything_about(2) if one.id in ("score-2-2", "response-2-2")])
 
 
+@pytest.mark.promise("P22")
 def test_f48_a_database_put_back_to_yesterday_takes_the_ehr_back_nowhere(
     harness: SyncHarness, ehr: EhrObserver, proxy: FaultProxy, backup: Backup
 ) -> None:
@@ -119,6 +120,7 @@ def test_f48_a_database_put_back_to_yesterday_takes_the_ehr_back_nowhere(
     store.close()
 
 
+@pytest.mark.promise("P22")
 def test_f48_ids_that_the_server_gave_since_the_backup_are_found_again_by_identifier(
     store: Store, backup: Backup
 ) -> None:
@@ -143,6 +145,7 @@ def test_f48_ids_that_the_server_gave_since_the_backup_are_found_again_by_identi
         later.close()
 
 
+@pytest.mark.promise("P22")
 @pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 def test_f48_a_power_cut_that_drops_the_tail_of_the_log_leaves_nothing_falsely_sent(
     harness: SyncHarness, ehr: EhrObserver, proxy: FaultProxy, tmp_path: Path

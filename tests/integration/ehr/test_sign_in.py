@@ -106,6 +106,7 @@ def test_one_token_serves_until_shortly_before_its_end(scenario: SignInScenario)
     assert [asked["scope"] for asked in scenario.server.asked] == ["system/Observation.cruds"] * 2
 
 
+@pytest.mark.promise("P20")
 @pytest.mark.parametrize("scenario", ["RS384", "ES384"], indirect=True)
 def test_the_assertion_says_what_smart_demands_and_no_more(scenario: SignInScenario) -> None:
     scenario.client.ask("GET", "metadata")
@@ -122,6 +123,7 @@ def test_the_assertion_says_what_smart_demands_and_no_more(scenario: SignInScena
     assert scenario.server.asked[0]["authorization"] == ""
 
 
+@pytest.mark.promise("P20")
 def test_a_401_renews_the_token_once_and_asks_once_more(scenario: SignInScenario) -> None:
     scenario.client.ask("GET", "metadata")
     scenario.server.valid.clear()
@@ -130,6 +132,7 @@ def test_a_401_renews_the_token_once_and_asks_once_more(scenario: SignInScenario
     assert len(scenario.asked_of_ehr()) == 3
 
 
+@pytest.mark.promise("P20")
 def test_a_401_that_stays_is_an_answer_after_one_renewal(scenario: SignInScenario) -> None:
     scenario.client.ask("GET", "metadata")
     guard(scenario.proxy, scenario.server)
@@ -214,6 +217,7 @@ def test_a_token_endpoint_that_refuses_is_for_a_person(
     assert len(scenario.server.asked) == 1
 
 
+@pytest.mark.promise("P20")
 @pytest.mark.parametrize(
     ("changed_members", "message"),
     [
@@ -242,6 +246,7 @@ def test_a_configuration_that_we_cannot_go_by_is_refused_and_nobody_is_asked(
     assert scenario.asked_of_ehr() == []
 
 
+@pytest.mark.promise("P20")
 def test_a_token_endpoint_elsewhere_is_believed_only_where_the_file_allows_it(
     scenario: SignInScenario,
 ) -> None:
@@ -262,6 +267,7 @@ def test_a_token_endpoint_without_tls_is_refused_beyond_loopback(scenario: SignI
         client.ask("GET", "metadata")
 
 
+@pytest.mark.promise("P20")
 @pytest.mark.parametrize("known", ["old", "new"])
 def test_keys_may_be_exchanged_while_deliveries_go_on(
     scenario: SignInScenario, files: dict[str, Path], known: str
@@ -302,6 +308,7 @@ def test_a_key_that_cannot_be_used_is_named(
         load_keys([files.get(name, nothing)], KEY)
 
 
+@pytest.mark.promise("P20")
 def test_a_sign_in_that_is_refused_pauses_the_destination_and_one_that_is_sick_does_not(
     store: Store, scenario: SignInScenario
 ) -> None:

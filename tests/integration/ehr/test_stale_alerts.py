@@ -20,6 +20,7 @@ def look(harness: SyncHarness) -> list[str]:
     return [item.kind for item in harness.work_items()]
 
 
+@pytest.mark.promise("P18")
 def test_a_server_that_never_says_what_it_can_do_ages_into_a_work_item(
     harness: SyncHarness, proxy: FaultProxy, store: Store
 ) -> None:

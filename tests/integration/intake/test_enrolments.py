@@ -22,6 +22,7 @@ from tests.integration.intake.intake_harness import (
 )
 
 
+@pytest.mark.promise("P6")
 def test_an_enrolment_is_recorded_and_published_and_the_same_again_changes_nothing(
     harness: IntakeHarness,
 ) -> None:
@@ -100,12 +101,14 @@ def test_what_cannot_be_true_is_refused_and_leaves_nothing_behind(
     assert harness.versions() == before
 
 
+@pytest.mark.promise("P10")
 def test_a_refusal_names_who_must_act_and_never_the_value(harness: IntakeHarness) -> None:
     (refused,) = harness.enrol(enrolment(referral_number="R-Smith"))
     assert isinstance(refused.refusal, NotUnderstood)  # the sender corrects it
     assert "referral_number" in str(refused.refusal) and "Smith" not in str(refused.refusal)
 
 
+@pytest.mark.promise("P12")
 def test_consent_given_later_publishes_again_and_queues_and_consent_withdrawn_stops_both(
     harness: IntakeHarness,
 ) -> None:
@@ -274,6 +277,7 @@ DOUBTS = {
 }
 
 
+@pytest.mark.promise("P9", "P15")
 @pytest.mark.parametrize("stated", DOUBTS.values(), ids=DOUBTS)
 def test_who_may_be_somebody_known_is_recorded_scored_and_flagged_and_not_published(
     harness: IntakeHarness, stated: dict[str, object]
@@ -298,6 +302,7 @@ def test_who_may_be_somebody_known_is_recorded_scored_and_flagged_and_not_publis
     assert harness.changed_since(before)
 
 
+@pytest.mark.promise("P15")
 def test_an_identifier_that_several_people_bear_decides_nothing(harness: IntakeHarness) -> None:
     shared = (Identifier("urn:family-card", "1"),)
     harness.enrol(enrolment("one", identifiers=shared))
@@ -308,6 +313,7 @@ def test_an_identifier_that_several_people_bear_decides_nothing(harness: IntakeH
     assert set(third.details["others"]) == {harness.episode("one").person, harness.episode("two").person}
 
 
+@pytest.mark.promise("P15")
 def test_nobody_is_matched_by_name_and_birth_date_alone(harness: IntakeHarness) -> None:
     harness.enrol(enrolment("one"), enrolment("two"))
     assert harness.episode("one").person != harness.episode("two").person

@@ -334,6 +334,7 @@ def test_a_record_in_doubt_itself_is_nobody_to_be_the_same_as(harness: IntakeHar
     assert decide(harness, SAME, same_as=two, item=third).person == one
 
 
+@pytest.mark.promise("P15")
 def test_a_question_is_decided_once_and_only_this_question_is(harness: IntakeHarness) -> None:
     _doubtful_enrolment(harness)
     (item,) = harness.open_work_items("who_is_this")

@@ -103,6 +103,7 @@ def opened(url: str) -> Iterator[Store]:
         store.close()
 
 
+@pytest.mark.promise("P6")
 def test_killed_in_the_middle_and_run_again_it_ends_where_an_undisturbed_one_does(
     durable_url: str, tmp_path: Path, sqlite_url: str
 ) -> None:

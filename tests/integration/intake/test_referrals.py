@@ -68,6 +68,7 @@ def test_a_referral_is_recorded_published_and_answered_entry_by_entry(harness: I
     assert (kept.body, kept.reply_body) == (write_canonical(referral_bundle("1")), answer.body)
 
 
+@pytest.mark.promise("P6")
 def test_the_same_again_gives_the_same_task_whatever_urls_ids_meta_and_text_it_bears(
     harness: IntakeHarness,
 ) -> None:
@@ -122,6 +123,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.promise("P1")
 @pytest.mark.parametrize("raw", BROKEN.values(), ids=BROKEN)
 def test_what_we_cannot_understand_is_kept_and_is_for_a_person(harness: IntakeHarness, raw: bytes) -> None:
     with pytest.raises(NotUnderstood):
@@ -138,6 +140,7 @@ def test_what_we_cannot_understand_is_kept_and_is_for_a_person(harness: IntakeHa
     assert [one.id for one in harness.open_work_items()] == [item.id]
 
 
+@pytest.mark.promise("P10")
 def test_no_fault_repeats_what_stands_in_the_bundle(harness: IntakeHarness) -> None:
     bundle = referral_bundle("1", family="Smithfield")
     bundle["entry"][0]["resource"]["birthDate"] = "Smithfield"
@@ -153,6 +156,7 @@ def test_a_body_beyond_the_cap_is_not_understood(harness: IntakeHarness) -> None
         receive_referral(harness.store, harness.publishing, harness.practice, raw, harness.now)
 
 
+@pytest.mark.promise("P1")
 def test_nothing_is_lost_when_the_process_dies_between_keeping_and_recording(
     harness: IntakeHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +248,7 @@ def test_the_practice_that_registered_a_person_changes_the_name_with_its_next_re
     assert harness.open_work_items() == []
 
 
+@pytest.mark.promise("P15")
 def test_a_doubtful_referral_stands_under_a_patient_of_its_own_and_the_known_person_is_left_alone(
     harness: IntakeHarness,
 ) -> None:
@@ -265,6 +270,7 @@ def test_a_doubtful_referral_stands_under_a_patient_of_its_own_and_the_known_per
     assert item.details["others"] == [harness.episode("e1").person]
 
 
+@pytest.mark.promise("P15")
 def test_an_enrolment_joins_the_referred_person_by_our_number_or_by_an_exact_identifier(
     harness: IntakeHarness,
 ) -> None:
@@ -315,6 +321,7 @@ def test_a_declined_or_cancelled_referral_starts_nothing(harness: IntakeHarness)
     assert harness.episode_of(referral).state is EpisodeState.CANCELLED
 
 
+@pytest.mark.promise("P15")
 def test_a_referral_number_with_another_birth_date_is_a_doubt_and_never_a_match(
     harness: IntakeHarness,
 ) -> None:

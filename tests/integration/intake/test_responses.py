@@ -25,6 +25,7 @@ from tests.integration.intake.intake_harness import (
 LOW, HIGH = [1] * 8 + [0], [2] * 8 + [0]  # PHQ-9 totals 8 and 16, item 9 zero
 
 
+@pytest.mark.promise("P9")
 def test_a_response_is_scored_flagged_and_published_in_the_transaction_that_records_it(
     harness: IntakeHarness,
 ) -> None:
@@ -46,6 +47,7 @@ def test_a_response_is_scored_flagged_and_published_in_the_transaction_that_reco
     assert flag.episode == episode.id
 
 
+@pytest.mark.promise("P9")
 def test_a_failure_before_the_commit_leaves_neither_response_nor_flag_nor_version(
     harness: IntakeHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,6 +242,7 @@ def course(harness: IntakeHarness) -> dict[str, ArrivedResponse]:
     return arrivals
 
 
+@pytest.mark.promise("P16")
 def test_an_amended_baseline_moves_itself_and_what_follows_and_nothing_else(
     harness: IntakeHarness, course: dict[str, ArrivedResponse]
 ) -> None:
@@ -263,6 +266,7 @@ def test_an_amended_baseline_moves_itself_and_what_follows_and_nothing_else(
     assert (change["status"], change["valueQuantity"]["value"]) == ("amended", -7)
 
 
+@pytest.mark.promise("P16")
 def test_an_amended_later_response_moves_its_own_change_and_no_other(
     harness: IntakeHarness, course: dict[str, ArrivedResponse]
 ) -> None:
@@ -349,6 +353,7 @@ def test_a_recorded_response_amended_twice_in_one_batch_is_one_next_version(harn
     assert (recorded.response.version, [s.published for s in recorded.scores]) == (3, ["24"])
 
 
+@pytest.mark.promise("P16")
 def test_a_withdrawn_response_takes_back_what_was_computed_from_it_and_nothing_else(
     harness: IntakeHarness, course: dict[str, ArrivedResponse]
 ) -> None:
@@ -387,6 +392,7 @@ def test_a_withdrawn_baseline_falls_back_to_screening_and_a_new_one_restores_it(
     assert harness.published()[_change(harness, "gad7", "total", "post")]["status"] == "final"
 
 
+@pytest.mark.promise("P16")
 def test_without_any_baseline_left_the_changes_are_taken_back(harness: IntakeHarness) -> None:
     harness.enrol()
     harness.respond(gad7("start", *[2] * 7), gad7("post", *[1] * 7))
@@ -394,6 +400,7 @@ def test_without_any_baseline_left_the_changes_are_taken_back(harness: IntakeHar
     assert harness.published()[_change(harness, "gad7", "total", "post")]["status"] == "entered-in-error"
 
 
+@pytest.mark.promise("P16")
 def test_a_withdrawal_stands(harness: IntakeHarness, course: dict[str, ArrivedResponse]) -> None:
     start = course["start"]
     harness.withdraw(_ids(harness, start))
@@ -412,6 +419,7 @@ def test_a_withdrawal_says_why_and_of_what(harness: IntakeHarness) -> None:
         harness.withdraw(_ids(harness, gad7("start")), reason=" ")
 
 
+@pytest.mark.promise("P9")
 def test_a_flag_is_raised_by_an_amendment_and_never_lowered_by_one(harness: IntakeHarness) -> None:
     harness.enrol()
     harness.respond(phq9("start", *LOW))
@@ -432,6 +440,7 @@ def _only_flag(harness: IntakeHarness) -> FlagId:
     return flag.id
 
 
+@pytest.mark.promise("P9")
 def test_only_a_clinicians_acknowledgement_makes_a_flag_inactive(
     harness: IntakeHarness, course: dict[str, ArrivedResponse]
 ) -> None:
@@ -467,6 +476,7 @@ def test_k10_item_4_is_published_and_raises_no_flag(harness: IntakeHarness) -> N
     assert f"Observation/{answer}" in harness.published("Observation")
 
 
+@pytest.mark.promise("P11")
 def test_a_result_that_rests_on_an_unconfirmed_rule_stays_in_the_house(harness: IntakeHarness) -> None:
     harness.enrol()
     complete = {str(n): 2 for n in range(1, 22)}
@@ -486,6 +496,7 @@ def test_a_result_that_rests_on_an_unconfirmed_rule_stays_in_the_house(harness: 
     assert {str(s.scale): s.published for s in recorded.scores}["depression"] == "28"
 
 
+@pytest.mark.promise("P11")
 def test_a_published_score_that_comes_to_rest_on_an_unconfirmed_rule_is_taken_back(
     harness: IntakeHarness,
 ) -> None:

@@ -33,6 +33,7 @@ def test_a_row_brings_its_person_and_every_instrument_that_is_dated(harness: Int
     assert sorted(found) == [("gad7", "screening"), ("phq9", "screening"), ("phq9", "start")]
 
 
+@pytest.mark.promise("P6")
 def test_the_same_file_again_is_only_repeated(harness: IntakeHarness) -> None:
     file = wide_csv(wide_row(event="screening_arm_1", forms={"phq9": PHQ9}), wide_row(forms={"phq9": PHQ9}))
     harness.import_file(file)

@@ -227,6 +227,7 @@ def test_a_replacement_proposes_by_the_facts_of_its_day(harness: LetterHarness) 
     assert new.fields["gp_actions"] == "Please review depression symptoms (PHQ-9) at the next visit."
 
 
+@pytest.mark.promise("P14")
 def test_a_replacement_supersedes_the_old_letter_and_joins_it_on_the_task(harness: LetterHarness) -> None:
     episode, old = harness.signed("pseq_rise")
     with harness.store.read() as uow:

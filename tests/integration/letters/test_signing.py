@@ -37,6 +37,7 @@ NOW = moment("2026-04-30")
 OWN, OTHER = Reader.practice(ClientId("practice")), Reader.practice(ClientId("other"))
 
 
+@pytest.mark.promise("P14")
 def test_a_signed_letter_is_the_previewed_bytes_and_ends_the_task(harness: LetterHarness) -> None:
     episode = harness.complete("pseq_rise")
     draft = harness.draft(episode, NOW)
@@ -114,6 +115,7 @@ def test_the_referring_practice_reads_the_letter_and_no_other_does(harness: Lett
     assert harness.published("Bundle", str(signed.bundle_id), OTHER) is None
 
 
+@pytest.mark.promise("P12")
 def test_without_consent_the_task_ends_and_the_letter_stays_in_the_house(harness: LetterHarness) -> None:
     episode, signed = harness.signed("pseq_rise", share=False)
     task = harness.task_history(episode)[-1]
@@ -257,6 +259,7 @@ def test_an_amendment_that_changes_no_score_is_still_stated_and_stops_the_signat
         sign_letter(harness.store, harness.letter_context, draft.id, harness.robin, preview.hash, NOW)
 
 
+@pytest.mark.promise("P9")
 def test_an_unacknowledged_flag_stops_the_signature(harness: LetterHarness) -> None:
     draft = harness.draft(harness.complete("pseq_rise"), NOW)
     harness.answer("pseq_rise", "phq9", "post", "1 1 1 1 1 1 1 0 1", "2026-04-28", amends=True, now=NOW)
@@ -280,6 +283,7 @@ def test_a_letter_without_a_recipient_waits_and_a_work_item_says_so(harness: Let
     assert harness.open_items("letter-without-recipient") == []
 
 
+@pytest.mark.promise("P14")
 def test_a_signed_letter_is_neither_edited_nor_previewed_again(harness: LetterHarness) -> None:
     episode, signed = harness.signed("pseq_rise")
     with pytest.raises(ChangedMeanwhile):

@@ -41,6 +41,7 @@ def test_a_new_resource_is_version_1_with_its_stamp(store: Store, publisher: Pub
         assert queued(uow) == [("patient-1", "Observation/observation-1", 1, "pending")]
 
 
+@pytest.mark.promise("P6")
 def test_the_same_content_again_is_unchanged_and_queues_nothing(store: Store, publisher: Publisher) -> None:
     for _ in range(2):
         with store.begin() as uow:
@@ -137,6 +138,7 @@ def test_without_consent_a_record_is_published_and_not_queued_while_the_referral
         assert [row[1] for row in queued(uow)] == ["Task/task-1"]
 
 
+@pytest.mark.promise("P15")
 def test_a_person_in_doubt_queues_nothing_of_the_record(store: Store, publisher: Publisher) -> None:
     with store.begin() as uow:
         add_person(uow, 1, doubtful=True)
@@ -145,6 +147,7 @@ def test_a_person_in_doubt_queues_nothing_of_the_record(store: Store, publisher:
         assert uow.published.find(Reader.ehr(referral(1).client), "Observation", "observation-1") is None
 
 
+@pytest.mark.promise("P12")
 def test_consent_withdrawn_stops_what_is_unsent_and_given_again_publishes_anew(
     store: Store, publisher: Publisher
 ) -> None:
@@ -219,6 +222,7 @@ def test_publishing_needs_the_transaction_that_holds_the_clock(store: Store, pub
         publisher.publish(uow, [resource("observation-1")], now=NOW)
 
 
+@pytest.mark.promise("P5")
 def test_nothing_of_a_transaction_that_fails_is_kept(store: Store, publisher: Publisher) -> None:
     class Stop(Exception):
         """The power went."""

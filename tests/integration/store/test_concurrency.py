@@ -36,6 +36,7 @@ class Poller:
         self._since = page.snapshot + 1
 
 
+@pytest.mark.promise("P13")
 def test_a_poller_misses_nothing_while_one_publish_is_open_and_another_starts(
     migrated_url: str, publisher: Publisher
 ) -> None:

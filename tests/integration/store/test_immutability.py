@@ -70,6 +70,7 @@ FORBIDDEN_STATEMENTS = [
 ]
 
 
+@pytest.mark.promise("P8", "P14")
 def test_the_database_itself_refuses_to_rewrite_what_was_kept(
     store: Store, migrated_url: str, publisher: Publisher
 ) -> None:
@@ -100,6 +101,7 @@ def test_the_audit_is_found_by_person_and_read_in_order(store: Store) -> None:
         assert uow.audit.list_all(after=numbers[0]) == [(numbers[1], other)]
 
 
+@pytest.mark.promise("P8")
 def test_a_row_is_committed_when_write_returns(store: Store) -> None:
     writer = AuditWriter(store)
     writer.write(ROW)

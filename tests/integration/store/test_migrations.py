@@ -52,6 +52,7 @@ def test_a_database_of_another_version_is_refused(database_url: str) -> None:
     engine.dispose()
 
 
+@pytest.mark.promise("P5")
 def test_a_sqlite_file_is_opened_so_that_it_recovers(sqlite_url: str) -> None:
     migrate(sqlite_url)
     store = Store(sqlite_url)
@@ -59,6 +60,7 @@ def test_a_sqlite_file_is_opened_so_that_it_recovers(sqlite_url: str) -> None:
     store.close()
 
 
+@pytest.mark.promise("P5")
 @pytest.mark.parametrize(
     "pragma", ["PRAGMA synchronous = NORMAL", "PRAGMA journal_mode = DELETE", "PRAGMA foreign_keys = OFF"]
 )
@@ -72,6 +74,7 @@ def test_a_sqlite_file_that_could_not_recover_is_refused(sqlite_url: str, pragma
     engine.dispose()
 
 
+@pytest.mark.promise("P5")
 def test_a_postgresql_that_could_not_recover_is_refused(postgres_url: str) -> None:
     engine, _ = open_engines(postgres_url)
     with engine.connect() as connection:

@@ -31,6 +31,7 @@ HOSPITAL = DestinationId("hospital")
 EPISODE = EpisodeId("episode-1")
 
 
+@pytest.mark.promise("P6")
 def test_an_arrival_is_kept_verbatim_once_and_its_first_answer_stands(store: Store) -> None:
     body = b'{"resourceType": "Bundle"}\x00\xff'
     with store.begin_without_publishing() as uow:

@@ -109,6 +109,7 @@ def test_a_lane_nobody_answered_for_comes_again_as_unknown_when_its_lease_ends(
         assert (stored.may_have_arrived, stored.attempts) == (True, 1)
 
 
+@pytest.mark.promise("P1")
 @pytest.mark.parametrize("last", [True, False], ids=["settled to the end", "given back"])
 def test_what_a_killed_claim_left_comes_again_though_what_stands_before_it_fills_the_next(
     store: Store, publisher: Publisher, last: bool
@@ -164,6 +165,7 @@ def test_a_slow_answer_still_counts_while_nobody_else_claimed(store: Store, publ
     assert claim(store, now=NOW + 3 * LEASE) == []
 
 
+@pytest.mark.promise("P4")
 def test_what_is_put_back_holds_up_its_lane_and_no_other(store: Store, publisher: Publisher) -> None:
     queue(store, publisher, people=2, each=2)
     one, two = claim(store)
@@ -230,6 +232,7 @@ def test_a_dead_delivery_leaves_its_lane_open_and_can_be_replayed_once(
     assert [(d.seq, d.attempts) for d in again.deliveries] == [(dead.seq, 0)]
 
 
+@pytest.mark.promise("P3")
 def test_a_replay_never_takes_a_destination_back(store: Store, publisher: Publisher) -> None:
     queue(store, publisher, each=1)
     (lane,) = claim(store)
@@ -304,6 +307,7 @@ def test_only_the_newest_version_is_sent_and_it_inherits_the_doubt(
         acknowledge_all(store, lane)
 
 
+@pytest.mark.promise("P3")
 def test_the_doubt_is_inherited_also_where_the_newer_version_is_not_due_when_the_older_gives_way(
     store: Store, publisher: Publisher
 ) -> None:

@@ -28,6 +28,7 @@ def test_a_response_comes_back_with_exact_scores_and_its_moment_as_written(store
         assert second.response == dated.response
 
 
+@pytest.mark.promise("P6")
 def test_known_responses_tell_a_repeat_from_an_amendment(store: Store) -> None:
     with store.begin() as uow:
         add_person(uow, 1)
@@ -87,6 +88,7 @@ def test_many_episodes_are_read_at_once(store: Store) -> None:
         assert {episode: len(of) for episode, of in found.items()} == {f"episode-{n}": 3 for n in people}
 
 
+@pytest.mark.promise("P9")
 def test_only_an_acknowledgement_makes_a_flag_inactive_and_the_first_one_stands(store: Store) -> None:
     with store.begin() as uow:
         add_person(uow, 1)

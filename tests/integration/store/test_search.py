@@ -298,6 +298,7 @@ def test_no_way_of_reading_shows_what_its_reader_may_not_see(
             assert uow.published.count(READERS[who], Search(type)) == len(of_type)
 
 
+@pytest.mark.promise("P12")
 def test_consent_withdrawn_stops_reads_at_once_also_of_older_versions_and_of_the_rest_of_a_listing(
     store: Store, publisher: Publisher
 ) -> None:

@@ -149,6 +149,7 @@ def _hidden(people: dict[str, Canary]) -> dict[str, tuple[set[str], set[str]]]:
     }
 
 
+@pytest.mark.promise("P8")
 @pytest.mark.slow
 def test_nobody_sees_what_is_not_for_them_on_any_route_and_every_look_is_written_down(
     harness: WebHarness, people: dict[str, Canary]

@@ -28,6 +28,7 @@ sign_in:
 """
 
 
+@pytest.mark.promise("P20")
 def test_every_key_in_use_is_served_by_its_public_half(harness: WebHarness, tmp_path: Path) -> None:
     keys = load_keys([rsa_key(tmp_path / "rsa.pem"), ec_key(tmp_path / "ec.pem")], "x")
     client = create_app(replace(harness.web_context, jwks=public_keys(keys))).test_client()

@@ -121,6 +121,7 @@ def test_it_serves_over_a_socket_and_ends_when_told(served: _Served, token: str)
         served.get("/health/ready")
 
 
+@pytest.mark.promise("P5")
 def test_requests_that_run_when_it_is_told_to_stop_are_finished(
     served: _Served, token: str, url: str
 ) -> None:
@@ -145,6 +146,7 @@ def test_requests_that_run_when_it_is_told_to_stop_are_finished(
     assert served.process.wait(60) == 0
 
 
+@pytest.mark.promise("P8")
 def test_every_answer_given_over_the_socket_stands_in_the_audit(
     served: _Served, token: str, url: str
 ) -> None:

@@ -77,6 +77,7 @@ def test_a_prorated_total_says_so_and_counts_its_blanks() -> None:
     assert (complete.prorated, complete.blanks) == (False, 0)
 
 
+@pytest.mark.promise("P9")
 def test_item_9_raises_a_flag_from_1() -> None:
     (safety,) = shipped.instrument("phq9").safety_items
     assert (safety.item, safety.flag_from) == ("phq9-9", 1)

@@ -83,6 +83,7 @@ def test_the_wait_between_probes_doubles_and_never_vanishes() -> None:
         )
 
 
+@pytest.mark.promise("P7")
 def test_while_one_probes_nobody_else_does_until_it_has_had_its_time() -> None:
     breaker = after_failures(OPENS_AFTER)
     then = NOW + timedelta(minutes=1)

@@ -134,6 +134,7 @@ def test_it_is_amended_when_a_response_is_or_when_its_ground_moved(
     assert built(of, amended=amended)["status"] == expected
 
 
+@pytest.mark.promise("P11")
 def test_no_rule_that_nobody_confirmed_has_a_component() -> None:
     of = change("pcs", fill_form("pcs", 3), fill_form("pcs", 1))
     assert of.comparison.unconfirmed_rules

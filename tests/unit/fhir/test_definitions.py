@@ -4,6 +4,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from fhir_pmp.fhir.definitions import build_definitions
 from fhir_pmp.fhir.measurement.questionnaire import build_questionnaire
 from fhir_pmp.fhir.serialization.json_reader import read_fhir_json
@@ -120,6 +122,7 @@ def test_no_code_is_listed_twice() -> None:
         assert len(codes) == len(set(codes)) == system["count"]
 
 
+@pytest.mark.promise("P11")
 def test_every_rule_is_listed_with_its_grounds_and_source() -> None:
     rules = next(one for one in build_code_systems(CLINIC) if one["url"].endswith("/rules"))
     for concept in rules["concept"]:

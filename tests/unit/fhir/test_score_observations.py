@@ -119,6 +119,7 @@ def test_sub_scales_are_members_of_the_scale_they_are_part_of() -> None:
     assert "hasMember" not in built["pcs.rumination"]
 
 
+@pytest.mark.promise("P11")
 @pytest.mark.parametrize(
     ("instrument", "answers", "published"),
     [

@@ -232,6 +232,7 @@ def test_zero_and_not_answered_are_told_apart_and_a_blank_is_no_alert() -> None:
     assert (blank.text, blank.answer, blank.alert, blank.unanswered) == ("not answered", None, False, True)
 
 
+@pytest.mark.promise("P9")
 def test_an_alert_depends_on_the_answer_alone() -> None:
     line = safety([response("mood", POST, "2026-04-28", "0 0 1")])[ITEM, POST]
     assert (line.text, line.alert, line.flag, line.acknowledged) == ("several days (1)", True, None, False)

@@ -118,6 +118,7 @@ def test_a_view_that_nobody_opened_is_closed_to_everybody(harness: WebHarness) -
         assert b"secret" not in answer.data
 
 
+@pytest.mark.promise("P10")
 def test_the_unexpected_is_told_by_its_number_alone(
     harness: WebHarness, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -135,6 +136,7 @@ def test_the_unexpected_is_told_by_its_number_alone(
     assert "RuntimeError at" in logged.out + logged.err
 
 
+@pytest.mark.promise("P8")
 def test_nothing_is_given_away_that_could_not_be_written_down(
     harness: WebHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +153,7 @@ def test_nothing_is_given_away_that_could_not_be_written_down(
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
+@pytest.mark.promise("P8")
 def test_refused_callers_are_written_down_too(harness: WebHarness) -> None:
     before = len(harness.audit_rows())
     harness.get(None, "/fhir/Patient")

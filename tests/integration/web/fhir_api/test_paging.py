@@ -2,6 +2,8 @@
 
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from tests.integration.web.web_harness import WebHarness, next_link, observation, resource, resource_ids
 
 
@@ -36,6 +38,7 @@ def test_pages_hold_everything_once_in_either_order(harness: WebHarness) -> None
         assert by_date == sorted(every, key=lambda id: (int(id[2:]) % 5, id))
 
 
+@pytest.mark.promise("P13")
 def test_pages_stay_complete_and_without_repeats_while_data_arrives(harness: WebHarness) -> None:
     harness.enrol("a")
     for n in range(10):
@@ -75,6 +78,7 @@ def test_a_poll_by_last_updated_after_the_listing_finds_what_arrived_meanwhile(h
     assert resource_ids(polled) == ["o-3", "o-4"]
 
 
+@pytest.mark.promise("P12")
 def test_consent_withdrawn_between_pages_counts_at_once(harness: WebHarness) -> None:
     for name in ("a", "b"):
         harness.enrol(name)
@@ -89,6 +93,7 @@ def test_consent_withdrawn_between_pages_counts_at_once(harness: WebHarness) -> 
     assert next_link(rest) is None
 
 
+@pytest.mark.promise("P10")
 def test_no_identifier_stands_in_a_next_link(harness: WebHarness) -> None:
     harness.enrol("a")
     identifier = [{"system": "urn:medicare", "value": "2951000001"}]

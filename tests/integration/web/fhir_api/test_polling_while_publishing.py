@@ -3,6 +3,8 @@
 import threading
 from datetime import timedelta
 
+import pytest
+
 from fhir_pmp.store.errors import StoreBusy
 from tests.integration.web.web_harness import WebHarness, next_link, observation, resource_ids
 
@@ -67,6 +69,7 @@ class _Publish(threading.Thread):
             self.failed = busy
 
 
+@pytest.mark.promise("P13")
 def test_nothing_is_missed_while_two_publishes_are_open(harness: WebHarness) -> None:
     harness.enrol("a")
     harness.publish(observation("before", "a"))
@@ -89,6 +92,7 @@ def test_nothing_is_missed_while_two_publishes_are_open(harness: WebHarness) -> 
     assert poller.polls >= 2
 
 
+@pytest.mark.promise("P13")
 def test_nothing_is_missed_while_many_publish_and_clocks_disagree(harness: WebHarness) -> None:
     harness.enrol("a")
     threads = []

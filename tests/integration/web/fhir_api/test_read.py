@@ -18,6 +18,7 @@ def shared(harness: WebHarness) -> WebHarness:
     return harness
 
 
+@pytest.mark.promise("P14")
 def test_a_resource_is_served_byte_for_byte_as_published(shared: WebHarness) -> None:
     with shared.store.read() as uow:
         published = uow.published.find(Reader.internal(), "Observation", "obs-a")

@@ -43,6 +43,7 @@ def test_a_referral_is_answered_entry_by_entry_and_can_be_read(harness: WebHarne
         assert harness.get("practice", f"/fhir/{place}").status_code == 200, place
 
 
+@pytest.mark.promise("P6")
 def test_the_same_referral_again_gives_the_same_task_and_other_content_is_a_conflict(
     harness: WebHarness,
 ) -> None:
@@ -211,6 +212,7 @@ def _hostile() -> dict[str, bytes]:
     }
 
 
+@pytest.mark.promise("P10")
 def test_hostile_bodies_are_refused_with_an_outcome_that_repeats_nothing(harness: WebHarness) -> None:
     for name, body in _hostile().items():
         answer = _post(harness, body)

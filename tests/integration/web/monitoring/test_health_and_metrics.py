@@ -76,6 +76,7 @@ def test_whoever_is_not_known_learns_only_whether_we_are_ready(harness: WebHarne
         assert harness.get(who, "/metrics").status_code in (401, 403)
 
 
+@pytest.mark.promise("P18")
 def test_a_database_of_another_version_is_not_ready(harness: WebHarness, migrated_url: str) -> None:
     engine, _ = open_engines(migrated_url)
     with engine.connect() as connection, connection.begin():
@@ -100,6 +101,7 @@ def test_a_database_that_does_not_answer_is_not_ready(
     )
 
 
+@pytest.mark.promise("P18")
 def test_health_is_the_age_of_what_truly_got_through(harness: WebHarness, store: Store) -> None:
     deliver(store, harness)
     harness.clock.advance(minutes=5)
@@ -116,6 +118,7 @@ def test_health_is_the_age_of_what_truly_got_through(harness: WebHarness, store:
     assert delivery["attention"] == ["hospital: 1 open: delivery_refused"]
 
 
+@pytest.mark.promise("P18")
 def test_that_no_sync_is_at_work_needs_attention(harness: WebHarness, store: Store) -> None:
     with store.begin_without_publishing() as uow:
         uow.leases.acquire(TIMERS, "somebody", now=START, duration=timedelta(minutes=10))
@@ -125,6 +128,7 @@ def test_that_no_sync_is_at_work_needs_attention(harness: WebHarness, store: Sto
         assert (delivery["status"], delivery["attention"]) == (status, why)
 
 
+@pytest.mark.promise("P18")
 def test_metrics_say_what_the_database_says(harness: WebHarness, store: Store) -> None:
     deliver(store, harness)
     with store.begin_without_publishing() as uow:
@@ -144,6 +148,7 @@ def test_metrics_say_what_the_database_says(harness: WebHarness, store: Store) -
     assert found["fhir_pmp_delivery_work_items_open", ("hospital", "delivery_refused")] == 1
 
 
+@pytest.mark.promise("P18")
 def test_every_metric_is_a_listed_one_and_no_label_names_anybody(harness: WebHarness, store: Store) -> None:
     deliver(store, harness)
     listed = {f"fhir_pmp_{metric.name}": set(metric.labels) for metric in METRICS}

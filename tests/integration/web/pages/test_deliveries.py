@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.store.delivery.deliveries import DeliveryState, EndedResult, SentResult
 from fhir_pmp.store.leases import TIMERS
@@ -15,6 +17,7 @@ from tests.integration.web.pages.html_reader import visible_text
 HOSPITAL = DestinationId("hospital")
 
 
+@pytest.mark.promise("P18")
 def test_each_destination_is_shown_by_what_truly_got_through(
     harness: ClinicHarness, administrator: FormBrowser
 ) -> None:

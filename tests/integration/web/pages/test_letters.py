@@ -3,6 +3,8 @@
 from dataclasses import replace
 from hashlib import sha256
 
+import pytest
+
 from fhir_pmp.identifiers import LetterId
 from fhir_pmp.letters.text.letter_facts import LONGEST_FIELD
 from fhir_pmp.pathway.letter_kinds import LetterKind
@@ -102,6 +104,7 @@ def test_the_preview_is_a_pdf_of_the_signer_and_its_hash_stands_in_the_form(
     assert "30 July 2026" in page
 
 
+@pytest.mark.promise("P14")
 def test_signing_stores_exactly_the_bytes_that_were_previewed(
     harness: ClinicHarness, clinician: FormBrowser
 ) -> None:

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from fhir_pmp.identifiers import InstrumentId, ResponseId
 from fhir_pmp.intake.response.response_withdrawal import withdraw_response
 from fhir_pmp.store.versions.read_scope import Reader
@@ -88,6 +90,7 @@ def test_the_four_absences_have_their_four_wordings(harness: ClinicHarness, clin
     )
 
 
+@pytest.mark.promise("P11")
 def test_what_rests_on_an_unconfirmed_rule_bears_the_mark(
     harness: ClinicHarness, clinician: FormBrowser
 ) -> None:

@@ -1,5 +1,7 @@
 """The worklist: safety first and oldest first; whoever is named on it is named in the audit, and nobody else."""
 
+import pytest
+
 from fhir_pmp.store.clinical.work_items import WorkItem
 from tests.integration.web.pages.clinic_harness import ClinicHarness, FormBrowser
 from tests.integration.web.pages.html_reader import table_rows, visible_text
@@ -50,6 +52,7 @@ def test_an_acknowledged_flag_leaves_the_worklist(harness: ClinicHarness, clinic
     assert f"/flags/{flag.id}" not in clinician.get("/worklist").text
 
 
+@pytest.mark.promise("P8")
 def test_the_audit_names_exactly_those_who_are_shown(harness: ClinicHarness, clinician: FormBrowser) -> None:
     harness.finish("Kofi", "never_started")
     harness.enrol_from_export("Nadia", until="start")

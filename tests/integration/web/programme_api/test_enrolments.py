@@ -15,6 +15,7 @@ from tests.integration.web.web_harness import WebHarness
 SOURCE = SourceId("redcap-wide")
 
 
+@pytest.mark.promise("P6")
 def test_a_person_is_enrolled_and_the_same_again_is_answered_as_the_first_time(
     platform: Platform, harness: WebHarness
 ) -> None:
@@ -59,6 +60,7 @@ def test_an_amendment_back_and_forth_takes_effect_each_time(platform: Platform) 
         assert platform.get("/enrolments/e1").json["share_with_ehr"] is shares
 
 
+@pytest.mark.promise("P12")
 def test_consent_that_is_not_given_is_no(platform: Platform) -> None:
     body = enrolment()
     del body["share_with_ehr"]

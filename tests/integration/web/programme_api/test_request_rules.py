@@ -181,6 +181,7 @@ def test_a_parameter_is_refused_and_not_passed_over(harness: WebHarness) -> None
     assert (answer.status_code, faults(answer)) == (400, ["query"])
 
 
+@pytest.mark.promise("P8")
 def test_every_request_is_audited_with_whom_it_was_about(platform: Platform, harness: WebHarness) -> None:
     who = platform.enrol()
     platform.put("/responses/r1", phq9())
@@ -198,6 +199,7 @@ def test_every_request_is_audited_with_whom_it_was_about(platform: Platform, har
     ]
 
 
+@pytest.mark.promise("P10")
 def test_no_answer_repeats_a_name_or_an_answer_that_was_sent(platform: Platform) -> None:
     body = enrolment(person=person(given="Canary", family="Zaunkoenig"))
     answers = [

@@ -24,6 +24,7 @@ def resource_of(harness: WebHarness, reference: str) -> dict[str, Any]:
     return read_fhir_json(found.content, max_bytes=len(found.content))
 
 
+@pytest.mark.promise("P6")
 def test_a_response_is_recorded_and_the_same_again_is_answered_as_the_first_time(
     platform: Platform, harness: WebHarness
 ) -> None:
@@ -43,6 +44,7 @@ def test_a_response_is_recorded_and_the_same_again_is_answered_as_the_first_time
     assert published["authored"] == f"{STARTED}T10:11:12+11:00"
 
 
+@pytest.mark.promise("P6")
 def test_other_answers_are_409_unless_they_amend_and_each_is_answered_again_as_it_was(
     platform: Platform, harness: WebHarness
 ) -> None:
