@@ -174,7 +174,7 @@ def _kinds_of_work_items() -> Iterator[str]:
                 yield str(known[kind.id])
 
 
-_KIND_POSITION = {"open": 0, "ask_clinician": 1}
+_KIND_POSITION = {"open": 0, "ask_clinician": 1, "_ask_about_plan": 1}
 """The position of the argument `kind` in each function that opens a work item."""
 
 
