@@ -1,4 +1,4 @@
-"""Runs `make demo`: 200 synthetic people, from the GP's referral to an EHR and a signed letter."""
+"""Runs `make demo`: 200 synthetic people, from referral to EHR and signed letter."""
 
 import argparse
 import signal
@@ -27,7 +27,7 @@ STUB_INSTEAD = 'Without it: make demo ARGS="--ehr stub" uses the small FHIR serv
 
 
 def main() -> int:
-    """Runs the demo; returns exit status 1 where a dependency is missing or a check fails."""
+    """Runs the demo; returns 1 where a dependency is missing or a check fails."""
     arguments = _arguments()
     for ending in END_SIGNALS:
         signal.signal(ending, _end_once)
@@ -61,7 +61,10 @@ def _run(stack: ExitStack, run_folder: RunFolder, ehr: Ehr, people: int | None, 
 
 
 def _end_once(number: int, frame: FrameType | None) -> None:
-    """Ends the demo in order at the first signal and ignores further ones, so that no process is left running."""
+    """Ends the demo at the first signal and ignores further ones.
+
+    A second Ctrl-C must not leave a process running.
+    """
     for ending in END_SIGNALS:
         signal.signal(ending, signal.SIG_IGN)
     raise KeyboardInterrupt

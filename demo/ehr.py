@@ -1,4 +1,4 @@
-"""Opens the EHR of the demo: a HAPI FHIR started here, the stub of the tests, or an external server."""
+"""Opens the demo's EHR: a HAPI FHIR started here, the tests' stub, or an external server."""
 
 import json
 import urllib.error
@@ -33,7 +33,10 @@ class Ehr:
     accepts_our_ids: bool = True
 
     def count(self, kind: str, ids: Collection[str]) -> int:
-        """Asks the server how many resources of a type it holds; at an external server only those with our ids."""
+        """Asks the server how many resources of a type it holds.
+
+        At an external server only the resources with our ids are counted.
+        """
         if not self.is_external:
             return self._total(kind, "")
         listed = sorted(ids)

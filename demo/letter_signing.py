@@ -85,7 +85,10 @@ def sign_draft(pages: PageClient, letter: str, typed: Mapping[str, str]) -> None
 
 
 def _choose_one_of_each_ending(referred: list[Person]) -> list[Person]:
-    """Chooses the person with the most responses of each kind: finished, stopped, never started, not sharing."""
+    """Chooses the person with the most responses of each kind.
+
+    The kinds are: finished, stopped, never started, and not sharing.
+    """
     by_response_count = sorted(referred, key=lambda person: -len(person.responses))
     kinds = [
         [one for one in by_response_count if one.share_with_ehr and one.ended_how == how] for how in _HOW
@@ -130,7 +133,7 @@ def _read_as_practices(
 
 
 def _document(practice: PracticeSystem, task: Mapping[str, Any], pdf: bytes) -> str | None:
-    """Returns the Task's output document that contains exactly this PDF, as the practice reads it, or None."""
+    """Returns the Task's output document with exactly this PDF, as the practice reads it."""
     for output in task.get("output", []):
         reference = str(output["valueReference"]["reference"])
         if any(b64decode(one) == pdf for one in _attached(practice.read(reference))):

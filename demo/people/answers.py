@@ -86,9 +86,9 @@ def rate_programme(share: float, rng: Random) -> Answers:
 
 
 def rate_change(progress: float, rng: Random) -> Answers:
-    """Returns the Patient Global Impression of Change: 1 very much improved, 4 no change, 7 very much worse.
+    """Returns the Patient Global Impression of Change, from 1 to 7.
 
-    `progress` is standard normal, high for people who improved. The average person feels minimally improved (an
+    1 is very much improved, 4 no change, 7 very much worse. `progress` is standard normal, high for people who improved. The average person feels minimally improved (an
     assumption).
     """
     return {"pgic": min(7, max(1, round(3.0 - 0.9 * progress + rng.gauss(0, 0.7))))}

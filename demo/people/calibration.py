@@ -17,7 +17,10 @@ ITEM_9_NON_ZERO = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The required mean and SD of a measure's score; `averaged`: the score is the mean of the items, not their sum."""
+    """The required mean and SD of a measure's score.
+
+    `averaged`: the score is the mean of the items, not their sum.
+    """
 
     mean: float
     sd: float
@@ -53,7 +56,10 @@ _WEIGHTS = tuple(math.exp(-trait * trait / 2) * _STEP / math.sqrt(2 * math.pi) f
 
 
 def _at_least(value: int, location: float, noise: float) -> float:
-    """Returns the probability of an answer of `value` or more; the rounding edge is half a point below it."""
+    """Returns the probability of an answer of `value` or more.
+
+    The rounding edge is half a point below `value`.
+    """
     return 0.5 * math.erfc((value - 0.5 - location) / (noise * math.sqrt(2)))
 
 

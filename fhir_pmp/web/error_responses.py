@@ -34,7 +34,7 @@ class ErrorDescription:
 
 
 class PreconditionMissing(NotUnderstood):
-    """A change must name in If-Match the version it is based on. The caller reads the resource and sends the change again."""
+    """A change must name its base version in If-Match. The caller reads the resource and tries again."""
 
 
 class IdempotencyKeyReused(NotUnderstood):

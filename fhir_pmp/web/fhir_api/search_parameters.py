@@ -127,7 +127,10 @@ def reject_other_parameters(pairs: Pairs, names: Iterable[str] = ("_format",)) -
 
 
 def safe_parameter_name(name: str) -> str:
-    """Returns a parameter's name for a message; `?` for a text that is no FHIR name and may be personal data."""
+    """Returns a parameter's name for a message, or `?` for unsafe text.
+
+    A text that is not a FHIR parameter name may be personal data.
+    """
     return name if _NAME.fullmatch(name) else "?"
 
 

@@ -28,7 +28,7 @@ _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
 
 class InvalidNotification(NotUnderstood):
-    """A webhook's body is empty or one FHIR resource, and its address names no other. The sender corrects it."""
+    """A webhook must carry one FHIR resource or none, and match its address. The sender corrects it."""
 
 
 @hooks.post("/<destination>")

@@ -131,7 +131,10 @@ def save_fields(letter_id: LetterId) -> tuple[Form | None, str]:
 
 
 def build_form(uow: UnitOfWork, found: Letter) -> Form:
-    """Returns the form with its current values: a clinician's text, else the text proposed from today's facts."""
+    """Returns the form with its current values.
+
+    A field holds the clinician's text, else the text proposed from today's facts.
+    """
     values = found.fields
     if found.state is LetterState.DRAFT:
         values = asdict(draft_fields(uow, web_context().letter_context, found, web_context().clock()))

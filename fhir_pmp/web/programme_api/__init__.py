@@ -1,1 +1,4 @@
-"""Serves the programme API under /programme: the platform sends enrolments and responses, and reads outcomes."""
+"""Serves the programme API under /programme.
+
+The platform sends enrolments and responses, and reads outcomes.
+"""

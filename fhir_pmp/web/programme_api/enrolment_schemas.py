@@ -68,7 +68,7 @@ class PracticeSchema(StrictSchema):
 
 
 class EnrolmentSchema(StrictSchema):
-    """One person's enrolment, complete except for lessons and the ending, which have addresses of their own."""
+    """One person's enrolment. Lessons and the ending have addresses of their own."""
 
     person = StrictObject(PersonSchema, required=True)
     share_with_ehr = StrictBoolean(

@@ -73,6 +73,6 @@ class IdempotentReplies:
         }
 
     def keep(self, replies: dict[RequestFingerprint, Reply], *, now: datetime) -> None:
-        """Stores replies. A later reply replaces an earlier one: content A, then B, then A again is answered anew."""
+        """Stores replies; a later reply replaces an earlier one with the same key."""
         rows = {one.key: ProgrammeReply(one.sha256, a.status, a.body) for one, a in replies.items()}
         self._stored.put_many(self._namespace, rows, now=now)

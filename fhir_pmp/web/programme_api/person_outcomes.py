@@ -55,7 +55,7 @@ class OutcomesSchema(Schema):
 @returns(200, OutcomesSchema, "The outcome summary of each of the person's enrolments by this platform")
 @also_returns(404, ErrorSchema, "No person with that id is enrolled by this platform")
 def read_outcomes(person: str) -> Response:
-    """Read a person's outcomes: every scale at every timepoint, changes since baseline, verdicts, safety answers."""
+    """Read a person's outcomes: scores at every timepoint, changes, verdicts and safety answers."""
     context, source_id = web_context(), enrolment_source()
     with context.store.read() as uow:
         # A person found to be a duplicate is read under the record that was kept.
