@@ -12,8 +12,7 @@ import pytest
 
 from docs.generate import list_outdated_pages
 from fhir_pmp.cli.main import commands
-from fhir_pmp.ehr.push.claim_recorder import DELIVERY_KINDS
-from fhir_pmp.ehr.sync_back.edit_alerts import EDIT_ALERT_KINDS
+from fhir_pmp.ehr.config.work_item_kinds import DELIVERY_KINDS, EDIT_ALERT_KINDS
 from fhir_pmp.pathway.episode_states import TaskStatus
 from fhir_pmp.pathway.facts import EpisodeState
 from fhir_pmp.settings import NOT_SETTINGS, SETTINGS

@@ -153,3 +153,8 @@ def _bool_or_none(value: object) -> bool | None:
 
 def _tables(value: object) -> list[Mapping[str, Any]]:
     return [member for member in value if isinstance(member, dict)] if isinstance(value, list) else []
+
+
+def accepts_type(destination: Destination, capability: Capability, kind: str) -> bool:
+    """Whether resources of this type go there."""
+    return destination.accepts_type(kind) and capability.strategy(destination, kind) is not WriteStrategy.NONE

@@ -6,7 +6,7 @@ from threading import Lock
 
 from fhir_pmp.ehr.capability.capability_verifier import CapabilityVerifier
 from fhir_pmp.ehr.capability.server_capability import Capability, fetch_statement, read_capability
-from fhir_pmp.ehr.config.destinations import Destination, WriteStrategy
+from fhir_pmp.ehr.config.destinations import Destination
 from fhir_pmp.ehr.connection.readback import ReadBackMonitor
 from fhir_pmp.ehr.transport.client import EhrClient
 from fhir_pmp.ehr.transport.response_class import WireFailure
@@ -69,8 +69,3 @@ class EhrConnection:
         """Reads it anew before the next push: the way of writing turned out to be wrong."""
         with self._lock:
             self._capability = None
-
-
-def accepts_type(destination: Destination, capability: Capability, kind: str) -> bool:
-    """Whether resources of this type go there."""
-    return destination.accepts_type(kind) and capability.strategy(destination, kind) is not WriteStrategy.NONE

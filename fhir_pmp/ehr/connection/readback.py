@@ -10,17 +10,15 @@ import structlog
 
 from fhir_pmp.ehr.config.content import read_content
 from fhir_pmp.ehr.config.destinations import Destination
+from fhir_pmp.ehr.config.work_item_kinds import CHANGED_BY_DESTINATION
 from fhir_pmp.ehr.exchange.reads import body_of, version_id_of
-from fhir_pmp.ehr.exchange.writes import classify_response, read_etag
-from fhir_pmp.ehr.push.claim_recorder import AcknowledgedWrite
+from fhir_pmp.ehr.exchange.writes import AcknowledgedWrite, classify_response, read_etag
 from fhir_pmp.ehr.transport.client import EhrClient
 from fhir_pmp.ehr.transport.response_class import HttpResponseClass, NotReadable, Untrusted, WireFailure
 from fhir_pmp.store import Store
 
 READ_BACK_EVERY = timedelta(hours=1)
 MOST_ELEMENTS = 20
-CHANGED_BY_DESTINATION = "changed_by_destination"
-"""The kind of its work items."""
 
 _WHAT = (
     "The destination keeps something else than it was sent, without refusing it. Compare the elements named, and ask "

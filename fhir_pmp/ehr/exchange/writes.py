@@ -21,6 +21,7 @@ from fhir_pmp.ehr.transport.response_class import (
 from fhir_pmp.ehr.transport.retry_after import read_retry_after
 from fhir_pmp.errors import NotUnderstood
 from fhir_pmp.fhir.serialization.json_reader import read_json
+from fhir_pmp.store.delivery.deliveries import Delivery
 
 LARGEST_ANSWER = 32 * 1024 * 1024
 MULTIPLE_MATCHES_REASON = "several at the destination bear this identifier"
@@ -220,3 +221,14 @@ def _codes(outcome: Mapping[str, Any]) -> str:
         [issue.get("code") for issue in issues if isinstance(issue, dict)] if isinstance(issues, list) else []
     )
     return ", ".join(dict.fromkeys(code for code in codes if isinstance(code, str) and _CODE.fullmatch(code)))
+
+
+class AcknowledgedWrite(Struct, frozen=True):
+    """A delivery that the destination has: where, under which version tag, in which bytes."""
+
+    delivery: Delivery
+    remote_reference: str
+    etag: str | None
+    status: int
+    content: bytes
+    content_hash: str

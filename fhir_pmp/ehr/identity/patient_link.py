@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+from fhir_pmp.ehr.config.work_item_kinds import LINK_LOST, NOT_LINKED
 from fhir_pmp.ehr.exchange.reads import body_of
 from fhir_pmp.ehr.exchange.writes import classify_response
 from fhir_pmp.ehr.identity.patient_match import has_identifier, is_active
-from fhir_pmp.ehr.push.claim_recorder import NOT_LINKED
 from fhir_pmp.ehr.transport.client import EhrClient
 from fhir_pmp.ehr.transport.response_class import ClassifiedResponse, HttpResponseClass
 from fhir_pmp.errors import NotAllowed, TryLater
@@ -19,7 +19,6 @@ from fhir_pmp.store import Store, UnitOfWork
 from fhir_pmp.store.access.audit import AuditRow
 from fhir_pmp.store.remote_state.remote_ids import RemoteId
 
-LINK_LOST = "patient_link_lost"
 DECIDED_BY_PERSON = "decided"
 
 _WHAT = (

@@ -1,6 +1,6 @@
 """Whether what stands where a server once put ours is still ours: one that was emptied gives the same ids out again."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,17 +8,9 @@ from typing import Any
 from fhir_pmp.ehr.config.content import read_content
 from fhir_pmp.ehr.exchange.reads import body_of
 from fhir_pmp.ehr.exchange.writes import classify_response
-from fhir_pmp.ehr.push.lane_sender import LaneHalted
 from fhir_pmp.ehr.transport.client import EhrClient
-from fhir_pmp.ehr.transport.response_class import (
-    PAUSES,
-    TRANSIENT,
-    ClassifiedResponse,
-    HttpResponseClass,
-    Untrusted,
-    WireFailure,
-)
-from fhir_pmp.identifiers import DestinationId
+from fhir_pmp.ehr.transport.response_class import PAUSES, TRANSIENT, ClassifiedResponse, HttpResponseClass
+from fhir_pmp.identifiers import DestinationId, Identifier
 from fhir_pmp.store import UnitOfWork
 from fhir_pmp.store.remote_state.remote_ids import ASSIGNED_BY_SERVER
 from fhir_pmp.store.versions.read_scope import Reader
@@ -52,27 +44,6 @@ def load_remote_copies(
         RemoteCopy(ours, theirs, held[ours].etag if ours in held else None, _keys_of_ours(uow, ours))
         for ours, theirs in named.items()
     ]
-
-
-def find_lost_copies(
-    client: EhrClient,
-    copies: Iterable[RemoteCopy],
-    clock: Callable[[], datetime],
-    before_each_call: Callable[[], None],
-) -> list[str]:
-    """Those that stand where the server had put them no more. Raises Halt where that cannot be found out now."""
-    lost_references = []
-    for one in copies:
-        before_each_call()
-        try:
-            classified = check_owner(client, one, clock())
-        except (WireFailure, Untrusted) as failure:
-            raise LaneHalted(ClassifiedResponse(failure.response_class, None, str(failure))) from None
-        if classified.response_class in TRANSIENT | PAUSES:
-            raise LaneHalted(classified)
-        if classified.response_class is HttpResponseClass.NOT_FOUND:
-            lost_references.append(one.reference)
-    return lost_references
 
 
 def check_owner(client: EhrClient, one: RemoteCopy, now: datetime) -> ClassifiedResponse:
@@ -172,3 +143,13 @@ def _resource_keys(resource: Mapping[str, Any]) -> set[ResourceKey]:
     }
     url, version = resource.get("url"), resource.get("version")
     return found | {(url, version)} if isinstance(url, str) and isinstance(version, str) else found
+
+
+def identifiers_of(resource: Mapping[str, Any]) -> list[Identifier]:
+    """The business identifiers with a system and a value."""
+    found = resource.get("identifier")
+    return [
+        Identifier(i["system"], i["value"])
+        for i in (found if isinstance(found, list) else [found])
+        if isinstance(i, dict) and isinstance(i.get("system"), str) and isinstance(i.get("value"), str)
+    ]

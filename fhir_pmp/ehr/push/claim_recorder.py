@@ -5,10 +5,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 
-from msgspec import Struct
-
 from fhir_pmp.crash_points import reach
+from fhir_pmp.ehr.config.work_item_kinds import DELIVERY_KINDS, DELIVERY_REFUSED, EDITED, NOT_LINKED
 from fhir_pmp.ehr.connection.breaker import OPEN
+from fhir_pmp.ehr.exchange.writes import AcknowledgedWrite
+from fhir_pmp.ehr.push.lane_exceptions import DestinationIsFailing
 from fhir_pmp.ehr.transport.response_class import ClassifiedResponse
 from fhir_pmp.ehr.transport.retry_after import retry_delay
 from fhir_pmp.identifiers import PersonId
@@ -31,30 +32,10 @@ DEAD_AFTER = timedelta(hours=72)
 """After its first attempt a delivery that still fails is dead: a person has to know."""
 DEFERRED_FOR = timedelta(seconds=30)
 
-DELIVERY_REFUSED = "delivery_refused"
-EDITED = "edited_at_destination"
-NOT_LINKED = "patient_not_linked"
-DELIVERY_KINDS = (DELIVERY_REFUSED, EDITED)
-
 _WHAT = {
     DELIVERY_REFUSED: "The destination does not take this resource. Find out why, correct it or what it rests on, then replay it.",
     EDITED: "Somebody changed our resource at the destination. Compare both and decide which stands, then replay it.",
 }  # fmt: skip
-
-
-class DestinationIsFailing(Exception):
-    """The destination was found sick since this lane was begun: what it asks for holds for the lane as well."""
-
-
-class AcknowledgedWrite(Struct, frozen=True):
-    """A delivery that the destination has: where, under which version tag, in which bytes."""
-
-    delivery: Delivery
-    remote_reference: str
-    etag: str | None
-    status: int
-    content: bytes
-    content_hash: str
 
 
 class ClaimRecorder:

@@ -10,10 +10,12 @@ from fhir_pmp.ehr.capability.server_capability import Capability
 from fhir_pmp.ehr.capability.verified_capability import SHORTEST_SEARCH_WAIT
 from fhir_pmp.ehr.config.content import sha256_hex
 from fhir_pmp.ehr.config.destinations import LARGEST_BUNDLE
+from fhir_pmp.ehr.config.work_item_kinds import EDITED
 from fhir_pmp.ehr.connection.ehr_connection import EhrConnection
 from fhir_pmp.ehr.exchange.reads import ReadResult, read_before_write
 from fhir_pmp.ehr.exchange.rendering import fill_in_server_ids, transaction_placeholder
 from fhir_pmp.ehr.exchange.writes import (
+    AcknowledgedWrite,
     Write,
     WriteResult,
     classify_response,
@@ -22,7 +24,8 @@ from fhir_pmp.ehr.exchange.writes import (
     write_one,
 )
 from fhir_pmp.ehr.identity.version_compare import ContentOrigin, classify_content
-from fhir_pmp.ehr.push.claim_recorder import EDITED, AcknowledgedWrite, ClaimRecorder, DestinationIsFailing
+from fhir_pmp.ehr.push.claim_recorder import ClaimRecorder
+from fhir_pmp.ehr.push.lane_exceptions import ConsentEnded, DestinationIsFailing, LaneHalted, StopRequested
 from fhir_pmp.ehr.push.planning import UNREAD_VERSION, LaneSnapshot, waiting_for
 from fhir_pmp.ehr.push.write_builder import WriteBuilder
 from fhir_pmp.ehr.transport.response_class import (
@@ -43,23 +46,6 @@ MAX_ROUNDS = 3
 WAITING_FOR_SEARCH_INDEX = "waits until a search must find it, if it arrived"
 LEASE_MARGIN = timedelta(seconds=15)
 PRECONDITION_REQUIRED = 428
-
-
-class LaneHalted(Exception):
-    """The lane cannot go on now. `maybe_there` are the deliveries whose request may have been done."""
-
-    def __init__(self, classified: ClassifiedResponse, possibly_written: Sequence[Delivery] = ()) -> None:
-        super().__init__(classified.response_class.value)
-        self.classified = classified
-        self.possibly_written = possibly_written
-
-
-class StopRequested(Exception):
-    """The process is to end, and the lane is at a place where it may be given back as it is."""
-
-
-class ConsentEnded(Exception):
-    """The person's consent does not cover something any more that was about to be sent."""
 
 
 class LaneSender:
@@ -116,7 +102,7 @@ class LaneSender:
         structlog.get_logger().error(
             "delivery cannot be rendered",
             destination=self._connection.id,
-            remote_reference=error_location(fault),
+            place=error_location(fault),
         )
         for delivery in unrendered:
             reason = "we cannot render it for this destination; the log names the place"

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from fhir_pmp.ehr.capability.server_capability import Capability
+from fhir_pmp.ehr.capability.server_capability import Capability, accepts_type
 from fhir_pmp.ehr.config.content import read_content
 from fhir_pmp.ehr.config.destinations import Destination, WriteStrategy
-from fhir_pmp.ehr.connection.ehr_connection import accepts_type
 from fhir_pmp.ehr.exchange.rendering import LogicalReference, business_identifier, search_query_for
 from fhir_pmp.ehr.push.send_order import dependants, targets_first
 from fhir_pmp.errors import NotUnderstood

@@ -1,17 +1,23 @@
 """Before anything is sent: whether whom and what a lane is about still stands where it is remembered at the destination."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from fhir_pmp.ehr.config.destinations import PatientOwnership
 from fhir_pmp.ehr.connection.ehr_connection import EhrConnection
 from fhir_pmp.ehr.identity.patient_link import check_linked_patient, is_link_lost, retire_link
 from fhir_pmp.ehr.identity.patient_match import match_patient
-from fhir_pmp.ehr.identity.remote_ownership import find_lost_copies, forget_remote_ids, load_remote_copies
+from fhir_pmp.ehr.identity.remote_ownership import (
+    RemoteCopy,
+    check_owner,
+    forget_remote_ids,
+    load_remote_copies,
+)
 from fhir_pmp.ehr.push.claim_recorder import ClaimRecorder
-from fhir_pmp.ehr.push.lane_sender import LaneHalted, StopRequested
+from fhir_pmp.ehr.push.lane_exceptions import LaneHalted, StopRequested
 from fhir_pmp.ehr.push.planning import LaneSnapshot
+from fhir_pmp.ehr.transport.client import EhrClient
 from fhir_pmp.ehr.transport.response_class import (
     PAUSES,
     TRANSIENT,
@@ -135,3 +141,24 @@ class PreflightChecks:
                 forget_remote_ids(uow, claim.destination, lost, now=self._clock())
             recorder.release()
         return bool(lost)
+
+
+def find_lost_copies(
+    client: EhrClient,
+    copies: Iterable[RemoteCopy],
+    clock: Callable[[], datetime],
+    before_each_call: Callable[[], None],
+) -> list[str]:
+    """Those that stand where the server had put them no more. Raises Halt where that cannot be found out now."""
+    lost_references = []
+    for one in copies:
+        before_each_call()
+        try:
+            classified = check_owner(client, one, clock())
+        except (WireFailure, Untrusted) as failure:
+            raise LaneHalted(ClassifiedResponse(failure.response_class, None, str(failure))) from None
+        if classified.response_class in TRANSIENT | PAUSES:
+            raise LaneHalted(classified)
+        if classified.response_class is HttpResponseClass.NOT_FOUND:
+            lost_references.append(one.reference)
+    return lost_references

@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from fhir_pmp.ehr.config.work_item_kinds import UNACKNOWLEDGED
 from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.store import Store, UnitOfWork
-
-UNACKNOWLEDGED = "deliveries_unacknowledged"
 
 _WHAT = (
     "Deliveries to this destination have gone without an acknowledgement for days. "

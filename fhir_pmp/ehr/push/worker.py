@@ -17,15 +17,9 @@ from fhir_pmp.crash_points import reach
 from fhir_pmp.ehr.capability.server_capability import Capability
 from fhir_pmp.ehr.connection import breaker as breakers
 from fhir_pmp.ehr.connection.ehr_connection import EhrConnection
-from fhir_pmp.ehr.push.claim_recorder import BREAKER_CHECK_LASTS, ClaimRecorder, DestinationIsFailing
-from fhir_pmp.ehr.push.lane_sender import (
-    LEASE_MARGIN,
-    WAITING_FOR_SEARCH_INDEX,
-    ConsentEnded,
-    LaneHalted,
-    LaneSender,
-    StopRequested,
-)
+from fhir_pmp.ehr.push.claim_recorder import BREAKER_CHECK_LASTS, ClaimRecorder
+from fhir_pmp.ehr.push.lane_exceptions import ConsentEnded, DestinationIsFailing, LaneHalted, StopRequested
+from fhir_pmp.ehr.push.lane_sender import LEASE_MARGIN, WAITING_FOR_SEARCH_INDEX, LaneSender
 from fhir_pmp.ehr.push.planning import LaneSnapshot, load_snapshot, plan_lane
 from fhir_pmp.ehr.push.preflight import PreflightChecks
 from fhir_pmp.ehr.transport.response_class import (

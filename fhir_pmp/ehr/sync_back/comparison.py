@@ -12,14 +12,14 @@ from uuid import uuid4
 from fhir_pmp.ehr.capability.server_capability import Capability
 from fhir_pmp.ehr.config.content import sha256_hex
 from fhir_pmp.ehr.config.destinations import WriteStrategy
+from fhir_pmp.ehr.config.work_item_kinds import DELETED, DUPLICATED, EDITED
 from fhir_pmp.ehr.connection.ehr_connection import EhrConnection
 from fhir_pmp.ehr.exchange.reads import version_id_of
 from fhir_pmp.ehr.exchange.search_pages import remote_reference_of
-from fhir_pmp.ehr.identity.remote_ownership import forget_remote_id
-from fhir_pmp.ehr.push.claim_recorder import EDITED
+from fhir_pmp.ehr.identity.remote_ownership import forget_remote_id, identifiers_of
 from fhir_pmp.ehr.push.planning import UNREAD_VERSION
-from fhir_pmp.ehr.sync_back.edit_alerts import DELETED, DUPLICATED, close_edit_alerts, open_edit_alert
-from fhir_pmp.ehr.sync_back.ingest import CHANNEL, identifiers_of, record_remote_version
+from fhir_pmp.ehr.sync_back.edit_alerts import close_edit_alerts, open_edit_alert
+from fhir_pmp.ehr.sync_back.ingest import CHANNEL, record_remote_version
 from fhir_pmp.ehr.sync_back.version_match import VersionMatcher
 from fhir_pmp.fhir.serialization.json_writer import write_canonical
 from fhir_pmp.identifiers import PersonId

@@ -2,14 +2,10 @@
 
 from datetime import datetime
 
-from fhir_pmp.ehr.push.claim_recorder import EDITED
+from fhir_pmp.ehr.config.work_item_kinds import DELETED, DUPLICATED, EDITED
 from fhir_pmp.identifiers import DestinationId, PersonId
 from fhir_pmp.store import UnitOfWork
 from fhir_pmp.store.remote_state.reconciliation import ExpectedResource
-
-DELETED = "deleted_at_destination"
-DUPLICATED = "doubled_at_destination"
-EDIT_ALERT_KINDS = (EDITED, DELETED, DUPLICATED)
 
 _WHAT = {
     EDITED: "Somebody changed our resource at the destination. Compare both and decide which stands.",

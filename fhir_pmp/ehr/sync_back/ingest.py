@@ -9,12 +9,12 @@ from typing import Any
 from fhir_pmp.ehr.capability.server_capability import Capability
 from fhir_pmp.ehr.config.content import LARGEST_RESOURCE, sha256_hex
 from fhir_pmp.ehr.config.destinations import PatientOwnership
+from fhir_pmp.ehr.config.work_item_kinds import EDITED
 from fhir_pmp.ehr.connection.ehr_connection import EhrConnection
 from fhir_pmp.ehr.exchange.reads import version_id_of
 from fhir_pmp.ehr.exchange.search_pages import last_updated_text, remote_reference_of
 from fhir_pmp.ehr.identity.patient_link import reason_not_in_use, reason_other_patient, retire_link
-from fhir_pmp.ehr.identity.remote_ownership import find_ours
-from fhir_pmp.ehr.push.claim_recorder import EDITED
+from fhir_pmp.ehr.identity.remote_ownership import find_ours, identifiers_of
 from fhir_pmp.ehr.sync_back.edit_alerts import close_edit_alerts, open_edit_alert
 from fhir_pmp.ehr.sync_back.version_match import VersionMatcher
 from fhir_pmp.fhir.serialization.json_reader import read_json
@@ -201,16 +201,6 @@ def record_remote_version(
     held = RemoteVersion(expected.type, expected.id, expected.version, etag, sha256_hex(expected.sent_bytes))
     uow.remote_versions.put_many(connection.id, [held], now=now)
     return True
-
-
-def identifiers_of(resource: Mapping[str, Any]) -> list[Identifier]:
-    """The business identifiers with a system and a value."""
-    found = resource.get("identifier")
-    return [
-        Identifier(i["system"], i["value"])
-        for i in (found if isinstance(found, list) else [found])
-        if isinstance(i, dict) and isinstance(i.get("system"), str) and isinstance(i.get("value"), str)
-    ]
 
 
 def _has_known_identifier(known: set[Identifier], patient: Resource) -> bool:

@@ -7,13 +7,14 @@ from datetime import datetime
 
 from fhir_pmp.ehr.capability.server_capability import Capability
 from fhir_pmp.ehr.config.content import LARGEST_RESOURCE
+from fhir_pmp.ehr.config.work_item_kinds import DELETED
 from fhir_pmp.ehr.connection.ehr_connection import EhrConnection
 from fhir_pmp.ehr.exchange.reads import body_of
 from fhir_pmp.ehr.exchange.search_pages import remote_reference_of
 from fhir_pmp.ehr.exchange.writes import classify_response
 from fhir_pmp.ehr.identity.patient_link import retire_link
 from fhir_pmp.ehr.identity.remote_ownership import check_owner_of_deleted, load_remote_copies
-from fhir_pmp.ehr.sync_back.edit_alerts import DELETED, open_edit_alert
+from fhir_pmp.ehr.sync_back.edit_alerts import open_edit_alert
 from fhir_pmp.ehr.sync_back.ingest import PullIngest
 from fhir_pmp.ehr.transport.client import EhrClient
 from fhir_pmp.ehr.transport.response_class import PAUSES, TRANSIENT, ClassifiedResponse, HttpResponseClass

@@ -12,6 +12,7 @@ import structlog
 
 from fhir_pmp.ehr.capability.server_capability import Capability
 from fhir_pmp.ehr.config.destinations import PatientOwnership
+from fhir_pmp.ehr.config.work_item_kinds import PULL_REFUSED
 from fhir_pmp.ehr.connection import breaker as breakers
 from fhir_pmp.ehr.connection.ehr_connection import EhrConnection
 from fhir_pmp.ehr.exchange.search_pages import PER_PAGE, SearchPage, changes_url, last_updated_at, read_page
@@ -37,7 +38,6 @@ OVERLAP = timedelta(seconds=300)
 FIRST_LOOK_BACK = timedelta(days=1)
 """What changed at an EHR before we ever read it is found by the reconcile; the pull begins shortly before now."""
 SEEN_VERSIONS_KEPT_FOR = timedelta(days=90)
-PULL_REFUSED = "pull_refused"
 
 ALWAYS_READ_TYPES = ("Patient", "ServiceRequest", "Task")
 """Types that are read whoever wrote them."""

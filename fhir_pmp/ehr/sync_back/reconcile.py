@@ -31,10 +31,10 @@ from fhir_pmp.ehr.identity.remote_ownership import (
     check_owner_of_deleted,
     check_owner_of_known_version,
     find_ours,
+    identifiers_of,
     load_remote_copies,
 )
 from fhir_pmp.ehr.sync_back.comparison import Comparison
-from fhir_pmp.ehr.sync_back.ingest import identifiers_of
 from fhir_pmp.ehr.transport.response_class import (
     PAUSES,
     ClassifiedResponse,

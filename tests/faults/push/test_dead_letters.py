@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from fhir_pmp.cli import deliveries as command
 from fhir_pmp.ehr.config.destinations import WriteStrategy
-from fhir_pmp.ehr.push.claim_recorder import DELIVERY_REFUSED
+from fhir_pmp.ehr.config.work_item_kinds import DELIVERY_REFUSED
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
 from tests.fault_injection.fault_proxy import InjectedFault, is_write
 from tests.faults.fault_scenario import FaultScenario

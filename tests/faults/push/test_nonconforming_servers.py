@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fhir_pmp.ehr.config.destinations import WriteStrategy
-from fhir_pmp.ehr.connection.readback import CHANGED_BY_DESTINATION
+from fhir_pmp.ehr.config.work_item_kinds import CHANGED_BY_DESTINATION
 from fhir_pmp.ehr.push.lane_sender import WAITING_FOR_SEARCH_INDEX
 from fhir_pmp.ehr.push.worker import PushPace
 from fhir_pmp.ehr.transport.client import Limits

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from fhir_pmp.ehr.config.destinations import WriteStrategy
-from fhir_pmp.ehr.push.claim_recorder import DELIVERY_REFUSED, EDITED
+from fhir_pmp.ehr.config.work_item_kinds import DELIVERY_REFUSED, EDITED
 from fhir_pmp.store.tables.metadata import metadata
 from tests.fault_injection.fault_proxy import Call, FaultProxy, InjectedFault, first_where, is_write
 from tests.faults.fault_scenario import FaultScenario

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fhir_pmp.ehr.push.claim_recorder import EDITED
+from fhir_pmp.ehr.config.work_item_kinds import EDITED
 from fhir_pmp.ehr.sync_back.pull import OVERLAP
 from tests.fault_injection.fault_proxy import FaultProxy, InjectedFault, first_where, is_write_containing
 from tests.integration.ehr.pull_and_reconcile import (

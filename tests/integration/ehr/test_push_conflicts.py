@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from fhir_pmp.ehr.push.claim_recorder import DELIVERY_REFUSED, EDITED
+from fhir_pmp.ehr.config.work_item_kinds import DELIVERY_REFUSED, EDITED
 from fhir_pmp.store import Store
 from tests.fault_injection.fault_proxy import (
     Call,

@@ -3,7 +3,7 @@
 import pytest
 
 from fhir_pmp.ehr.config.destinations import PatientOwnership
-from fhir_pmp.ehr.push.claim_recorder import NOT_LINKED
+from fhir_pmp.ehr.config.work_item_kinds import NOT_LINKED
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
 from tests.fault_injection.fault_proxy import FaultProxy
 from tests.integration.ehr.sample_resources import (

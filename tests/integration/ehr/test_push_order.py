@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from fhir_pmp.ehr.config.destinations import PatientOwnership, WriteStrategy
-from fhir_pmp.ehr.push.claim_recorder import DELIVERY_REFUSED, EDITED
+from fhir_pmp.ehr.config.work_item_kinds import DELIVERY_REFUSED, EDITED
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
 from tests.fault_injection.fault_proxy import Call, FaultProxy, InjectedFault
 from tests.integration.ehr.sample_resources import (

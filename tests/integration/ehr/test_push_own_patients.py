@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from fhir_pmp.ehr.push.claim_recorder import DELIVERY_REFUSED
+from fhir_pmp.ehr.config.work_item_kinds import DELIVERY_REFUSED
 from tests.fault_injection.fault_proxy import FaultProxy, InjectedFault, is_write
 from tests.integration.ehr.sample_resources import (
     add_people,

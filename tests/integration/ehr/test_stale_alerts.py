@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from fhir_pmp.ehr.config.work_item_kinds import UNACKNOWLEDGED
 from fhir_pmp.ehr.push.delivery_commands import DeliverySelection, replay
-from fhir_pmp.ehr.push.stale_alerts import UNACKNOWLEDGED, alert_unacknowledged
+from fhir_pmp.ehr.push.stale_alerts import alert_unacknowledged
 from fhir_pmp.store import Store
 from fhir_pmp.store.delivery.deliveries import DeliveryState
 from tests.fault_injection.fault_proxy import FaultProxy, InjectedFault

@@ -1,6 +1,6 @@
 """What somebody at an EHR did to ours: the page of its work item shows what stands there now, and the audit who looked."""
 
-from fhir_pmp.ehr.push.claim_recorder import EDITED
+from fhir_pmp.ehr.config.work_item_kinds import EDITED
 from fhir_pmp.ehr.sync_back.edit_alerts import open_edit_alert
 from fhir_pmp.identifiers import DestinationId
 from tests.integration.web.pages.clinic_harness import ClinicHarness, FormBrowser
