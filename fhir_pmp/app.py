@@ -1,4 +1,4 @@
-"""The web process: settings become a desk, a desk becomes an app, and granian serves it."""
+"""Builds the Flask app from the settings and serves it with granian."""
 
 import logging
 from collections.abc import Callable
@@ -32,7 +32,7 @@ from fhir_pmp.web.programme_api.routes import install_programme_api
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 MAX_FORM_PARTS = 500
 SHUTDOWN_SECONDS = 30
-"""Requests that still run this long after SIGTERM are given up."""
+"""Seconds after SIGTERM until running requests are aborted."""
 
 
 def utc_now() -> datetime:
@@ -41,7 +41,7 @@ def utc_now() -> datetime:
 
 
 def build_web_context(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> WebContext:
-    """The desk that the settings describe, its database checked and the definitions published.
+    """Builds the web context from the settings, checks the database and publishes the definitions.
 
     Raises MappingFaults, SettingsWrong, NotDurable, NotMigrated, WrongIdSecret, StoreBusy.
     """
@@ -65,7 +65,7 @@ def build_web_context(settings: Settings, *, clock: Callable[[], datetime] = utc
 
 
 def create_app(web_context: WebContext) -> Flask:
-    """The app over a desk: the gate first, then the doors, the translator of errors last."""
+    """Builds the app: access control first, then the APIs and pages, the error handlers last."""
     app = Flask("fhir_pmp.web", static_folder=None)
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
@@ -85,14 +85,14 @@ def create_app(web_context: WebContext) -> Flask:
     install_pages(app)
     install_errors(app, render_error_page)
     if web_context.proxy_hops:
-        # Exactly as many as stand in front: one more, and a caller could name its own address.
+        # Exactly the number of proxies in front: with one more, a caller could forge its address.
         hops = web_context.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     return app
 
 
 def application() -> Flask:
-    """The app of the environment's settings. A server's worker calls this, so that no connection is shared."""
+    """Builds the app from the environment. Each server worker calls it, so that none shares connections."""
     settings = Settings.from_environment()
     start_logging(settings.log_level)
     return create_app(build_web_context(settings))
@@ -101,11 +101,11 @@ def application() -> Flask:
 def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT; requests that run then are finished first.
 
-    Everything that would keep the worker from starting is found here first, and raised as `build_runtime` says.
+    Checks first what would stop the worker from starting. Raises as `build_runtime` does.
     """
     build_runtime(settings, utc_now()).store.close()
     host, port = settings.listen
-    # It advises fewer threads than ours wherever cores are few: ours wait for the database and for the audit's commit.
+    # granian warns about more threads than cores: ours mostly wait for the database and the audit's commit.
     logging.getLogger("_granian").addFilter(lambda record: "seems quite high" not in record.getMessage())
     Server(
         "fhir_pmp.app:application",

@@ -1,4 +1,4 @@
-"""Opens the house from its settings: mappings checked, database checked, the secret proven, definitions published."""
+"""Builds the runtime from the settings: checks mappings, database and id secret."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from fhir_pmp.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What every process works with."""
+    """The store, mappings and keys that every process uses."""
 
     store: Store
     clinic: ClinicalContext
@@ -43,7 +43,10 @@ class Runtime:
 
 
 def build_runtime(settings: Settings, now: datetime) -> Runtime:
-    """Opens everything, or raises what is wrong: MappingFaults, SettingsWrong, WrongIdSecret, NotMigrated, NotDurable."""
+    """Loads the mappings, opens the store and publishes the definitions.
+
+    Raises MappingFaults, SettingsWrong, WrongIdSecret, NotMigrated, NotDurable.
+    """
     clinic = load_clinic(
         settings.mappings,
         wording=settings.wording,
@@ -76,7 +79,7 @@ def load_configured_destinations(settings: Settings) -> Mapping[DestinationId, D
 def load_configured_keys(
     settings: Settings, destinations: Mapping[DestinationId, Destination]
 ) -> Mapping[DestinationId, tuple[SigningKey, ...]]:
-    """The keys of each destination that we sign in at. Raises KeysWrong, SettingsWrong for too few and too many."""
+    """Loads the signing keys of each destination. Raises KeysWrong, SettingsWrong for missing or extra keys."""
     name, faults = "FHIR_PMP_SIGNING_KEYS", []
     keys = {DestinationId(to): load_keys(files, name) for to, files in settings.signing_keys.items()}
     wanted = {to: one.sign_in for to, one in destinations.items() if one.sign_in is not None}
@@ -93,10 +96,10 @@ def load_configured_keys(
 
 
 def check_all_mappings(mappings: Path, wording: Path | None) -> list[Fault]:
-    """Everything that is wrong with the mappings of a folder, in one run."""
+    """Returns every fault of the mappings in a folder."""
     faults = list(check_instruments(mappings / "instruments", wording))
     if faults:
-        # Programme and sources name instruments: what they say is judged once those are right.
+        # Programme and sources name instruments: check them only after the instruments are right.
         return faults
     instruments = load_instruments(mappings / "instruments", wording)
     for check in (

@@ -1,4 +1,4 @@
-"""The environment becomes one frozen object, read once, at start; a wrong value stops the program by its name."""
+"""Reads the settings from the environment once, at start; a wrong variable stops the program."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -20,12 +20,12 @@ class SettingsWrong(FhirPmpError):
 
 
 class _InvalidValue(ValueError):
-    """What is wrong with one value, in words that do not repeat the value."""
+    """The fault of one value; its text does not repeat the value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One variable: its name without the prefix, what it is for, and how its text is read."""
+    """One variable: its name without the prefix, its purpose, and how to read its text."""
 
     field: str
     about: str
@@ -204,7 +204,7 @@ SETTINGS: tuple[Setting, ...] = (
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Settings:
-    """Everything the environment says. Only app, schedule and cli read it; everyone else is given values."""
+    """The values of all settings. Only app, schedule, runtime and cli read it."""
 
     database_url: str
     canonical_base: str
@@ -241,7 +241,7 @@ class Settings:
 
 
 def show_settings(environment: Mapping[str, str] | None = None) -> tuple[list[SettingLine], list[Fault]]:
-    """Every setting with its value (secrets hidden) and where it came from, and what is wrong with any."""
+    """Returns each setting with its value (secrets hidden) and origin, and all faults."""
     _, shown, faults = _read_all(os.environ if environment is None else environment)
     return shown, faults
 
@@ -265,7 +265,7 @@ def _read_all(environment: Mapping[str, str]) -> tuple[dict[str, object], list[S
 
 
 def _text_of(setting: Setting, environment: Mapping[str, str]) -> tuple[str | None, str, Fault | None]:
-    """The text of a setting, where it came from, and what is wrong with its being there."""
+    """Returns the text of a setting, its origin, and its fault."""
     file_name = setting.name + "_FILE"
     if setting.secret and file_name in environment:
         if setting.name in environment:

@@ -1,4 +1,4 @@
-"""What a platform hands over, as values: still a claim, not yet a fact."""
+"""Holds enrolments and responses as a platform submits them, before they are checked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class ArrivedPractice:
 
 @dataclass(frozen=True, slots=True)
 class ArrivedEnrolment:
-    """One person's enrolment with everything the platform knows of it now; the newest statement counts."""
+    """One enrolment with all data that the platform holds about it now; the newest submission counts."""
 
     source: SourceId
     enrolment: str
@@ -48,7 +48,7 @@ class ArrivedEnrolment:
     ended_how: Ending | None
     end_reason: str | None
     practice: ArrivedPractice | None
-    amends: bool = True  # whether it replaces what was said before; of an export the newest statement counts
+    amends: bool = True  # whether it replaces recorded data; the newest export always does
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class ArrivedResponse:
     """One filled instrument of one person at one timepoint."""
 
     source: SourceId
-    enrolments_of: SourceId  # whose enrolment ids the source uses: its own, or another's
+    enrolments_of: SourceId  # the source whose enrolment ids it uses: itself or another
     enrolment: str
     response_id: str | None  # the platform's own id; None: ours follows from enrolment, instrument, timepoint
     instrument: InstrumentId
@@ -67,7 +67,7 @@ class ArrivedResponse:
 
 
 class RecordingStatus(StrEnum):
-    """What became of one arrival. A repeat is a normal answer."""
+    """The result of recording one submission. REPEATED is no error."""
 
     ACCEPTED = "accepted"
     REPEATED = "repeated"
@@ -77,14 +77,14 @@ class RecordingStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RecordingResult:
-    """What became of one arrival; `id` is our resource id."""
+    """The result of recording one submission; `id` is the id of our resource."""
 
     status: RecordingStatus
     id: str | None = None
     version: int | None = None
-    refusal: FhirPmpError | None = None  # why: its faults name the fields, its class says who must act
+    refusal: FhirPmpError | None = None  # its faults name the fields, its class says who must act
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """Everything that was found wrong."""
+        """The faults of a refused submission, else none."""
         return () if self.refusal is None else self.refusal.faults

@@ -1,4 +1,4 @@
-"""What every letter is written with: the clinic, the wording, the publisher and the typesetter."""
+"""Holds what letters need: clinic, wording, publisher and typesetter."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from fhir_pmp.publishing.publishing_context import PublishingContext
 
 @dataclass(frozen=True, slots=True)
 class LetterContext:
-    """Put together once, at start. Threads may share it; `close()` ends the child process that sets letters."""
+    """Built once at start. Threads may share it; `close()` ends the typesetting process."""
 
     clinic: ClinicalContext
     wording: Wording
@@ -21,7 +21,7 @@ class LetterContext:
 
     @classmethod
     def open(cls, folder: Path, clinic: ClinicalContext, publisher: Publisher) -> "LetterContext":
-        """The press of the wording and layout in that folder (mappings/letters). Raises MappingFaults."""
+        """Loads wording and layout from that folder (mappings/letters). Raises MappingFaults."""
         wording = load_wording(folder / "wording.yaml", clinic.instruments)
         return cls(clinic, wording, publisher, Typesetter(folder))
 

@@ -1,4 +1,4 @@
-"""The text of one cell becomes a value, or a fault that names the column and never repeats the cell."""
+"""Reads CSV cells as dates, words and answers; faults name the column, never the cell's text."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ LONGEST_NAME = 200
 
 
 class CellReader:
-    """Reads the cells of one row and collects what is wrong with them, column by column."""
+    """Reads the cells of one row and collects the faults by column."""
 
     __slots__ = ("_cells", "faults")
 
@@ -24,7 +24,7 @@ class CellReader:
         self.faults: list[Fault] = []
 
     def text(self, column: str | None, *, required: bool = False) -> str | None:
-        """The cell as it stands; None where it is empty or the source has no such column."""
+        """The text of the cell; None if it is empty or the source has no such column."""
         value = self._cells.get(column, "") if column else ""
         if not value:
             if required:

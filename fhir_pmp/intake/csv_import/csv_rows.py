@@ -1,4 +1,4 @@
-"""A CSV file as a stream of rows with line numbers, in flat memory, where one bad row costs only that row."""
+"""Reads a CSV file as a stream of numbered rows; an unreadable row does not stop the file."""
 
 import csv
 import io
@@ -36,10 +36,13 @@ class Row:
 
 
 class CsvRows:
-    """Reads UTF-8 CSV (a byte order mark is allowed: spreadsheets write one). Raises FileNotReadable, FileBroken."""
+    """Reads UTF-8 CSV, with or without a byte order mark, which spreadsheets write.
+
+    Raises FileNotReadable, FileBroken.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
-        # surrogateescape: a byte that is not UTF-8 becomes a mark we find again, and costs one row, not the file.
+        # surrogateescape: a byte that is not UTF-8 becomes a mark that we detect; only its row is refused.
         self._text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
         csv.field_size_limit(LONGEST_CELL)
         self._lines = _BoundedLines(self._text)
@@ -52,9 +55,9 @@ class CsvRows:
             raise FileNotReadable("the header is not CSV", field="line 1") from None
 
     def check_header(self, known: Collection[str], needed: Collection[str]) -> None:
-        """Refuses a header that names what a source does not have, or lacks what it needs, with every fault at once.
+        """Refuses a header with unknown, repeated or missing columns, naming all of them.
 
-        Raises FileNotReadable. Where no column is known the first line may be data, and nothing of it is repeated.
+        Raises FileNotReadable. If no column is known, the first line may be data, so the message does not repeat it.
         """
         if not set(known).intersection(self.header):
             raise FileNotReadable("is not the header of this source", field="line 1")
@@ -70,7 +73,7 @@ class CsvRows:
             raise FileNotReadable(faults=faults)
 
     def detach(self) -> None:
-        """Leaves the file open, to whoever opened it: a text layer that is thrown away would close it."""
+        """Detaches the text layer, which would otherwise close the caller's file."""
         self._text.detach()
 
     def __iter__(self) -> Iterator[Row]:
@@ -92,11 +95,11 @@ class CsvRows:
 
 
 class _RowTooLong(Exception):
-    """A row goes on beyond LONGEST_ROW."""
+    """A row is longer than LONGEST_ROW."""
 
 
 class _BoundedLines:
-    """The lines of a text, never more of them in memory than one row may be long."""
+    """Yields the lines of a text; a row longer than LONGEST_ROW raises before it fills memory."""
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self._text = text
@@ -120,7 +123,7 @@ class _BoundedLines:
 
 
 def _column_label(name: str, at: int) -> str:
-    """A column by its name, or by its place where the name is none that a person would have chosen."""
+    """Names a column, by its position if its header may not be a column name."""
     return name if _NAME.fullmatch(name) else str(at)
 
 

@@ -1,4 +1,4 @@
-"""A file of any size is handed in: understood row by row, recorded in batches, its refusals kept for correction."""
+"""Imports a CSV file of any size: reads rows, records batches, writes refused rows to a file."""
 
 import csv
 import os
@@ -40,7 +40,7 @@ class RowRefusal:
 
 @dataclass(slots=True)
 class ImportReport:
-    """What became of a file. Responses and enrolments are counted apart."""
+    """The counts of one import, for responses and enrolments separately."""
 
     responses: dict[RecordingStatus, int] = field(default_factory=lambda: dict.fromkeys(RecordingStatus, 0))
     enrolments: dict[RecordingStatus, int] = field(default_factory=lambda: dict.fromkeys(RecordingStatus, 0))
@@ -49,19 +49,19 @@ class ImportReport:
 
 @dataclass(frozen=True, slots=True)
 class _ImportUnit:
-    """What the rows of one row, or of one response, say together."""
+    """The enrolment and responses read from one wide row, or from the rows of one long response."""
 
     rows: tuple[Row, ...]
     enrolment: ArrivedEnrolment | None
     responses: tuple[ArrivedResponse, ...]
     faults: tuple[tuple[Row, Fault], ...]
-    refused: int  # responses that are refused before anybody asks what they say
+    refused: int  # responses refused while reading, before they reach recording
     rows_by_item: Mapping[str, Row]  # where an item has a row of its own
 
 
 @dataclass(frozen=True, slots=True)
 class FileImport:
-    """One import: what it works with, and who is told of each refusal and of the progress in bytes."""
+    """Imports one file; calls `on_refusal` for each refusal and `on_progress` with the bytes read."""
 
     store: Store
     context: PublishingContext
@@ -71,10 +71,10 @@ class FileImport:
     on_progress: Callable[[int], None]
 
     def run(self, file: BinaryIO, refused_path: Path) -> ImportReport:
-        """Takes the file in. The refused rows stand in `refused_path` afterwards, or it is not there.
+        """Imports the file; refused rows are written to `refused_path`, which exists only if there are any.
 
-        Safe to run twice, or to kill and run again: what was taken is REPEATED. Raises FileNotReadable (nothing was
-        taken), FileBroken (what stood before the line was taken), StoreBusy.
+        Safe to repeat, also after a killed run: recorded rows count as REPEATED. Raises FileNotReadable (nothing is
+        recorded), FileBroken (the rows before the line are recorded), StoreBusy.
         """
         rows = CsvRows(file)
         units, column_of = _open_reader(rows, self.source, self.context.clinic)
@@ -172,14 +172,14 @@ def _batches(units: Iterator[_ImportUnit]) -> Iterator[list[_ImportUnit]]:
     try:
         for unit in units:
             batch.append(unit)
-            # A row without responses still costs something: a file of refusals is not held in memory whole.
+            # A row without responses counts too: otherwise a file of refusals would be held in memory.
             size += max(1, len(unit.responses))
             if size >= BATCH_SIZE:
                 yield batch
                 batch, size = [], 0
     except FileBroken:
         if batch:
-            yield batch  # what stood before the broken line is taken
+            yield batch  # the rows before the broken line are recorded
         raise
     if batch:
         yield batch
@@ -191,7 +191,7 @@ def _count(counts: dict[RecordingStatus, int], results: Iterable[RecordingResult
 
 
 class _RefusedRowsFile:
-    """The refused rows as a file that can be corrected and given again; gone if there are none."""
+    """Writes the refused rows to a file that can be corrected and imported; removes it if empty."""
 
     def __init__(self, path: Path, header: list[str]) -> None:
         self._path = path
@@ -215,7 +215,7 @@ class _RefusedRowsFile:
             handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             self._file = open(handle, "w", encoding="utf-8", errors="surrogateescape", newline="")  # noqa: SIM115
             csv.writer(self._file).writerow([*self._header, REASON_COLUMN])
-        # A row with too few or too many cells keeps exactly those: given again as it is, it is refused again.
+        # A row with too few or too many cells is written unchanged, so importing it again refuses it again.
         kept = [row.cells[at] for at in self._kept_columns if at < len(row.cells)]
         cells = [*kept, *row.cells[len(self._kept_columns) + self._dropped_count :]]
         csv.writer(self._file).writerow([*cells, reason])

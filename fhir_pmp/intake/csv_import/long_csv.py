@@ -1,4 +1,4 @@
-"""A row per answer becomes responses; the rows of one response stand together."""
+"""Reads a long export (one row per answer) as responses; rows of a response are consecutive."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ _REQUIRED_COLUMNS = ("enrolment", "response", "timepoint", "instrument", "answer
 
 @dataclass(slots=True)
 class ResponseRows:
-    """The rows of one response, what they say together, and what is wrong with them."""
+    """The rows of one response with the response read from them and their faults."""
 
     rows: list[Row]
     response: ArrivedResponse | None = None
@@ -28,7 +28,7 @@ class ResponseRows:
 
 
 class LongReader:
-    """Understands one long file, a response at a time. Raises FileNotReadable naming what the header lacks."""
+    """Reads a long file, one response at a time. Raises FileNotReadable with the missing columns."""
 
     def __init__(self, rows: CsvRows, source: Source, instruments: Mapping[InstrumentId, Instrument]) -> None:
         self.rows = rows
@@ -53,7 +53,7 @@ class LongReader:
             seen.close()
 
     def column_of(self, name: str, instrument: InstrumentId | None = None) -> str:
-        """The column that a fault's field stands in; an item's faults stand in the value column."""
+        """The column of a fault's field; faults of an item are in the value column."""
         if name == "authored":
             return self._source.columns["answered_at"]
         if instrument is not None and name.startswith(instrument + "-"):
@@ -61,7 +61,7 @@ class LongReader:
         return self._source.columns.get(name, name)
 
     def _groups(self) -> Iterator[list[Row]]:
-        """The rows that stand together under one response id; a row whose id cannot be read belongs to its neighbours.
+        """Groups consecutive rows by response id; a row with an unreadable id joins the rows beside it.
 
         A group never outgrows memory: with more rows than any instrument has items it is refused already.
         """

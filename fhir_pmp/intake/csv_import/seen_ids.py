@@ -1,4 +1,4 @@
-"""A set of ids that lives in a temporary file, so that a file of any size is checked in flat memory."""
+"""A set of ids kept in a temporary file, so that memory does not grow with the import."""
 
 import hashlib
 import mmap
@@ -9,7 +9,7 @@ _EMPTY = bytes(_WIDTH)
 
 
 class SeenIds:
-    """Remembers which ids were seen. Open addressing over 16-byte hashes; the table doubles when half full."""
+    """Records which ids were seen. Open addressing over 16-byte hashes; the table doubles when half full."""
 
     def __init__(self, slots: int = 1 << 16) -> None:
         self._slots = slots
@@ -29,7 +29,7 @@ class SeenIds:
         return True
 
     def close(self) -> None:
-        """Gives the file back."""
+        """Closes and deletes the temporary file."""
         self._table.close()
         self._file.close()
 

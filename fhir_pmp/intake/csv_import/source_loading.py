@@ -1,4 +1,4 @@
-"""Reads mappings/sources/*.yaml: every fault of every file in one run."""
+"""Reads mappings/sources/*.yaml and reports every fault of every file in one run."""
 
 from collections.abc import Mapping, Set
 from pathlib import Path

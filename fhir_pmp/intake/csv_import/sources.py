@@ -1,4 +1,4 @@
-"""How one platform's export columns become people, lessons and answers, as mappings/sources says it."""
+"""Describes one platform's export: which columns hold people, lessons and answers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,4 +43,4 @@ class Source:
     date_suffix: str
     amends_suffix: str
     amends_when: str
-    ignored: frozenset[str]  # columns of the export that we pass over on purpose
+    ignored: frozenset[str]  # columns of the export that the import skips

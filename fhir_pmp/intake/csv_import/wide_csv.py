@@ -1,4 +1,4 @@
-"""A row per person and timepoint, as REDCap exports it, becomes enrolments and responses."""
+"""Reads a wide export (one row per person and timepoint) as enrolments and responses."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from fhir_pmp.pathway.facts import Moment, Sex
 
 @dataclass(frozen=True, slots=True)
 class WideRow:
-    """What one row says: an enrolment (None where it only repeats the row before), responses, and its faults."""
+    """The enrolment (None if it repeats the previous row), responses and faults of one row."""
 
     row: Row
     enrolment: ArrivedEnrolment | None
     responses: tuple[ArrivedResponse, ...]
     faults: tuple[Fault, ...]
-    refused: int = 0  # responses that are refused for what stands in the row already
+    refused: int = 0  # responses refused while reading the row
 
 
 @dataclass(frozen=True, slots=True)
 class _FormColumns:
-    """Where one instrument stands in the row: its date, its mark of amendment, its items with offered texts."""
+    """The columns of one instrument: its date, its amendment mark, and its items with offered texts."""
 
     instrument: InstrumentId
     date_at: int
@@ -40,7 +40,7 @@ def item_column(instrument: InstrumentId, link_id: LinkId) -> str:
 
 
 class WideReader:
-    """Understands the rows of one wide file. Raises FileNotReadable naming every column that is not known."""
+    """Reads the rows of one wide file. Raises FileNotReadable with every unknown column."""
 
     def __init__(self, rows: CsvRows, source: Source, instruments: Mapping[InstrumentId, Instrument]) -> None:
         self.rows = rows
@@ -60,7 +60,7 @@ class WideReader:
             yield self._read_row(row) if row.fault is None else WideRow(row, None, (), (row.fault,))
 
     def column_of(self, name: str, instrument: InstrumentId | None = None) -> str:
-        """The column that a fault's field (a linkId, `authored`, `timepoint`, …) stands in."""
+        """The column of a fault's field (a linkId, `authored`, `timepoint`, …)."""
         if instrument is not None:
             if name.startswith(instrument + "-"):
                 return item_column(instrument, LinkId(name))
@@ -68,7 +68,7 @@ class WideReader:
                 return instrument + self._source.date_suffix
         if name in self._lessons:
             return self._lessons[name]
-        # A move that is not listed is one that the ending asks for.
+        # Only the ending can ask for a move that is not listed.
         return self._source.columns.get("ended_how" if name == "episode" else name, name)
 
     def _form_of(self, instrument: Instrument) -> _FormColumns | None:
@@ -92,7 +92,7 @@ class WideReader:
                 form.instrument + self._source.amends_suffix,
             }
             known |= {item_column(form.instrument, link_id) for link_id, _, _ in form.items}
-        # A column that is left out would read as if everybody had said nothing, and nothing is a statement too.
+        # A missing column would read as empty cells, and an empty cell changes recorded data.
         self.rows.check_header(known, sorted(person))
         faults = [
             Fault(f"column {form.instrument}_…", f"{missing} item columns are missing")
@@ -106,7 +106,7 @@ class WideReader:
         faults: list[Fault] = []
         person = tuple(row.cells[at] for at in self._person_at if self._is_person_cell(at))
         enrolment = None
-        # The person stands on each of their rows: read once where nothing differs.
+        # Each row repeats the person's data: read them again only if they differ.
         if person != self._last_person_cells:
             enrolment, faults = self._read_enrolment(row)
             self._last_person_cells = person if not faults else ()
@@ -175,7 +175,7 @@ class WideReader:
         )
 
     def _read_responses(self, row: Row) -> tuple[list[ArrivedResponse], list[Fault], int]:
-        """The row's responses, what is wrong with others, and how many others there are."""
+        """The responses of the row, the faults of refused responses, and the number of those."""
         cells = row.cells
         event = self._source.columns["timepoint"]
         timepoint = self._source.timepoints.get(cells[self._index[event]])
@@ -202,7 +202,7 @@ class WideReader:
         answers: dict[str, object] = {}
         for link_id, at, texts in form.items:
             if text := cells[at]:
-                # What is not offered goes on as text: the one check that every door shares refuses it by name.
+                # An answer that is not offered stays text; the check that all channels share refuses it by name.
                 answers[link_id] = texts.get(text, text)
         moment = read_moment(cells[form.date_at]) if cells[form.date_at] else None
         if moment is None or (moment.at is not None and self._source.precision is Precision.DATE):

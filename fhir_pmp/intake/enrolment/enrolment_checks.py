@@ -1,4 +1,4 @@
-"""What an enrolment says is held against itself and the calendar before anything is decided by it."""
+"""Checks the dates of an enrolment against each other and against today."""
 
 from datetime import date, datetime
 
@@ -13,7 +13,7 @@ class EnrolmentContradicts(NotUnderstood):
 
 
 def check_enrolment(arrival: ArrivedEnrolment, clinic: ClinicalContext, now: datetime) -> None:
-    """Dates to come, and dates that contradict each other, are refused with every fault at once."""
+    """Raises EnrolmentContradicts with every date that is in the future or contradicts another."""
     day = today(now, clinic.zone)
     lessons = [(f"lesson_{number}", done) for number, done in arrival.lessons]
     offered = {lesson.number for lesson in clinic.programme.lessons}

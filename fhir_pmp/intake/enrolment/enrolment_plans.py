@@ -1,4 +1,4 @@
-"""What an enrolment would change, decided whole before anything is written: a refusal leaves nothing behind."""
+"""Decides every change of an enrolment before any is written, so a refusal writes nothing."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -38,40 +38,40 @@ _COMMENCED_STATES = frozenset({EpisodeState.COMMENCED, EpisodeState.FINISHED, Ep
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentPlan:
-    """One enrolment, decided. `before` None: a new episode begins; its first move is to be enrolled."""
+    """The changes of one enrolment. If `before` is None, a new episode begins with the move ENROL."""
 
     arrival: ArrivedEnrolment
     person: Person
-    person_before: Person | None  # None: somebody new
+    person_before: Person | None  # None: a new person
     before: Episode | None
     after: Episode
     moves: tuple[tuple[EpisodeEvent, EpisodeState, EpisodeState], ...]  # after the first
-    differing_fields: tuple[str, ...]  # what the platform says otherwise than the door that owns the person
+    differing_fields: tuple[str, ...]  # fields that differ from the source that registered the person
     doubt: IdentityDoubt | None = None
     others: tuple[str, ...] = ()
-    referral: ReferralId | None = None  # named, and not gone on in
-    ending_differs: bool = False  # it says that the episode ended in another way than it did
+    referral: ReferralId | None = None  # named by the enrolment, but not continued by it
+    ending_differs: bool = False  # the platform reports another ending than the recorded one
 
     @property
     def by(self) -> str:
-        """Who says so."""
+        """The source, as the audit names it."""
         return f"source:{self.arrival.source}"
 
     @property
     def has_changes(self) -> bool:
-        """Whether anything would be another way than before."""
+        """Whether any recorded data would change."""
         return self.before != self.after or self.person != self.person_before
 
     @property
     def status(self) -> RecordingStatus:
-        """What becomes of the arrival: new to us is an enrolment also where a referral came before it."""
+        """The recording status; a first enrolment is ACCEPTED even if a referral came before it."""
         if self.before is None or self.before.enrolment is None:
             return RecordingStatus.ACCEPTED
         return RecordingStatus.AMENDED if self.has_changes else RecordingStatus.REPEATED
 
     @property
     def changed_fields(self) -> tuple[str, ...]:
-        """What would be another way than before, by the names of the arrival's fields."""
+        """The submitted fields whose recorded values would change."""
         if self.before is None or self.person_before is None:
             return ()
         names = [
@@ -82,7 +82,7 @@ class EnrolmentPlan:
 
     @property
     def ends_episode(self) -> bool:
-        """Whether the episode ends by this."""
+        """Whether this enrolment ends the episode."""
         return bool(self.moves) and self.moves[-1][2] in ENDED
 
 
@@ -95,7 +95,7 @@ _EPISODE_FIELDS = (
 def plan_enrolment(
     batch: EnrolmentBatch, clinic: ClinicalContext, arrival: ArrivedEnrolment, now: datetime
 ) -> EnrolmentPlan:
-    """Decides one enrolment, and keeps what is known up to it.
+    """Decides the changes of one enrolment and updates the batch with them.
 
     Raises EnrolmentContradicts, ReferralNumberUnknown, ReferralNotAccepted, MoveNotListed, EnrolmentDiffers.
     """
@@ -164,7 +164,7 @@ def _plan_new_episode(
 def _plan_restatement(
     batch: EnrolmentBatch, clinic: ClinicalContext, arrival: ArrivedEnrolment, before: Episode
 ) -> EnrolmentPlan:
-    """A known enrolment is stated again: what is new of it, and what it raises."""
+    """Plans the changes of a known enrolment that is submitted again, with its questions."""
     plan = _plan_continuation(batch, clinic, arrival, batch.person(before.person), before)
     if not arrival.amends and (plan.has_changes or plan.ending_differs):
         fields = plan.changed_fields or ("ended_how",)
@@ -172,13 +172,13 @@ def _plan_restatement(
     named_referral = _late_referral(batch, arrival, before)
     holders = _other_holders(batch, plan)
     if holders:
-        # The known person's care and publishing go on: the episode is not put in doubt.
+        # Care and publishing of the known person continue: the episode is not put in doubt.
         return replace(plan, referral=named_referral, doubt=IdentityDoubt.SEVERAL_HOLDERS, others=holders)
     return replace(plan, referral=named_referral)
 
 
 def _late_referral(batch: EnrolmentBatch, arrival: ArrivedEnrolment, before: Episode) -> ReferralId | None:
-    """The referral that a known enrolment names and did not begin with."""
+    """The referral that a known enrolment names now but did not begin with."""
     if arrival.referral_number is None:
         return None
     referral = batch.uow.referrals.find_by_number(arrival.referral_number)
@@ -188,7 +188,7 @@ def _late_referral(batch: EnrolmentBatch, arrival: ArrivedEnrolment, before: Epi
 
 
 def _other_holders(batch: EnrolmentBatch, plan: EnrolmentPlan) -> tuple[str, ...]:
-    """Who else bears an identifier that the platform gives this known person only now."""
+    """Other persons with an identifier that the platform adds to this known person."""
     held_before = () if plan.person_before is None else plan.person_before.identifiers
     new = [one for one in plan.person.identifiers if one not in held_before]
     found = batch.uow.people.find_by_identifiers(new) if new else {}
@@ -210,11 +210,11 @@ def _plan_continuation(
         share_with_ehr=arrival.share_with_ehr,
         enrolled_on=arrival.enrolled_on,
         started_on=arrival.started_on,
-        # What was noted of the ending stays where the platform says nothing, or something else.
+        # The recorded ending stays if the platform reports none or another one.
         ended_on=before.ended_on if ending_differs else arrival.ended_on or before.ended_on,
         end_reason=before.end_reason if ending_differs else arrival.end_reason or before.end_reason,
         lessons=_lessons(arrival),
-        # Who referred the person is where letters go; the platform says so only of those nobody referred.
+        # Letters go to the referring practice; the platform's practice counts only without a referral.
         practice=before.practice if before.referral is not None else _practice(clinic, arrival.practice),
     )
     if before.state in _COMMENCED_STATES and not clinic.programme.commenced.is_met_by(stated):
@@ -241,7 +241,7 @@ def _ending_differs(before: Episode, arrival: ArrivedEnrolment) -> bool:
 def _apply_moves(
     clinic: ClinicalContext, episode: Episode, arrival: ArrivedEnrolment
 ) -> tuple[Episode, tuple[tuple[EpisodeEvent, EpisodeState, EpisodeState], ...]]:
-    """The episode after every move that the platform's word brings about, and those moves."""
+    """Applies the moves that the submission implies; returns the episode and the moves."""
     moves = []
     state = episode.state
     for event in _due_events(clinic, episode, arrival):

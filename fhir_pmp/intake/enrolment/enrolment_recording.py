@@ -1,4 +1,4 @@
-"""Enrolments arrive: people become known or are joined, episodes begin or move, and all of it is published."""
+"""Records enrolments: adds or matches people, starts or moves episodes, publishes the result."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -32,10 +32,10 @@ from fhir_pmp.store import UnitOfWork
 def record_enrolments(
     uow: UnitOfWork, context: PublishingContext, arrivals: Sequence[ArrivedEnrolment], now: datetime
 ) -> list[RecordingResult]:
-    """Records what one platform says of its enrolments, each for itself, in order. Never raises for one arrival.
+    """Records the enrolments of one platform in order. A refusal is a result and stops no other.
 
-    A repeat is REPEATED; a change of consent, lessons, dates or ending is AMENDED, or REFUSED where the arrival does
-    not say that it amends.
+    A repeat is REPEATED; a change of consent, lessons, dates or ending is AMENDED if the submission says that it
+    amends, else REFUSED.
     """
     if not arrivals:
         return []
@@ -85,7 +85,7 @@ def _store_plans(
 def _republish_changes(
     uow: UnitOfWork, context: PublishingContext, plans: Sequence[EnrolmentPlan], now: datetime
 ) -> None:
-    """Another day of starting moves the windows, and with them what changes are counted from."""
+    """Publishes changes since baseline again after a new start date moved the windows."""
     moved = {
         plan.after.id: plan.after
         for plan in plans
@@ -135,7 +135,7 @@ def _apply_plan(
 def _forget_links_found_by_corrected_data(
     uow: UnitOfWork, before: Person, corrected: Person, now: datetime
 ) -> None:
-    """A destination that found its patient by what is corrected now is asked again: it may have found another's record."""
+    """Forgets EHR links that were matched by data corrected now; they may be of another person."""
     kept = set(before.identifiers) <= set(corrected.identifiers)
     if kept and before.birth_date == corrected.birth_date:
         return
@@ -154,7 +154,7 @@ def _forget_links_found_by_corrected_data(
 
 
 def _open_questions(uow: UnitOfWork, plan: EnrolmentPlan, now: datetime) -> None:
-    """What only a person can decide about this enrolment."""
+    """Opens the work items of this enrolment that a clinician must decide."""
     arrival, episode = plan.arrival, plan.after
     enrolment_key = {"source": arrival.source, "enrolment": arrival.enrolment}
     about = f"episode/{episode.id}"
@@ -198,7 +198,7 @@ def _has_identity_question(uow: UnitOfWork, about: str, referral: ReferralId) ->
 
 
 def _report_waiting_enrolment(uow: UnitOfWork, arrival: ArrivedEnrolment, now: datetime) -> None:
-    """An enrolment that names a referral not yet accepted: the referral's episode says so on the worklist."""
+    """Opens a work item on the episode of a referral that is enrolled before it is accepted."""
     episode = _find_referred_episode(uow, arrival)
     if episode is not None:
         ask_clinician(

@@ -1,4 +1,4 @@
-"""A platform says one more thing of a known enrolment: a lesson, an ending. The rest is stated again as it stands."""
+"""Records one lesson or the ending of a known enrolment; its other data stay unchanged."""
 
 from dataclasses import replace
 from datetime import date, datetime
@@ -33,7 +33,7 @@ def record_lesson(
     amends: bool,
     now: datetime,
 ) -> RecordingResult:
-    """One lesson was completed. Raises EnrolmentUnknown, LessonDiffers."""
+    """Records a completed lesson. Raises EnrolmentUnknown, LessonDiffers."""
     episode = find_enrolment(uow, source, enrolment)
     done = {one.number: one.completed_on for one in episode.lessons}
     if not amends and done.get(lesson.number, lesson.completed_on) != lesson.completed_on:
@@ -55,7 +55,10 @@ def record_ending(
     amends: bool,
     now: datetime,
 ) -> RecordingResult:
-    """The enrolment ended. Raises EnrolmentUnknown, MoveNotListed (it ended in another way), EndingDiffers."""
+    """Records the end of an enrolment.
+
+    Raises EnrolmentUnknown, MoveNotListed (it ended in another way), EndingDiffers.
+    """
     episode = find_enrolment(uow, source, enrolment)
     if episode.state in ENDED:
         if episode.state is not EpisodeState(how.value):
@@ -68,7 +71,7 @@ def record_ending(
 
 
 def restate_enrolment(uow: UnitOfWork, source: SourceId, episode: Episode) -> ArrivedEnrolment:
-    """Everything that is recorded of an enrolment, as its platform would say it."""
+    """The recorded data of an enrolment in the form that its platform submits."""
     person: Person = uow.people.get(episode.person)
     return ArrivedEnrolment(
         source=source,
@@ -92,7 +95,7 @@ def restate_enrolment(uow: UnitOfWork, source: SourceId, episode: Episode) -> Ar
 
 def _practice(practice: Practice) -> ArrivedPractice | None:
     if practice.organization_identifier is None:
-        return None  # it came with a referral, and is the referral's to say
+        return None  # it came with a referral, which alone may change it
     return ArrivedPractice(
         identifier=practice.organization_identifier,
         name=practice.organization_name,

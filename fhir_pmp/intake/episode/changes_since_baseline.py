@@ -1,4 +1,4 @@
-"""What follows from responses for the changes since baseline: new ones, moved ones, and those without ground."""
+"""Builds, amends and retracts the Observations of changes since baseline."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _IGNORED_MEMBERS = ("meta", "status")
 
 @dataclass(frozen=True, slots=True)
 class ChangeInputs:
-    """One episode after something of it changed: all that stands, and which instruments were touched."""
+    """The scored responses of one changed episode and the instruments that were touched."""
 
     episode: Episode
     scored: tuple[ScoredResponse, ...]
@@ -31,10 +31,10 @@ class ChangeInputs:
 def build_change_observations(
     uow: UnitOfWork, clinic: ClinicalContext, all_inputs: Iterable[ChangeInputs]
 ) -> list[RenderedResource]:
-    """The change Observations of the touched instruments as they stand now.
+    """Builds the change Observations of the touched instruments that differ from the published ones.
 
-    One that was published before and whose later response is not new is `amended` if its ground moved, and
-    `entered-in-error` if it has none left; one that still says the same is left out.
+    A published Observation becomes `amended` if its responses changed and `entered-in-error` if it has none left;
+    an unchanged one is left out.
     """
     current = [(inputs, _publishable_changes(clinic, inputs)) for inputs in all_inputs]
     earlier_ids = [
@@ -75,14 +75,14 @@ def _render_if_changed(
 
 
 def _has_same_content(before: Resource, rendered: RenderedResource) -> bool:
-    # What was final stays final while nothing but the mark of an amendment would be new.
+    # A `final` Observation stays so if only its status would change to `amended`.
     return is_same_content(before, read_published(rendered.content), _IGNORED_MEMBERS)
 
 
 def _possible_change_ids(clinic: ClinicalContext, inputs: ChangeInputs) -> Iterator[ResourceId]:
-    """Every change of the touched instruments that may have been published before.
+    """The ids of the touched instruments' changes that may have been published before.
 
-    A change follows from a later response; where all that is touched is new, only those answered before count.
+    A change belongs to a later response; if all touched responses are new, only earlier answered ones count.
     """
     answered = {
         (one.response.instrument, one.response.timepoint)
@@ -102,7 +102,7 @@ def retract_lost_scores(
     amended: Iterable[Response],
     rendered: Iterable[RenderedResource],
 ) -> list[RenderedResource]:
-    """Scores of amended responses that were published and may not be any more, as entered in error."""
+    """Marks published scores that an amended response no longer has as entered in error."""
     rendered_ids = {resource.id for resource in rendered}
     owners = {
         clinic.ids.score_id(response.id, scale.id): response

@@ -1,4 +1,4 @@
-"""What clinicians decide: accept a referral, end an episode, acknowledge a safety flag."""
+"""Records a clinician's decisions: accept a referral, end an episode, acknowledge a flag."""
 
 from datetime import datetime
 
@@ -30,7 +30,7 @@ def accept_referral(
     by: str,
     now: datetime,
 ) -> Episode:
-    """The referred episode is accepted; the GP sees it on the Task. A decline that was begun is dropped.
+    """Accepts a referred episode, updates the GP's Task and discards a draft decline letter.
 
     Raises NotStored, MoveNotListed.
     """
@@ -38,7 +38,7 @@ def accept_referral(
     after = move(referred.state, EpisodeEvent.ACCEPT, Actor.CLINICIAN)
     accepted = uow.episodes.move(referred, after, event=EpisodeEvent.ACCEPT, by=by, now=now)
     for letter in uow.letters.of_episode(episode, LetterKind.DECLINE):
-        uow.letters.discard(letter.id)  # nothing but a draft: a signed one would have declined the referral
+        uow.letters.discard(letter.id)  # always a draft: signing it would have declined the referral
     publish_episodes(uow, context, [episode], now)
     return accepted
 
@@ -53,7 +53,7 @@ def end_episode_by_clinician(
     by: str,
     now: datetime,
 ) -> Episode:
-    """A clinician ends an episode; its discharge letter falls due. Raises NotStored, MoveNotListed, NotAnEnding."""
+    """Ends an episode; its discharge letter becomes due. Raises NotStored, MoveNotListed, NotAnEnding."""
     if event not in ENDINGS:
         raise NotAnEnding(field="event")
     ending = uow.episodes.get(episode)
@@ -80,7 +80,10 @@ def acknowledge_flag(
     action: str,
     now: datetime,
 ) -> Flag:
-    """The clinician looked and acted; only this makes a flag inactive. Raises NotStored, AlreadyAcknowledged."""
+    """Acknowledges a flag with the action taken; only this makes it inactive.
+
+    Raises NotStored, AlreadyAcknowledged, ActionMissing.
+    """
     if not action.strip():
         raise ActionMissing(field="action")
     acknowledged = uow.flags.acknowledge(flag, by=by, action=action, now=now)

@@ -1,4 +1,4 @@
-"""What time alone brings about: a commenced episode ends when the window of its last questionnaires has closed."""
+"""Finishes commenced episodes whose window for the last questionnaires has closed."""
 
 from datetime import date, datetime
 
@@ -44,6 +44,6 @@ def _list_closed(store: Store, clinic: ClinicalContext, now: datetime) -> list[E
 
 
 def _closing_day(clinic: ClinicalContext, episode: Episode) -> date | None:
-    """The last day of the post window: the day it ended by, whenever sync came to look."""
+    """The last day of the post window, which is the end date however late sync runs."""
     open_days = window(clinic.programme.post, episode)
     return None if open_days is None else open_days.closes_on

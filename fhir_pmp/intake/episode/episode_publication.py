@@ -1,4 +1,4 @@
-"""Everything that is recorded of one episode, published as it stands: for an episode whose doubt is lifted."""
+"""Publishes the whole record of an episode after a clinician resolved who the person is."""
 
 from datetime import datetime
 
@@ -18,7 +18,7 @@ def publish_episode_record(
 ) -> None:
     """Publishes the episode's care, responses, scores, flags and changes; what is unchanged stays as it is.
 
-    A response that was withdrawn comes along, as entered in error, only where its flag points to it.
+    A withdrawn response is included, as entered in error, only if a flag refers to it.
     """
     publish_episodes(uow, context, [episode.id], now)
     flags = uow.flags.of_episodes([episode.id]).get(episode.id, [])

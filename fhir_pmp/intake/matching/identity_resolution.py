@@ -1,4 +1,4 @@
-"""A clinician decides who a doubtful record is: the same person as a known one, or a person of their own."""
+"""Resolves a doubtful record: a clinician decides whether it is a known person or a new one."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,7 +26,7 @@ from fhir_pmp.store.versions.read_scope import Reader
 
 
 class IdentityDecision(StrEnum):
-    """The two answers to "who is this?"."""
+    """The two decisions about a doubtful record."""
 
     SAME_PERSON = "the same person"
     ANOTHER_PERSON = "another person"
@@ -54,15 +54,15 @@ def resolve_identity(
     now: datetime,
     same_as: PersonId | None = None,
 ) -> Episode:
-    """Closes a `who_is_this` work item and lifts the doubt; returns the episode as it stands then.
+    """Closes a `who_is_this` work item and removes the doubt; returns the resulting episode.
 
     SAME_PERSON: everything of the doubtful record goes over to the known person, what was published of it by new
     versions; an enrolment goes on in that person's accepted referral, if there is one. `same_as` names the known
     person where the item names several. ANOTHER_PERSON: the record stays a person of its own. Either way what was
     held back is published now, as consent allows. `by` is the account, as the audit names it.
 
-    Raises NotStored, NotThisQuestion, ChangedMeanwhile (it was decided before), WhichPerson, and ReferralNotAccepted:
-    the person's referral is accepted first, OtherInDoubt. Runs in the transaction of `books` (`Store.begin`).
+    Raises NotStored, NotAnIdentityQuestion, ChangedMeanwhile (already decided), PersonNotChosen, OtherPersonInDoubt,
+    ReferralNotAccepted (accept the person's referral first). Runs in the transaction of `uow` (`Store.begin`).
     """
     item = uow.work_items.get(work_item)
     if item.kind != WHO_IS_THIS or item.episode is None:
@@ -84,7 +84,7 @@ def resolve_identity(
 
 
 def _surviving_person(uow: UnitOfWork, item: WorkItem, same_as: PersonId | None) -> PersonId:
-    """The known person: what was found to be a double since stands for the record that was kept."""
+    """The chosen person; if that record was merged since, the record that was kept."""
     named = [PersonId(other) for other in item.details.get("others", ())]
     if same_as is None and len(named) == 1:
         same_as = named[0]
@@ -103,7 +103,7 @@ def _merge_records(
     if duplicate == survivor:
         return episode
     published = uow.published.of_person(Reader.internal(), duplicate)
-    # While the double still has its episodes: afterwards it shares nothing, and nobody would be told.
+    # Before the episodes move: without episodes the duplicate is shared with no reader.
     publisher.publish(
         uow, [_replaced_patient(version, survivor) for version in published if _is_patient(version)], now=now
     )
@@ -121,7 +121,7 @@ def _merge_records(
 def _find_episode_to_continue(
     uow: UnitOfWork, item: WorkItem, episode: Episode, survivor: PersonId
 ) -> Episode | None:
-    """The accepted referral's episode that this enrolment would have gone on in, had there been no doubt."""
+    """The accepted referral's episode that this enrolment continues, as it would have without doubt."""
     if not episode.doubtful or episode.referral is not None or uow.letters.list_signed(episode.id):
         return None
     named = item.details.get("referral")
@@ -149,7 +149,7 @@ def _replaced_patient(version: PublishedVersion, survivor: PersonId) -> Rendered
 def _repointed_resources(
     published: Sequence[PublishedVersion], duplicate: PersonId, survivor: PersonId
 ) -> list[RenderedResource]:
-    """Everything else that was published of the double, about the known person. Letters' documents are handed over."""
+    """The duplicate's other published resources, referring to the known person; documents excluded."""
     resources = []
     for version in published:
         if version.type in ("Patient", "Bundle"):
@@ -171,7 +171,7 @@ def _repointed_resources(
 def _continue_episode(
     uow: UnitOfWork, enrolled: Episode, referred: Episode, by: str, now: datetime
 ) -> Episode:
-    """The enrolment, of which nothing was published yet, becomes the course of the referred episode."""
+    """Merges the enrolment, of which nothing is published yet, into the referred episode."""
     uow.episodes.merge(enrolled, referred)
     current = referred
     for event in _events_to(enrolled.state):
@@ -203,7 +203,7 @@ _ENDING_EVENTS = {
 
 
 def _events_to(state: EpisodeState) -> list[EpisodeEvent]:
-    """What brings an accepted episode to where the enrolment stands."""
+    """The events that move an accepted episode to the state of the enrolment."""
     events = [EpisodeEvent.ENROL]
     if state in (EpisodeState.COMMENCED, EpisodeState.FINISHED, EpisodeState.STOPPED):
         events.append(EpisodeEvent.COMMENCE)

@@ -1,4 +1,4 @@
-"""Who an enrolment is about: only our referral number or an exact identifier, with the same birth date, joins it."""
+"""Matches an enrolment to a person by referral number or identifier, with the same birth date."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class ReferralNumberUnknown(NotUnderstood):
 
 
 class IdentityDoubt(StrEnum):
-    """Why nobody but a person can say who this is. Shown on the work item."""
+    """Why a clinician must decide who this is. Shown on the work item."""
 
     BIRTH_DATE_DIFFERS = "the identifier or referral number is known, with another birth date"
     SEVERAL_HOLDERS = "several people bear the identifier"
@@ -41,7 +41,7 @@ class PersonMatch:
 
 @dataclass(slots=True)
 class EnrolmentBatch:
-    """What is known of the people of one batch: read in a few look-ups, and kept up while the batch is decided."""
+    """The known people and episodes of one batch, read in a few queries and updated in memory."""
 
     uow: UnitOfWork
     episodes: dict[str, Episode] = field(default_factory=dict)  # by enrolment
@@ -53,7 +53,7 @@ class EnrolmentBatch:
 
     @classmethod
     def load(cls, uow: UnitOfWork, arrivals: Sequence[ArrivedEnrolment]) -> "EnrolmentBatch":
-        """Reads what these arrivals of one source may be about."""
+        """Reads the people and episodes that these submissions of one source may refer to."""
         source = arrivals[0].source
         episodes = dict(uow.episodes.find_by_enrolments(source, (a.enrolment for a in arrivals)))
         people = uow.people.find_many(episode.person for episode in episodes.values())
@@ -69,7 +69,7 @@ class EnrolmentBatch:
         return found
 
     def add_person(self, person: Person) -> None:
-        """Notes somebody whom this batch registers: the next enrolment may be theirs too."""
+        """Adds a person whom this batch registers; a later enrolment may be of the same person."""
         self.people[person.id] = person
         for identifier in person.identifiers:
             self.holders.setdefault(identifier, []).append(person)
@@ -83,7 +83,7 @@ def match_enrolment(batch: EnrolmentBatch, arrival: ArrivedEnrolment) -> PersonM
 
 
 def identifiers_contradict(person: Person, identifiers: Iterable[Identifier]) -> bool:
-    """Whether one system gave them two values: different national numbers are never one human being."""
+    """Whether one identifier system gives them different values; then they are different people."""
     held, claimed = _values_by_system(person.identifiers), _values_by_system(identifiers)
     return any(held[system].isdisjoint(values) for system, values in claimed.items() if system in held)
 
@@ -96,9 +96,9 @@ def _values_by_system(identifiers: Iterable[Identifier]) -> dict[str, set[str]]:
 
 
 def find_accepted_referral_episode(episodes: Iterable[Episode]) -> Episode | None:
-    """The referred episode that an enrolment goes on in: the newest that is accepted.
+    """The referred episode that an enrolment continues: the newest accepted one.
 
-    Raises ReferralNotAccepted where one still waits. A referral that was declined or cancelled starts nothing.
+    Raises ReferralNotAccepted if one is not decided yet. Declined and cancelled referrals are ignored.
     """
     waiting = [episode for episode in episodes if episode.enrolment is None]
     accepted = [episode for episode in waiting if episode.state is EpisodeState.ACCEPTED]

@@ -1,4 +1,4 @@
-"""The GP cancels a referral by PUT of its Task, before the programme has begun."""
+"""Cancels a referral by PUT of its Task, before the programme has begun."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -30,9 +30,9 @@ def cancel_referral(
     if_match: int,
     now: datetime,
 ) -> PublishedVersion:
-    """The Task as it stands after the cancellation; the same request again finds it cancelled.
+    """Cancels the referral and returns the Task; a repeat returns the cancelled Task.
 
-    Raises NotStored (another's is told the same), ChangedMeanwhile, OnlyCancelling, MoveNotListed.
+    Raises NotStored (also for another practice's Task), ChangedMeanwhile, OnlyCancellationAllowed, MoveNotListed.
     """
     reader = Reader.practice(client.id)
     referral = uow.referrals.find_by_task(task)

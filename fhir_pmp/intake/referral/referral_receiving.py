@@ -1,4 +1,4 @@
-"""A GP's referral arrives: kept verbatim before it is understood, then recorded and published in one transaction."""
+"""Receives a GP's referral: stores its bytes, then records and publishes it in one transaction."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,7 +33,7 @@ class ReferralDiffers(NotAllowed):
 
 @dataclass(frozen=True, slots=True)
 class ReferralAnswer:
-    """What the practice is told: a transaction-response Bundle, and what the audit names."""
+    """The response to the practice (a transaction-response Bundle) and the ids for the audit."""
 
     body: bytes
     resources: tuple[str, ...]  # "Type/id/_history/n", in the order of the entries
@@ -44,7 +44,7 @@ class ReferralAnswer:
 def receive_referral(
     store: Store, context: PublishingContext, client: Client, raw: bytes, now: datetime
 ) -> ReferralAnswer:
-    """Keeps what arrived, understands it, records it. The same clinical content again gives the same Task.
+    """Stores, reads and records a referral. The same clinical content again gives the same Task.
 
     Raises BodyTooLarge (nothing is kept), NotUnderstood (kept, and a work item), ReferralDiffers (kept, and a work
     item), StoreBusy.

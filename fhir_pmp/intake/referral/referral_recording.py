@@ -1,4 +1,4 @@
-"""A referral that was understood becomes a person, an episode and published resources, references re-pointed."""
+"""Records a referral as person and episode and publishes its resources with our references."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -39,7 +39,7 @@ def record_referral(
     arrival: int,
     now: datetime,
 ) -> Referral:
-    """Records and publishes a new referral; its receipt falls due. Runs in the transaction of `books`."""
+    """Records and publishes a new referral; its receipt becomes due. Runs in the transaction of `uow`."""
     referral_id = context.clinic.ids.referral_id(client.id, request.service_request_identifier)
     person, is_new, doubt, others = _identify_person(uow, context.clinic, client, request, referral_id)
     if not is_new:
@@ -133,7 +133,7 @@ def _update_known_person(
     arrival: int,
     now: datetime,
 ) -> Person:
-    """Somebody known is referred: the practice that registered them is taken at its word; from another it is asked."""
+    """Updates a known person from the registering practice; another practice's changes become questions."""
     identifiers = tuple(dict.fromkeys((*person.identifiers, *request.patient_identifiers)))
     sex = person.sex if request.sex is Sex.UNKNOWN else request.sex
     stated = replace(person, given=request.given, family=request.family, sex=sex)
@@ -186,7 +186,7 @@ def _episode(
 def _practice(
     clinic: ClinicalContext, client: Client, request: ReferralRequest, ids: Mapping[int, ResourceId]
 ) -> Practice | None:
-    """Where letters go: who asks, as the Bundle tells it; else the practice the client is registered for."""
+    """The recipient of letters: the requester in the Bundle, else the client's registered practice."""
     requester = request.requester
     if requester.organization is not None:
         organization_id, identifier = ids[requester.organization.position], requester.organization.identifier
@@ -255,7 +255,7 @@ def _render(
     ids: Mapping[int, ResourceId],
 ) -> list[RenderedResource]:
     sent = request.resources_under_own_ids(ids)
-    # Once another practice refers this person too, both read the Patient: it says what we know, and no practice's words.
+    # If two practices refer a person, both read the Patient: it holds our data, not one practice's.
     is_only_referrer = all(one.client == client.id for one in uow.referrals.of_person(person.id))
     registered_here = person.registered_by == f"client:{client.id}" and is_only_referrer
     patient = build_patient(
@@ -289,7 +289,7 @@ def _render_others(
     person: Person,
     episode: Episode,
 ) -> list[RenderedResource]:
-    """The other entries as received. A practice or practitioner that another door published first stays its."""
+    """The other entries as received, without practices and practitioners that another source published."""
     references = [f"{one.type}/{ids[one.position]}" for one in request.others]
     current = uow.published.find_many(Reader.internal(), references)
     resources = []

@@ -1,4 +1,4 @@
-"""What was kept and never answered, because a process died in between, is taken up again."""
+"""Processes stored referrals again that were never answered because a process died."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from fhir_pmp.store.inbox import ArrivalState
 
 
 def resume_referrals(store: Store, context: PublishingContext, now: datetime) -> int:
-    """Receives anew what has lain in the inbox without an answer; returns how many. Safe to repeat and to run beside.
+    """Receives the unanswered referrals of the inbox again; returns how many. Safe to run concurrently.
 
     One that is refused is a work item by then, as if it had just arrived. Raises StoreBusy.
     """
@@ -25,5 +25,5 @@ def resume_referrals(store: Store, context: PublishingContext, now: datetime) ->
         except TryLater:
             raise
         except FhirPmpError:
-            continue  # it is on the worklist, and no longer without an answer
+            continue  # it has a work item now and counts as answered
     return len(abandoned)

@@ -1,4 +1,4 @@
-"""What is known of the responses of one batch: read in a few look-ups, and kept up while the batch is decided."""
+"""The known responses of one batch, read in a few queries and updated in memory."""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from fhir_pmp.store.clinical.responses import NewResponse, RecordedResponse
 
 @dataclass(slots=True)
 class ResponseBatch:
-    """What one transaction has seen and decided so far."""
+    """The known, new and amended responses of one transaction."""
 
     episodes: dict[tuple[str, str], Episode]
     current: dict[EpisodeId, dict[ResponseId, ScoredResponse]]
@@ -29,7 +29,7 @@ class ResponseBatch:
 
 
 def content_hash(response: Response) -> str:
-    """What tells a repeat from another content: moment and answers, in any order of items.
+    """A hash of moment and answers, independent of item order; equal for a repeat.
 
     Not the version of our mapping: the platform says nothing new when that changes.
     """

@@ -1,4 +1,4 @@
-"""Responses arrive: understood, scored, flagged and published, each whole or not at all."""
+"""Records responses: checks, scores, flags and publishes each one whole or refuses it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
@@ -58,9 +58,9 @@ class ResponseWithdrawn(NotAllowed):
 def record_responses(
     uow: UnitOfWork, context: PublishingContext, arrivals: Sequence[ArrivedResponse], now: datetime
 ) -> list[RecordingResult]:
-    """Records each arrival for itself, in order: one transaction holds response, scores, flag, versions and rows.
+    """Records the responses in order; response, scores, flags and versions share one transaction.
 
-    Never raises for one arrival: what is refused says why in its receipt, and the others stand.
+    A refusal is a result with its reason and stops no other response.
     """
     batch = load_batch(uow, context.clinic, arrivals)
     results: list[RecordingResult] = []
@@ -84,8 +84,8 @@ def _record(
         raise UnknownInstrument(field="instrument")
     response_id = response_id_of(clinic, arrival)
     known = batch.known.get(response_id)
-    # A moment that was taken once is not judged again: a repeat stays one, and may be amended, though another day of
-    # starting has moved the window since. What lies outside by now says so in the outcomes.
+    # An accepted moment is not checked again: a new start date may have moved the window since, and the response must
+    # stay repeatable and amendable. Outcomes mark a response outside its window.
     accepted = known is not None and known[0].authored == arrival.authored
     answers = _check_answers(clinic, episode, arrival, now, is_known_moment=accepted)
     response = Response(
@@ -113,7 +113,7 @@ def _check_answers(
     *,
     is_known_moment: bool,
 ) -> Answers:
-    """The answers, if instrument, moment and answers fit the programme; else every fault of all three at once."""
+    """Returns the checked answers, or raises with every fault of instrument, moment and answers."""
     errors: list[NotUnderstood] = []
     answers: Answers = {}
     try:
@@ -136,7 +136,7 @@ def _check_answers(
 def _classify_response(
     clinic: ClinicalContext, batch: ResponseBatch, arrival: ArrivedResponse, response: Response, now: datetime
 ) -> RecordingResult:
-    """Whether it is new, a repeat or an amendment of what is known under its key. Raises what forbids it."""
+    """Decides whether the response is new, a repeat or an amendment. Raises the reason of a refusal."""
     new_hash = content_hash(response)
     known = batch.known.get(response.id)
     if known is None:
@@ -251,10 +251,10 @@ def _change_inputs_of(
 
 
 def _raise_flags(uow: UnitOfWork, batch: ResponseBatch) -> list[Flag]:
-    """The flags that were not raised before. An amendment never lowers one, and never raises the same again."""
+    """Stores and returns the new flags. An amendment never removes a flag or raises it twice."""
     wanted: dict[FlagId, Flag] = {}
     for flag in batch.flags:
-        wanted.setdefault(flag.id, flag)  # amended in the same batch: it says what raised it first
+        wanted.setdefault(flag.id, flag)  # amended in the same batch: keep the answer that raised the flag
     if batch.amended:
         for raised in uow.flags.of_responses(batch.amended).values():
             for flag in raised:
@@ -303,7 +303,7 @@ def _finish_complete_episodes(
     accepted: Sequence[NewResponse],
     now: datetime,
 ) -> None:
-    """A commenced episode whose post timepoint is complete is finished."""
+    """Finishes commenced episodes whose post timepoint is complete."""
     post = context.clinic.programme.post
     touched = {new.response.episode for new in accepted if new.response.timepoint == post.id}
     ended: list[EpisodeId] = []

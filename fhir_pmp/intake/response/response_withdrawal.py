@@ -1,4 +1,4 @@
-"""A response is withdrawn: it and what was computed from it become entered-in-error; a flag never does."""
+"""Withdraws a response: it and its scores become entered-in-error, its flags do not."""
 
 from datetime import datetime
 
@@ -31,10 +31,10 @@ def withdraw_response(
     by: str,
     now: datetime,
 ) -> RecordingResult:
-    """Withdraws it for good. A repeat is REPEATED. Raises NotStored, ReasonMissing.
+    """Withdraws a response permanently. A repeat is REPEATED. Raises NotStored, ReasonMissing.
 
-    QuestionnaireResponse, scores, safety answers and the changes that rest on it move; EpisodeOfCare, Task and Flag
-    never do.
+    QuestionnaireResponse, scores, safety answers and dependent changes get new versions; EpisodeOfCare, Task and
+    Flag do not.
     """
     if not reason.strip():
         raise ReasonMissing(field="reason")

@@ -1,4 +1,4 @@
-"""Letters that are due become drafts; receipts, which nobody signs, leave at once."""
+"""Drafts the letters that are due and sends receipts, which need no signature."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -42,9 +42,9 @@ class DraftNotDiscardable(NotAllowed):
 def draft_due_letters(
     store: Store, letter_context: LetterContext, now: datetime, *, limit: int = 50
 ) -> list[LetterId]:
-    """Drafts what is due, and sends receipts. One that cannot be made leaves the others, and a work item.
+    """Drafts due letters and sends receipts; a letter that fails opens a work item and stops no other.
 
-    Returns the letters that were drafted or sent. Safe to repeat and to run beside itself.
+    Returns the letters that were drafted or sent. Safe to repeat and to run concurrently.
     """
     with store.read() as uow:
         due = uow.letters_due.list_all(limit=limit)
@@ -53,7 +53,7 @@ def draft_due_letters(
 
 
 def start_decline(store: Store, letter_context: LetterContext, episode: EpisodeId, now: datetime) -> Letter:
-    """The draft of a decline letter: a new one, or the one that stands. The referral is declined when it is signed.
+    """Returns the draft decline letter, new or existing. Signing it declines the referral.
 
     Raises NotStored, NothingToDecline.
     """
@@ -65,7 +65,7 @@ def start_decline(store: Store, letter_context: LetterContext, episode: EpisodeI
 
 
 def start_replacement(store: Store, letter_context: LetterContext, letter: LetterId, now: datetime) -> Letter:
-    """The draft of a letter that will replace a signed one, with the old one's fields. Raises NotStored, NothingToReplace."""
+    """Drafts a replacement of a signed letter with the same fields. Raises NotStored, NothingToReplace."""
     with store.begin() as uow:
         old = uow.letters.get(letter)
         if old.state is not LetterState.SIGNED or not old.kind.definition.signed_by_clinician:
@@ -79,14 +79,14 @@ def start_replacement(store: Store, letter_context: LetterContext, letter: Lette
 
 
 def may_discard(letter: Letter) -> bool:
-    """Whether a draft may be dropped: a decline nobody has to send, a replacement nobody has to make."""
+    """Whether a draft may be discarded: a decline or a replacement, which no practice waits for."""
     return letter.state is LetterState.DRAFT and (
         letter.kind.definition.may_be_discarded or letter.replaces is not None
     )
 
 
 def discard_draft(store: Store, letter: LetterId) -> None:
-    """Drops a draft that nobody is owed. Raises NotStored, LetterOwed, ChangedMeanwhile."""
+    """Discards a draft. Raises NotStored, DraftNotDiscardable, ChangedMeanwhile."""
     with store.begin_without_publishing() as uow:
         if not may_discard(uow.letters.get(letter)):
             raise DraftNotDiscardable(field="letter")
@@ -96,7 +96,7 @@ def discard_draft(store: Store, letter: LetterId) -> None:
 def edit_draft(
     store: Store, letter_context: LetterContext, letter: LetterId, fields: Mapping[str, str], now: datetime
 ) -> Letter:
-    """The draft with these fields; those not named stay as they are. A preview of it no longer counts.
+    """Changes the named fields of a draft and invalidates its preview.
 
     Raises NotStored, ChangedMeanwhile (it is no draft), FieldNotPrintable (also for a field we do not know).
     """
@@ -115,7 +115,7 @@ def edit_draft(
 def draft_content(
     uow: UnitOfWork, letter_context: LetterContext, letter: Letter, now: datetime
 ) -> LetterContent:
-    """What the draft says by the facts of this moment, unsigned: for the page that shows it."""
+    """The unsigned content of a draft by the current facts, for its page."""
     return write_letter(
         letter_context.clinic, letter_context.wording, gather_facts(uow, letter_context, letter, None, now)
     )
@@ -124,7 +124,7 @@ def draft_content(
 def draft_fields(
     uow: UnitOfWork, letter_context: LetterContext, letter: Letter, now: datetime
 ) -> LetterFields:
-    """What the draft's fields hold by the facts of this moment: what a clinician wrote, else what is proposed."""
+    """The fields of a draft: the clinician's text, else the text proposed from current facts."""
     return gather_facts(uow, letter_context, letter, None, now).fields
 
 
@@ -164,7 +164,7 @@ def _draft_letter(
         if not uow.letters_due.mark_done(due.seq, now=now):
             return None
         if uow.letters.of_episode(due.episode, due.kind):
-            return None  # it was drafted before; what changed since is told by a work item
+            return None  # already drafted; a later change of facts opens a work item
         return _add_draft(uow, letter_context, due.episode, due.kind, None, now).id
 
 
@@ -220,7 +220,7 @@ def _store_draft(
 def _send_unsigned(
     store: Store, letter_context: LetterContext, due: LetterDue, now: datetime
 ) -> LetterId | None:
-    """Sets the receipt outside any transaction, and sends it if its facts are still the same then."""
+    """Typesets an unsigned letter outside any transaction and sends it if its facts are unchanged."""
     letter_id = letter_context.clinic.ids.letter_id(due.episode, due.kind.value, 1)
     with store.begin() as uow:
         if uow.letters.of_episode(due.episode, due.kind):

@@ -1,4 +1,4 @@
-"""Reads from the books what one letter is written from, and pins it, so that a later change of it is seen."""
+"""Reads the facts that a letter states and pins them, so that later changes are detected."""
 
 import json
 from dataclasses import asdict, replace
@@ -19,10 +19,10 @@ from fhir_pmp.store.clinical.letters import Letter
 def gather_facts(
     uow: UnitOfWork, letter_context: LetterContext, letter: Letter, signer: Signer | None, now: datetime
 ) -> LetterFacts:
-    """The facts of this letter as they stand now. `now` is aware.
+    """Reads the current facts of a letter. `now` is aware.
 
-    A field that still holds what was proposed holds what is proposed now: "no action is needed" must not outlive the
-    answers that it was proposed from. What a clinician wrote stays.
+    A field with an unedited proposal gets the current proposal: "no action is needed" must not outlive the answers
+    that it was proposed from. A clinician's text stays.
     """
     clinic = letter_context.clinic
     episode = uow.episodes.get(letter.episode)
@@ -60,15 +60,13 @@ def gather_facts(
 
 
 def content_hash(content: LetterContent) -> str:
-    """Equal for letters that say the same: every word, the day and the signer included (sha256, hex)."""
+    """The SHA-256 (hex) of all text of a letter, its day and its signer included."""
     canonical = json.dumps(letter_data(content), ensure_ascii=False, sort_keys=True)
     return sha256(canonical.encode()).hexdigest()
 
 
 def pin_facts(letter_context: LetterContext, facts: LetterFacts, content: LetterContent | None) -> str:
-    """What a letter was written from, as JSON: the hash of its words, the versions of the responses behind them, and
-    what was proposed for its fields.
-    """
+    """Returns the facts of a letter as JSON: content hash, response versions and proposed fields."""
     person, episode = facts.person, facts.episode
     pinned = {
         "proposed": _proposed_fields(letter_context, facts),

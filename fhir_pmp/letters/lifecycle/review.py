@@ -1,4 +1,4 @@
-"""Signed letters never change; when a fact that one states has changed, a clinician is told."""
+"""Opens a work item when a fact that a signed letter states has changed."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ from fhir_pmp.store.database import Store
 
 @dataclass(frozen=True, slots=True)
 class OutdatedLetter:
-    """A signed letter that states what is no longer so."""
+    """A signed letter with a fact that has changed since."""
 
     letter: Letter
     reasons: tuple[str, ...]
@@ -35,7 +35,7 @@ class OutdatedLetter:
 def review_signed_letters(
     store: Store, letter_context: LetterContext, now: datetime, *, limit: int = 100
 ) -> list[OutdatedLetter]:
-    """Compares signed discharge letters with what was published since, and opens a work item for each outdated one.
+    """Compares signed discharge letters with newer versions; opens a work item for each outdated one.
 
     Returns them. Safe to repeat: each version is compared once.
     """
@@ -78,7 +78,7 @@ def _compare(uow: UnitOfWork, letter_context: LetterContext, letter: Letter, now
 def _changed_facts(pinned: Mapping[str, Any], current: Mapping[str, Any]) -> Iterator[str]:
     if pinned["person"] != current["person"]:
         yield "the name, the birth date or the record of the person is another"
-    # One more identifier contradicts nothing.
+    # An added identifier contradicts no letter.
     if any(one not in current["identifiers"] for one in pinned["identifiers"]):
         yield "an identifier of the person is another"
     if pinned["episode"] != current["episode"]:
@@ -100,7 +100,7 @@ def _current_responses(uow: UnitOfWork, letter: Letter) -> list[Response]:
 def _new_responses(
     clinic: ClinicalContext, letter: Letter, facts: LetterFacts, summary: Summary, new: list[Response]
 ) -> Iterator[tuple[ResponseId, str]]:
-    """A response that the letter called missing contradicts it; one that was not due then is news only if it is bad."""
+    """New responses that contradict the letter: one it called missing, or a later one that worsened."""
     assert letter.signed_at is not None
     flagged = {line.flag.response for line in summary.flags}
     worsened = {
@@ -122,7 +122,7 @@ def _new_responses(
 
 
 def _open_work_item(uow: UnitOfWork, one: OutdatedLetter, now: datetime) -> None:
-    """Opens the work item, unless a clinician has closed one about exactly this."""
+    """Opens the work item unless the last one has the same contradiction."""
     about = f"letter/{one.letter.id}"
     last = uow.work_items.find_last(SIGNED_LETTER_OUTDATED, about)
     if last is not None and last.closed_at is not None and last.details.get("said") == one.contradiction_hash:

@@ -1,4 +1,4 @@
-"""A clinician sees a letter exactly as it will leave, and signs exactly that, or is told what changed."""
+"""Previews and signs letters: the signed PDF is exactly the previewed one."""
 
 import hmac
 import json
@@ -64,9 +64,9 @@ class FactsChanged(NotAllowed):
 def preview_letter(
     store: Store, letter_context: LetterContext, letter: LetterId, account: Account, now: datetime
 ) -> Preview:
-    """The letter as it would leave if this clinician signed it today; its hash is what signing posts.
+    """Typesets the letter as this clinician would sign it today; signing posts the hash of the PDF.
 
-    Raises NotStored, MayNotSign, NotADraft, NoRecipient, LetterNotSet.
+    Raises NotStored, MayNotSign, NotADraft, NoRecipient, LetterNotTypeset.
     """
     signer = _signer(account)
     with store.read() as uow:
@@ -93,10 +93,10 @@ def sign_letter(
     preview_hash: str,
     now: datetime,
 ) -> Letter:
-    """The letter, signed: exactly the previewed PDF, its FHIR document, and what follows from it, in one transaction.
+    """Signs the previewed PDF and publishes the FHIR document and its consequences in one transaction.
 
     Signing the same again gives the same letter. Raises NotStored, MayNotSign, NotADraft, NoRecipient, PersonInDoubt,
-    FlagNotSeenTo, PreviewNotCurrent, PreviewExpired, FactsChanged, DocumentIncomplete, MoveNotListed.
+    FlagNotAcknowledged, PreviewNotCurrent, PreviewExpired, FactsChanged, DocumentIncomplete, MoveNotListed.
     """
     signer = _signer(account)
     with store.begin() as uow:
@@ -131,7 +131,7 @@ def store_signed_letter(
     by: str,
     now: datetime,
 ) -> Letter:
-    """The letter in the books as signed; publishing it is the caller's next step."""
+    """Stores the letter as signed; the caller publishes it."""
     return uow.letters.sign(
         letter.id,
         pdf=pdf,
@@ -185,7 +185,7 @@ def _checked_preview(
 
 
 def _decline(uow: UnitOfWork, letter: Letter, facts: LetterFacts, by: str, now: datetime) -> None:
-    """The decline takes effect. A letter that replaces the first one states why anew, and moves nothing again."""
+    """Declines the referral. A replacement letter only changes the reason."""
     reason = facts.fields.stop_reason.strip() or None
     if letter.replaces is not None:
         uow.episodes.update(replace(facts.episode, end_reason=reason), now=now)

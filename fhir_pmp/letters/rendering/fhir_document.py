@@ -1,4 +1,4 @@
-"""A letter as FHIR: the document Bundle and the DocumentReference, saying what the PDF says."""
+"""Builds a letter's FHIR document Bundle and DocumentReference with the content of its PDF."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -43,7 +43,7 @@ def build_letter_resources(
 ) -> list[RenderedResource]:
     """The document Bundle and the DocumentReference of a letter that leaves at this moment (aware).
 
-    The signer's Practitioner is published before. Raises DocumentIncomplete when the letter's ground is not published.
+    The signer's Practitioner is published before. Raises DocumentIncomplete if a resource of the letter is not published.
     """
     letter = _letter_document(uow, clinic, facts, content, replaces, at)
 
@@ -69,7 +69,7 @@ def build_signer_resources(clinic: ClinicalContext, signer: Signer) -> list[Rend
 
 
 def supersede_document(uow: UnitOfWork, document: ResourceId) -> list[RenderedResource]:
-    """The DocumentReference of a letter that was replaced: as it was, but for its status."""
+    """The DocumentReference of a replaced letter, with the status `superseded`."""
     version = uow.published.find(Reader.internal(), "DocumentReference", document)
     if version is None:
         return []
@@ -125,7 +125,7 @@ def _section(section: Section, published: set[str]) -> LetterSection:
         title=section.title,
         code=None if section.code is None else Coding(LOINC, section.code),
         blocks=tuple(part for block in section.blocks for part in _blocks(block)),
-        # What rests on a rule nobody confirmed is not published, and a document refers to nothing outside itself.
+        # Results of unconfirmed rules are not published, and a document refers only to its own entries.
         entries=tuple(entry for entry in section.entries if entry in published),
     )
 

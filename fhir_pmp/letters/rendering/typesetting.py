@@ -1,4 +1,4 @@
-"""A letter's content becomes a PDF, set by a warm child process under a time limit."""
+"""Typesets letters as PDF in a long-running child process with a time limit."""
 
 import json
 import os
@@ -36,7 +36,7 @@ class LetterNotTypeset(TryLater):
 
 
 class Typesetter:
-    """Sets letters by the layout in one folder. Threads may share it; close it at the end (or use `with`)."""
+    """Typesets letters by the layout of one folder. Threads may share it; close it (or use `with`)."""
 
     def __init__(self, folder: Path, time_limit: float = TIME_LIMIT) -> None:
         self._folder = folder.resolve()
@@ -53,7 +53,7 @@ class Typesetter:
         self.close()
 
     def typeset(self, content: LetterContent, made_at: datetime) -> bytes:
-        """The letter as PDF/UA-1 and PDF/A-2a; equal content and moment give equal bytes. Raises LetterNotSet."""
+        """The letter as PDF/UA-1 and PDF/A-2a; equal content and moment give equal bytes. Raises LetterNotTypeset."""
         request = {
             "folder": str(self._folder),
             "letter": json.dumps(letter_data(content), ensure_ascii=False),
@@ -98,7 +98,7 @@ class Typesetter:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 bufsize=0,
-                env={},  # no secret of ours is where a layout is run
+                env={},  # the layout runs without our secrets
             )
             for pipe in (self._child.stdin, self._child.stdout):
                 assert pipe is not None

@@ -1,4 +1,4 @@
-"""The child process that sets letters: reads one request after another from its parent, and knows nothing else.
+"""Typesets letters in a child process: reads requests from its parent and answers with PDFs.
 
 Each request is a length (8 bytes, big-endian) and JSON: `folder` (the layout), `letter` (JSON text) and `timestamp`
 (seconds). Each answer is one byte (`P` a PDF follows, `E` an error message), a length and the bytes.
@@ -19,7 +19,7 @@ _MISSING_GLYPH = re.compile('the text `(".*?")` could not be displayed', re.DOTA
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answers until the parent closes the pipe."""
+    """Answers requests until the parent closes the pipe."""
     compilers: dict[str, typst.Compiler] = {}
     while len(head := requests.read(8)) == 8:
         request = json.loads(requests.read(int.from_bytes(head)))
@@ -39,12 +39,12 @@ def _answer(compilers: dict[str, typst.Compiler], request: dict[str, Any]) -> tu
             )
         return b"P", _compile_pdf(compilers[folder], request["letter"], request["timestamp"])
     except typst.TypstError as error:
-        # The first words tell of the layout; what stands in quotes could be the data's.
+        # The first words describe the layout; quoted text could be personal data.
         return b"E", error.message.partition("`")[0].encode()
 
 
 def _compile_pdf(compiler: typst.Compiler, letter: str, timestamp: int) -> bytes:
-    """The PDF. A character that none of our fonts holds becomes an empty box, and the layout says so in words."""
+    """Returns the PDF. A character that no font has becomes an empty box, which the layout explains."""
     for _ in range(MAX_STAND_INS):
         inputs = {"letter": letter, "stand_in": STAND_IN if STAND_IN in letter else ""}
         try:
@@ -62,7 +62,7 @@ def _compile_pdf(compiler: typst.Compiler, letter: str, timestamp: int) -> bytes
 
 
 def _replace_characters(letter: str, quoted: str) -> str:
-    """The letter with every character that the error message quotes replaced, JSON's own characters aside."""
+    """Replaces each character that the error message quotes, except JSON's own."""
     found = set(quoted[1:-1]) - set(map(chr, range(128)))
     if not found:
         raise typst.TypstError("a character that no font holds could not be told", "")

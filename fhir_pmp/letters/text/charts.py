@@ -1,4 +1,4 @@
-"""Small plain charts of one scale over the timepoints, for letters and pages alike; the numbers stand in their alt text."""
+"""Draws a small chart of one scale over the timepoints, with its numbers as alt text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class ChartPoint:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A drawn chart and the words that say the same."""
+    """A drawn chart and its alt text."""
 
     svg: str
     alt: str
@@ -37,9 +37,9 @@ def draw_chart(
     points: Sequence[ChartPoint],
     band_edges: Sequence[Fraction] = (),
 ) -> Chart:
-    """One scale over its timepoints: dots with their scores, joined where both neighbours have one.
+    """Draws one scale over its timepoints: dots with scores, joined if consecutive.
 
-    No colour carries a meaning: which way is better is said in words, because green and red look alike to many.
+    Colour has no meaning: words state which way is better, because many people cannot tell green from red.
     """
     alt = _alt(title, lowest, highest, better, points)
     columns = _columns(len(points))

@@ -1,4 +1,4 @@
-"""The discharge letter: one layout for those who finished, who stopped and who never started."""
+"""Writes the sections of the discharge letter, with one layout for every way of ending."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -24,7 +24,7 @@ from fhir_pmp.pathway.summary.outcome_summary import Outcome, Summary
 def page_one(
     clinic: ClinicalContext, wording: Wording, facts: LetterFacts, summary: Summary
 ) -> tuple[Section, ...]:
-    """Result, safety, what we ask of the GP, next contact, and what the clinician adds."""
+    """The sections of page one: result, safety, requests to the GP, next contact, comment."""
     return build_sections(
         wording,
         {
@@ -41,7 +41,7 @@ def page_one(
 def details(
     clinic: ClinicalContext, wording: Wording, facts: LetterFacts, summary: Summary
 ) -> tuple[Section, ...]:
-    """What stands behind page one."""
+    """The sections after page one."""
     table = build_overview_table(clinic, wording, summary)
     return build_sections(
         wording,
@@ -61,7 +61,7 @@ def build_sections(
     blocks: Mapping[str, tuple[Block, ...]],
     entries: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> tuple[Section, ...]:
-    """The sections that have something to say, with their headings and codes."""
+    """Builds the sections that have content, with their headings and codes."""
     return tuple(
         Section(name, wording.heading(name), wording.code(name), found, entries.get(name, ()))
         for name, found in blocks.items()
@@ -72,7 +72,7 @@ def build_sections(
 def propose_fields(
     clinic: ClinicalContext, wording: Wording, facts: LetterFacts, summary: Summary
 ) -> LetterFields:
-    """What a new draft proposes; the clinician edits it before signing."""
+    """Proposes the fields of a new draft, which the clinician edits before signing."""
     later = [timepoint.id for timepoint in clinic.programme.later]
     worse = [one.scale.title for when in later for one in summary.measures(when, Outcome.WORSENED)]
     asked = []
@@ -85,13 +85,13 @@ def propose_fields(
         asked.append(wording.request("usual"))
     if facts.episode.state in (EpisodeState.STOPPED, EpisodeState.NEVER_STARTED):
         asked.append(wording.request("return", given=facts.person.given))
-    # The platform's words come as they are; a field takes only what can be printed.
+    # The platform's text may hold control characters; a field takes printable text only.
     reason = printable(facts.episode.end_reason or "")[:LONGEST_FIELD]
     return LetterFields(gp_actions=" ".join(asked), stop_reason=reason.replace("\ufffd", " ").strip())
 
 
 def paragraphs(text: str) -> tuple[Paragraph, ...]:
-    """What a clinician wrote, one paragraph a line."""
+    """A clinician's text as one paragraph for each line."""
     return tuple(Paragraph(line.strip()) for line in text.splitlines() if line.strip())
 
 

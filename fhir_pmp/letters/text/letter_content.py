@@ -1,4 +1,4 @@
-"""What a letter says, as typed data: the PDF and the FHIR document are both made from this one value."""
+"""The content of a letter as typed data, from which PDF and FHIR document are made."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -27,7 +27,7 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class Bullets:
-    """A list; `title` stands above it."""
+    """A list with an optional title above it."""
 
     title: str | None
     lines: tuple[str, ...]
@@ -43,7 +43,7 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class MeasureBlock:
-    """One measure through the programme: its scores, its change, what each rule says, and a chart."""
+    """One measure over the programme: scores, change, the verdict of each rule, and a chart."""
 
     title: str
     range_text: str
@@ -57,7 +57,7 @@ Block = Paragraph | Bullets | Grid | MeasureBlock
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One part of the letter under its heading. It is there only where a fact stands."""
+    """One part of the letter with its heading; a section without content is left out."""
 
     id: str
     title: str
@@ -81,7 +81,7 @@ class LetterContent:
     opening: str
     page_one: tuple[Section, ...]
     details: tuple[Section, ...]
-    closing: tuple[str, ...]  # who signs, or that nobody does
+    closing: tuple[str, ...]  # the signer, or the note that the letter is unsigned
     footer: str
 
     @property

@@ -1,4 +1,4 @@
-"""What a letter is written from, who signs it, and the four fields that a clinician may edit."""
+"""The facts of a letter, its signer, and the four fields that a clinician may edit."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -19,7 +19,7 @@ class FieldNotPrintable(NotUnderstood):
 
 @dataclass(frozen=True, slots=True)
 class LetterFields:
-    """What a clinician may write into a draft; everything else follows from facts."""
+    """The text that a clinician may edit in a draft; the rest of a letter follows from facts."""
 
     gp_actions: str = ""
     safety_actions: str = ""
@@ -55,7 +55,7 @@ class LetterFacts:
     referral: Referral | None
     summary: Summary | None  # discharge letters only
     fields: LetterFields
-    signer: Signer | None  # None: a receipt, or a draft that nobody has previewed
+    signer: Signer | None  # None: a receipt, or a draft without preview
     dated_on: date  # the clinic's day
     made_at: datetime  # aware
     replaces_on: date | None = None  # the day of the letter that this one replaces
@@ -64,7 +64,7 @@ class LetterFacts:
 def _find_fault(name: str, text: str) -> Fault | None:
     if len(text) > LONGEST_FIELD:
         return Fault(name, f"has more than {LONGEST_FIELD} characters")
-    # Line breaks and tabs a form sends; every other control character has no shape on paper.
+    # A form sends line breaks and tabs; no other control character can be printed.
     if any(not (character.isprintable() or character in "\r\n\t") for character in text):
         return Fault(name, "holds a character that cannot be printed")
     return None

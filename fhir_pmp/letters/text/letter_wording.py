@@ -1,4 +1,4 @@
-"""The letters' sentences as data: every one named here, with the words that are filled into it."""
+"""Loads the sentences of letters and checks their names and placeholders."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -121,7 +121,7 @@ _REQUESTS = {
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """What mappings/letters/wording.yaml says, checked: no sentence is missing and none asks for what it is not given."""
+    """The checked content of mappings/letters/wording.yaml: all sentences, only known placeholders."""
 
     version: str
     _sentences: Mapping[str, str]
@@ -141,11 +141,11 @@ class Wording:
         return self._headings[name].format(**words)
 
     def subject(self, name: str) -> str:
-        """The label of a line that says whom the letter is about."""
+        """The label of a line about the letter's person."""
         return self._subject[name]
 
     def request(self, name: str, **words: object) -> str:
-        """What a draft proposes to ask of the GP."""
+        """The proposed request to the GP."""
         return self._requests[name].format(**words)
 
     def code(self, section: str) -> str | None:
@@ -153,7 +153,7 @@ class Wording:
         return self._codes.get(section)
 
     def safety_item(self, item: LinkId, title: str) -> str:
-        """What letters call a safety item; `title` is its own label."""
+        """The name of a safety item in letters; `title` is the item's own label."""
         return self._safety_items.get(item, title)
 
     def identifier(self, system: str) -> str | None:
@@ -162,7 +162,7 @@ class Wording:
 
 
 def load_wording(path: Path, instruments: Instruments) -> Wording:
-    """Reads the wording file. Raises MappingFaults that name every line that is wrong."""
+    """Reads the wording file. Raises MappingFaults with every wrong line."""
 
     def read(table: MappingTable) -> Wording:
         return Wording(

@@ -53,7 +53,7 @@ def write_letter(clinic: ClinicalContext, wording: Wording, facts: LetterFacts) 
 
 
 def propose_fields(clinic: ClinicalContext, wording: Wording, facts: LetterFacts) -> LetterFields:
-    """What the four fields of a new draft hold before a clinician has touched them."""
+    """Proposes the four fields of a new draft."""
     return (
         LetterFields()
         if facts.summary is None
@@ -113,7 +113,7 @@ def _recipient_lines(facts: LetterFacts) -> tuple[str, ...]:
 
 
 def _subject(wording: Wording, facts: LetterFacts) -> tuple[tuple[str, str], ...]:
-    """Name, birth date and every identifier that has a label here: three in all where we know three."""
+    """Name, birth date and each identifier whose system has a label in the wording."""
     named = [(wording.identifier(one.system), one.value) for one in facts.person.identifiers]
     lines = [
         (wording.subject("person"), full_name(facts)),

@@ -1,4 +1,4 @@
-"""What a letter says of each measure: the table at a glance, and scores, change and rules one by one."""
+"""Writes a letter's overview table and its blocks of scores, changes and verdicts."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,7 +15,7 @@ from fhir_pmp.pathway.summary.outcome_summary import ScaleOutcome, Summary, Time
 
 
 def reportable_scales(summary: Summary) -> tuple[ScaleOutcome, ...]:
-    """The scales a letter names: whole ones, and none that rests anywhere on an UNCONFIRMED rule."""
+    """The scales that a letter names: no sub-scale, and none with an UNCONFIRMED rule."""
     return tuple(
         one for one in summary.scales if one.scale.part_of is None and not _uses_unconfirmed_rule(one)
     )
@@ -32,7 +32,7 @@ def offered_cells(clinic: ClinicalContext, outcome: ScaleOutcome) -> tuple[Timep
 
 
 def build_overview_table(clinic: ClinicalContext, wording: Wording, summary: Summary) -> Grid | None:
-    """One row for each counted measure; None where none has a score at the end of the programme to look at."""
+    """One row for each counted measure; None if none has a score at the end of the programme."""
     post = clinic.programme.post
     counted = [one for one in reportable_scales(summary) if one.at(post.id).headline is not None]
     if not any(one.at(post.id).absence is None for one in counted):
@@ -68,7 +68,7 @@ def _row(clinic: ClinicalContext, wording: Wording, outcome: ScaleOutcome) -> tu
 def _baseline_text(clinic: ClinicalContext, wording: Wording, outcome: ScaleOutcome) -> str:
     start = clinic.programme.start
     if not isinstance(outcome.baseline, Baseline):
-        # A score that lies outside its window is none to count from, and stands with its date further on.
+        # A score outside its window is no baseline; it is shown with its date below.
         at_start = outcome.at(start.id)
         return wording.sentence("not_known") if at_start.absence is None else at_start.text
     score = _score_text(outcome.baseline.score)
@@ -85,7 +85,7 @@ def _score_text(score: Score | None) -> str:
 
 
 def measure_blocks(clinic: ClinicalContext, wording: Wording, summary: Summary) -> tuple[Block, ...]:
-    """Every named scale with a block of its own; those of which nothing was received share one list."""
+    """One block for each named scale; scales without a response share one list."""
     blocks: list[Block] = []
     without_responses: list[str] = []
     for outcome in reportable_scales(summary):
@@ -191,11 +191,11 @@ def _change_line(
 
 
 def _verdict_lines(clinic: ClinicalContext, wording: Wording, outcome: ScaleOutcome) -> Iterator[str]:
-    """One line for each confirmed rule at each later timepoint; the post timepoint's bear no prefix."""
+    """One line for each confirmed rule and later timepoint; lines of the post timepoint have no prefix."""
     for cell in outcome.cells:
         for verdict in cell.change.comparison.confirmed if cell.change is not None else ():
             at_post = cell.timepoint == clinic.programme.post.id
-            # Only what the result line counts is marked: a measure that is not due then has a rule and no place in it.
+            # Only measures that the result line counts are marked; one that is not due then is not counted.
             counted = at_post and cell.headline is not None and cell.headline.verdict == verdict
             text = _verdict_text(wording, verdict)
             line = wording.sentence(
@@ -220,7 +220,7 @@ def _verdict_text(wording: Wording, verdict: RuleVerdict) -> str:
 
 
 def _chart(title: str, outcome: ScaleOutcome, cells: Sequence[TimepointCell]) -> Chart | None:
-    """A chart where there are two scores or more: one dot draws nothing that its line does not say."""
+    """The chart, if there are two scores or more; one dot adds nothing to the text."""
     points = [ChartPoint(cell.title, cell.score.value if cell.score else None, cell.text) for cell in cells]
     if sum(point.value is not None for point in points) < 2:
         return None

@@ -1,4 +1,4 @@
-"""The two short letters about a referral: it has arrived, and it is declined."""
+"""Writes the sections of the receipt and the decline letter of a referral."""
 
 from fhir_pmp.letters.text.discharge_sections import build_sections, paragraphs
 from fhir_pmp.letters.text.letter_content import Paragraph, ParagraphStyle, Section
@@ -13,7 +13,7 @@ from fhir_pmp.pathway.programme.timepoints import today
 def receipt_sections(
     clinic: ClinicalContext, wording: Wording, facts: LetterFacts, referral: Referral
 ) -> tuple[Section, ...]:
-    """That the referral arrived, its number, and what happens next. Nobody signs it."""
+    """The receipt: the referral arrived, its number, and the next steps."""
     words = {
         "person": full_name(facts),
         "received": plain_date(today(referral.received_at, clinic.zone)),
@@ -33,8 +33,8 @@ def receipt_sections(
 def decline_sections(
     clinic: ClinicalContext, wording: Wording, facts: LetterFacts, referral: Referral
 ) -> tuple[Section, ...]:
-    """That the referral is declined, why, and what we ask of the GP."""
-    # It is declined by this letter, or was by the one that this letter replaces.
+    """The decline letter: the decision, its reason, and requests to the GP."""
+    # Declined by this letter or by the letter that it replaces.
     declined_on = facts.episode.ended_on or facts.dated_on
     words = {"person": full_name(facts), "number": referral.number, "date": plain_date(declined_on)}
     if referral.authored_on is None:

@@ -1,4 +1,4 @@
-"""What a letter says of safety: alerts, every safety item at every timepoint, and what was done."""
+"""Writes the safety section: alerts, safety items at each timepoint, and actions taken."""
 
 from collections.abc import Iterator
 
