@@ -2,8 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections import Counter
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -55,12 +54,7 @@ def read_json(data: bytes, *, max_bytes: int, max_depth: int = MAX_JSON_DEPTH) -
     duplicate keys, NaN and Infinity, integers over 19 digits, decimals over 40 characters or beyond 10^18, lone
     surrogates, control characters other than tab, CR and LF in strings.
     """
-    text = _text(data, max_bytes, max_depth)
-    if _UNUSUAL_ESCAPE.search(data) is None:
-        # Then strings cannot hold refused characters: if numbers and names are valid, no full check is needed.
-        with suppress(_NeedsFullCheck, json.JSONDecodeError):
-            return _object_only(_FAST_DECODER.decode(text))
-    return _without_faults(_decoded(text), fhir=False)
+    return _without_faults(_parsed(data, max_bytes, max_depth), fhir=False)
 
 
 def _parsed(data: bytes, max_bytes: int, max_depth: int) -> object:
@@ -119,8 +113,8 @@ def _object(pairs: list[tuple[str, Any]]) -> Any:
     found = dict(pairs)
     if len(found) == len(pairs):
         return found
-    names = [name for name, _ in pairs]
-    twice = next(name for name in names if names.count(name) > 1)
+    counts = Counter(name for name, _ in pairs)
+    twice = next(name for name, count in counts.items() if count > 1)
     return _RefusedValue(f"has the member {safe_member_name(twice)} twice")
 
 
@@ -152,31 +146,6 @@ _DECODER = json.JSONDecoder(
 )
 
 
-class _NeedsFullCheck(Exception):
-    """The fast path found something to refuse; the full check finds its path."""
-
-
-def _raise_on_refusal(read: Callable[..., Any]) -> Callable[..., Any]:
-    def checked_read(value: Any) -> Any:
-        found = read(value)
-        if type(found) is _RefusedValue:
-            raise _NeedsFullCheck
-        return found
-
-    return checked_read
-
-
-_FAST_DECODER = json.JSONDecoder(
-    object_pairs_hook=_raise_on_refusal(_object),
-    parse_int=_raise_on_refusal(_integer),
-    parse_float=_raise_on_refusal(_decimal),
-    parse_constant=_raise_on_refusal(_constant),
-    strict=True,
-)
-_UNUSUAL_ESCAPE = re.compile(rb"\\[bfu]")
-"""The only escapes that can produce a refused character; unescaped, JSON or UTF-8 forbids it."""
-
-
 def _object_only(tree: object) -> dict[str, Any]:
     if not isinstance(tree, dict):
         _refuse("is not a JSON object")
@@ -184,71 +153,97 @@ def _object_only(tree: object) -> dict[str, Any]:
 
 
 def _without_faults(tree: object, *, fhir: bool) -> dict[str, Any]:
-    faults: list[Fault] = []
-    for fault in _faults(tree, "", fhir):
-        faults.append(fault)
-        if len(faults) >= MAX_FAULTS:
-            break
-    if faults:
-        raise NotStrictJson(faults=faults)
+    collector = _FaultCollector(fhir)
+    collector.check(tree, None)
+    if collector.faults:
+        raise NotStrictJson(faults=collector.faults)
     return _object_only(tree)
 
 
-def _faults(value: object, path: str, fhir: bool) -> Iterator[Fault]:
-    match value:
-        case _RefusedValue(what=what):
-            yield Fault(path or "body", what)
-        case str():
-            if fhir and not value:
-                yield Fault(path, "is an empty string")
-            elif _REFUSED_CHARACTERS.search(value):
-                yield Fault(path, "holds a control character or half a character")
-        case dict():
-            yield from _object_faults(value, path, fhir)
-        case list():
-            yield from _array_faults(value, path, fhir)
-        case None if fhir:
-            yield Fault(path or "body", "is null")
+_Place = tuple["_Place", str | int] | None
+"""Where a value is in the body: the place of its container, and its name or position there."""
 
 
-def _object_faults(value: dict[str, Any], path: str, fhir: bool) -> Iterator[Fault]:
-    if fhir and not value:
-        yield Fault(path or "body", "is an empty object")
-    for name, member in value.items():
-        at = f"{path}.{safe_member_name(name)}" if path else safe_member_name(name)
-        if _REFUSED_CHARACTERS.search(name):
-            yield Fault(at, "is a name with a control character or half a character")
-        elif fhir and name == "fhir_comments":
-            yield Fault(at, "is not taken: comments are not data")
-        elif fhir and isinstance(member, list) and None in member:
-            yield from _placeholder_faults(member, value.get(_sibling(name)), at)
-        else:
-            yield from _faults(member, at, fhir)
+class _FaultCollector:
+    """Collects the faults of a parsed body. Raises NotStrictJson as soon as there are MAX_FAULTS."""
+
+    def __init__(self, fhir: bool) -> None:
+        self.faults: list[Fault] = []
+        self._fhir = fhir
+
+    def check(self, value: object, place: _Place) -> None:
+        """Checks one value and all that it holds."""
+        if isinstance(value, str):
+            if self._fhir and not value:
+                self._add_fault(place, "is an empty string")
+            elif _has_refused_character(value):
+                self._add_fault(place, "holds a control character or half a character")
+        elif isinstance(value, dict):
+            self._check_object(value, place)
+        elif isinstance(value, list):
+            self._check_array(value, place)
+        elif isinstance(value, _RefusedValue):
+            self._add_fault(place, value.what)
+        elif value is None and self._fhir:
+            self._add_fault(place, "is null")
+
+    def _check_object(self, members: dict[str, Any], place: _Place) -> None:
+        if self._fhir and not members:
+            self._add_fault(place, "is an empty object")
+        for name, member in members.items():
+            at = (place, name)
+            if _has_refused_character(name):
+                self._add_fault(at, "is a name with a control character or half a character")
+            elif self._fhir and name == "fhir_comments":
+                self._add_fault(at, "is not taken: comments are not data")
+            elif self._fhir and isinstance(member, list) and None in member:
+                self._check_array_with_nulls(member, members.get(_sibling(name)), at)
+            else:
+                self.check(member, at)
+
+    def _check_array(self, values: list[object], place: _Place) -> None:
+        if self._fhir and not values:
+            self._add_fault(place, "is an empty array")
+        for position, value in enumerate(values):
+            self.check(value, (place, position))
+
+    def _check_array_with_nulls(self, values: list[object], sibling: object, place: _Place) -> None:
+        # A repeating primitive and the extensions of its repeats are two arrays that align by position. Null is a
+        # placeholder in one of the two, so where one is null the other must not be.
+        others = sibling if isinstance(sibling, list) else []
+        for position, value in enumerate(values):
+            if value is not None:
+                self.check(value, (place, position))
+            elif position >= len(others) or others[position] is None:
+                self._add_fault((place, position), "is null and holds no place")
+
+    def _add_fault(self, place: _Place, what: str) -> None:
+        self.faults.append(Fault(_path(place), what))
+        if len(self.faults) == MAX_FAULTS:
+            raise NotStrictJson(faults=self.faults)
+
+
+def _path(place: _Place) -> str:
+    # Built only for a fault: deep in a body a path has thousands of characters.
+    steps: list[str] = []
+    while place is not None:
+        place, step = place
+        steps.append(f"[{step}]" if isinstance(step, int) else f".{safe_member_name(step)}")
+    return "".join(reversed(steps)).removeprefix(".") or "body"
 
 
 def _sibling(name: str) -> str:
     return name[1:] if name.startswith("_") else f"_{name}"
 
 
-def _placeholder_faults(values: list[object], sibling: object, path: str) -> Iterator[Fault]:
-    # A repeating primitive and the extensions of its repeats are two arrays that align by position. Null is a
-    # placeholder in one of the two, so where one is null the other must not be.
-    others = sibling if isinstance(sibling, list) else []
-    for at, value in enumerate(values):
-        if value is not None:
-            yield from _faults(value, f"{path}[{at}]", True)
-        elif at >= len(others) or others[at] is None:
-            yield Fault(f"{path}[{at}]", "is null and holds no place")
-
-
-def _array_faults(values: list[object], path: str, fhir: bool) -> Iterator[Fault]:
-    if fhir and not values:
-        yield Fault(path or "body", "is an empty array")
-    for at, value in enumerate(values):
-        yield from _faults(value, f"{path}[{at}]", fhir)
-
-
 _REFUSED_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+
+
+def _has_refused_character(text: str) -> bool:
+    # No refused character is printable, and most texts are.
+    return not text.isprintable() and _REFUSED_CHARACTERS.search(text) is not None
+
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 
 

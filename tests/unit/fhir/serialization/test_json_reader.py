@@ -1,6 +1,7 @@
 """What the strict reader refuses: everything that is not plainly JSON and plainly FHIR, by its path, without its value."""
 
 import contextlib
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 import pytest
@@ -92,6 +93,44 @@ def test_every_fault_is_told_in_one_go_but_no_more_than_twenty() -> None:
     with pytest.raises(NotStrictJson) as refused:
         read_fhir_json(many, max_bytes=1000)
     assert len(refused.value.faults) == 20
+
+
+MANY = 200_000
+"""Members or items of a body that looks for work that grows faster than the body: such work would take hours."""
+
+
+def many_members(names: Iterable[str]) -> bytes:
+    return b"{" + b",".join(b'"%b":1' % name.encode() for name in names) + b"}"
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("read", [read_json, read_fhir_json])
+@pytest.mark.parametrize(
+    ("names", "twice"),
+    [
+        ([*(f"k{n}" for n in range(MANY)), f"k{MANY - 1}"], f"k{MANY - 1}"),
+        ([*(f"k{n}" for n in range(MANY)), *(f"k{n}" for n in reversed(range(MANY)))], "k0"),
+    ],
+    ids=["the last member twice", "every member twice"],
+)
+def test_a_duplicate_name_is_found_in_one_pass(
+    read: Callable[..., object], names: list[str], twice: str
+) -> None:
+    with pytest.raises(NotStrictJson) as refused:
+        read(many_members(names), max_bytes=10**7)
+    assert [str(fault) for fault in refused.value.faults] == [f"body: has the member {twice} twice"]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("read", [read_json, read_fhir_json])
+def test_values_behind_a_long_path_are_read_in_one_pass(read: Callable[..., object]) -> None:
+    name = b"n" * 63
+    head, tail = b'{"%b":' % name * 38, b"}" * 38
+    assert read(head + b"[" + b",".join([b'"x"'] * MANY) + b"]" + tail, max_bytes=10**7)
+    with pytest.raises(NotStrictJson) as refused:
+        read(head + b"[" + b",".join([b"NaN"] * MANY) + b"]" + tail, max_bytes=10**7)
+    path = ".".join([name.decode()] * 38)
+    assert [fault.field for fault in refused.value.faults] == [f"{path}[{at}]" for at in range(20)]
 
 
 def test_a_body_over_the_cap_is_refused_before_it_is_looked_at() -> None:
