@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 
+from fhir_pmp.ehr.config.work_item_kinds import DESTINATION_PAUSED
 from fhir_pmp.ehr.transport.retry_after import LONGEST_DELAY, LONGEST_WAIT, backoff_span
 from fhir_pmp.identifiers import DestinationId
 from fhir_pmp.store import Store
@@ -135,7 +136,7 @@ class StoredBreaker:
         with self._store.begin_without_publishing() as uow:
             uow.breakers.put(self._destination, after_success(uow.breakers.get_for_update(self._destination)))
             uow.work_items.close_about(
-                "destination_paused", self._about, by="sync", how="the destination answers again", now=now
+                DESTINATION_PAUSED, self._about, by="sync", how="the destination answers again", now=now
             )
 
     def record_failure(self, now: datetime, reason: str, after_seconds: float | None) -> None:
@@ -151,7 +152,7 @@ class StoredBreaker:
             before = uow.breakers.get_for_update(self._destination)
             uow.breakers.put(self._destination, after_refusal(before, now, reason))
             uow.work_items.open(
-                "destination_paused",
+                DESTINATION_PAUSED,
                 about=self._about,
                 role="administrator",
                 what=_WHAT,

@@ -9,6 +9,7 @@ from fhir_pmp.crash_points import reach
 from fhir_pmp.ehr.config.work_item_kinds import DELIVERY_KINDS, DELIVERY_REFUSED, EDITED, NOT_LINKED
 from fhir_pmp.ehr.connection.breaker import OPEN
 from fhir_pmp.ehr.exchange.writes import AcknowledgedWrite
+from fhir_pmp.ehr.identity.patient_link import about_link
 from fhir_pmp.ehr.push.lane_exceptions import DestinationIsFailing
 from fhir_pmp.ehr.transport.response_class import ClassifiedResponse
 from fhir_pmp.ehr.transport.retry_after import retry_delay
@@ -67,7 +68,7 @@ class ClaimRecorder:
     def prepare_call(self, needed: timedelta) -> bool:
         """Makes sure that the lane stays ours for so long: what is sent after a lost lease may undo newer work.
 
-        True where that took no look at the books: hardly any time has gone by. Raises ToldToWait where somebody else
+        True where that took no look at the books: hardly any time has gone by. Raises DestinationIsFailing where somebody else
         was, meanwhile.
         """
         now = self._clock()
@@ -172,7 +173,7 @@ class ClaimRecorder:
             uow.outbox.hold(self._claim, reason)
             uow.work_items.open(
                 NOT_LINKED,
-                about=about_patient(self._claim),
+                about=about_link(self._claim.destination, PersonId(self._claim.lane)),
                 role="clinician",
                 what=what,
                 now=now,
@@ -190,7 +191,13 @@ class ClaimRecorder:
         now = self._clock()
         with self._store.begin_without_publishing() as uow:
             uow.remote_ids.link(self._claim.destination, ours, theirs, how=how, by="sync", now=now)
-            uow.work_items.close_about(NOT_LINKED, about_patient(self._claim), by="sync", how=how, now=now)
+            uow.work_items.close_about(
+                NOT_LINKED,
+                about_link(self._claim.destination, PersonId(self._claim.lane)),
+                by="sync",
+                how=how,
+                now=now,
+            )
             waited = uow.outbox.resume(self._claim.destination, self._claim.lane, now=now) > 0
             if waited:
                 uow.outbox.release(self._claim)
@@ -302,11 +309,6 @@ def _version_in(details: Mapping[str, object]) -> int:
 def about_delivery(delivery: Delivery) -> str:
     """What a work item about a delivery is about: the resource at the destination, whichever version."""
     return f"delivery/{delivery.destination}/{delivery.reference}"
-
-
-def about_patient(claim: ClaimedLane) -> str:
-    """What a work item about a link is about."""
-    return f"destination/{claim.destination}/person/{claim.lane}"
 
 
 def _sent(acknowledged: AcknowledgedWrite) -> SentResult:

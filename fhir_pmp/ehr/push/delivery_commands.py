@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import uuid4
 
+from fhir_pmp.ehr.config.work_item_kinds import DESTINATION_PAUSED
 from fhir_pmp.ehr.connection.breaker import drain_slowly
 from fhir_pmp.errors import NotFound
 from fhir_pmp.identifiers import DestinationId, PersonId
@@ -145,7 +146,7 @@ def unpause(store: Store, destination: DestinationId, *, who: str, now: datetime
     with store.begin_without_publishing() as uow:
         uow.breakers.put(destination, drain_slowly(Breaker()))
         uow.work_items.close_about(
-            "destination_paused", f"destination/{destination}", by=who, how="mended", now=now
+            DESTINATION_PAUSED, f"destination/{destination}", by=who, how="mended", now=now
         )
         _append_audit(uow, who, f"deliveries unpause {destination}", "update", "done", [], now)
 

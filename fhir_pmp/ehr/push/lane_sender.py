@@ -51,7 +51,7 @@ PRECONDITION_REQUIRED = 428
 class LaneSender:
     """Sends the deliveries of one claim in order.
 
-    Raises Halt, LeaseLost, ToldToWait, ConsentEnded, and Stopping once `stop` is set.
+    Raises LaneHalted, LeaseLost, DestinationIsFailing, ConsentEnded, and StopRequested once `stop` is set.
     """
 
     def __init__(
@@ -80,16 +80,16 @@ class LaneSender:
         self.unrecorded_writes: set[str] = set()  # sent, and not yet written down
 
     def send(self, deliveries: Sequence[Delivery], *, just_planned: bool) -> None:
-        """Sends them all, targets first as they stand; `just_sorted_out`: nothing was asked or kept since they were."""
+        """Sends them all, targets first as they stand; `just_planned`: nothing was asked or kept since they were."""
         self._just_planned = just_planned
         for chunk in self._chunks(deliveries):
             self._raise_if_stopping()
             try:
                 self._send_chunk(chunk)
-            except (LaneHalted, StopRequested, DestinationIsFailing, ConsentEnded, FhirPmpError) as snapshot:
-                if not isinstance(snapshot, NotUnderstood):
+            except (LaneHalted, StopRequested, DestinationIsFailing, ConsentEnded, FhirPmpError) as ended:
+                if not isinstance(ended, NotUnderstood):
                     raise
-                self._dead_letter_unrendered(chunk, snapshot)
+                self._dead_letter_unrendered(chunk, ended)
             except Exception as unexpected:  # noqa: BLE001 - a fault of ours in one delivery is not its neighbours'
                 self._dead_letter_unrendered(chunk, unexpected)
 

@@ -32,7 +32,10 @@ from fhir_pmp.store.delivery.deliveries import DEFINITIONS_LANE, ClaimedLane
 
 
 class PreflightChecks:
-    """Looks at one destination. Raises Halt where that cannot be found out now, LeaseLost, ToldToWait, Stopping."""
+    """Checks one destination before a lane is sent.
+
+    Raises LaneHalted where the EHR cannot answer now, LeaseLost, DestinationIsFailing and StopRequested.
+    """
 
     def __init__(
         self,

@@ -223,8 +223,10 @@ class PushWorker:
             claim = self._claim_due(uow, now, only_lane)
             if breaker.state == breakers.RECOVERING:
                 if claim is not None:
-                    pace = breakers.after_lane_begun(breaker, now, self._pace.drain_per_second, self._chance)
-                    uow.breakers.put(to, pace)
+                    slowed = breakers.after_lane_begun(
+                        breaker, now, self._pace.drain_per_second, self._chance
+                    )
+                    uow.breakers.put(to, slowed)
                 elif only_lane is None:
                     uow.breakers.put(to, Breaker())  # nothing is left of what had piled up
             elif claim is not None and breaker.state != breakers.CLOSED:

@@ -9,7 +9,7 @@ from typing import Any
 from fhir_pmp.ehr.capability.server_capability import Capability
 from fhir_pmp.ehr.config.content import LARGEST_RESOURCE, sha256_hex
 from fhir_pmp.ehr.config.destinations import PatientOwnership
-from fhir_pmp.ehr.config.work_item_kinds import EDITED
+from fhir_pmp.ehr.config.work_item_kinds import EDITED, PULL_REFUSED
 from fhir_pmp.ehr.connection.ehr_connection import EhrConnection
 from fhir_pmp.ehr.exchange.reads import version_id_of
 from fhir_pmp.ehr.exchange.search_pages import last_updated_text, remote_reference_of
@@ -67,7 +67,7 @@ class PullIngest:
                 uow.pull_cursors.put_cursor(to, cursor)
                 if cursor.completed_at is not None and cursor.page_url is None:
                     uow.work_items.close_about(
-                        "pull_refused", f"destination/{to}/{kind}", by="sync", how="read to its end", now=now
+                        PULL_REFUSED, f"destination/{to}/{kind}", by="sync", how="read to its end", now=now
                     )
         return Counter(new=len(new), kept=len(to_keep))
 

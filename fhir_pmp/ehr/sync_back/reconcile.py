@@ -241,9 +241,9 @@ class ReconcileWorker:
         """One that no sweep has shown: asked for by its place, and first, where everybody shares it, by what it is."""
         if one.type in SHARED_TYPES and searched and (query := search_query_for(one.sent_bytes)) is not None:
             with self._paced_call():
-                classified, standing = search_type(self._client, one.type, query, self._clock())
+                classified, resources = search_type(self._client, one.type, query, self._clock())
             self._check(classified, one.type)
-            at = {remote_reference_of(resource): resource for resource in standing}
+            at = {remote_reference_of(resource): resource for resource in resources}
             if len(at) > 1:
                 comparison.record_duplicated(one.reference, sorted(at))
             if one.remote_reference in at:
