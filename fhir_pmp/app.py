@@ -92,7 +92,10 @@ def create_app(web_context: WebContext) -> Flask:
 
 
 def application() -> Flask:
-    """Builds the app from the environment. Each server worker calls it, so that none shares connections."""
+    """Builds the app from the environment, once in each server worker.
+
+    Workers must not share database connections.
+    """
     settings = Settings.from_environment()
     start_logging(settings.log_level)
     return create_app(build_web_context(settings))

@@ -1,4 +1,7 @@
-"""Crash points: named places where a test kills the process; in production they do nothing."""
+"""Defines crash points: named places where a test kills the process.
+
+In production they do nothing.
+"""
 
 import os
 import signal
@@ -31,7 +34,10 @@ def arm(name: str) -> None:
 
 
 def arm_from(environment: Mapping[str, str]) -> None:
-    """Arms the crash point named by the environment of a test process, if any. Raises ValueError."""
+    """Arms the crash point that the environment names, if any.
+
+    For test processes. Raises ValueError for an unknown name.
+    """
     if environment.get(TEST_BUILD) and environment.get(CRASH_AT):
         arm(environment[CRASH_AT])
 

@@ -1,4 +1,7 @@
-"""Defines the five families of errors, by who must act; subclasses are next to the raising code."""
+"""Defines the five families of errors, by who must act.
+
+Subclasses are next to the code that raises them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault: the field and a description of the problem, never its value or personal data."""
+    """One fault: the field and a description of the problem.
+
+    It holds neither the field's value nor personal data.
+    """
 
     field: str
     what: str
@@ -16,7 +22,7 @@ class Fault:
 
 
 class FhirPmpError(Exception):
-    """A refusal: its faults name the fields, its class tells who must act."""
+    """A refusal: its faults name the fields, its class states who must act."""
 
     def __init__(self, what: str | None = None, *, field: str = "", faults: Sequence[Fault] = ()) -> None:
         own = (Fault(field, what),) if what is not None else ()

@@ -36,9 +36,9 @@ class Identifier:
 
 
 class KeyedIds:
-    """Computes ids as keyed hashes of business keys, so that an id reveals nothing to outsiders.
+    """Computes ids as keyed hashes of business keys.
 
-    Raises ValueError for a secret shorter than MIN_SECRET_BYTES bytes.
+    An id reveals nothing to outsiders. Raises ValueError for a secret shorter than MIN_SECRET_BYTES bytes.
     """
 
     __slots__ = ("_inner", "_outer")
@@ -56,7 +56,10 @@ class KeyedIds:
         return "KeyedIds(secret hidden)"
 
     def compute(self, kind: str, *key: str) -> str:
-        """The id of a thing: `kind-` and 32 hex digits; `kind` is a short lower-case word."""
+        """Returns the id of a business key: `kind-` and 32 hex digits.
+
+        `kind` is a short lower-case word.
+        """
         inner, outer = self._inner.copy(), self._outer.copy()
         inner.update(_hash_message(kind, key))
         outer.update(inner.digest())

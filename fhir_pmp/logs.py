@@ -1,4 +1,7 @@
-"""Writes JSON log lines with an allow-list of fields, so that no personal data reaches a log."""
+"""Writes JSON log lines with an allow-list of fields.
+
+No personal data reaches a log.
+"""
 
 import logging
 import sys

@@ -28,7 +28,10 @@ _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 
 
 class Form(NamedTuple):
-    """A required form of a text: the pattern of the whole text, and its name in fault messages."""
+    """A required form of a text, with its name in fault messages.
+
+    The whole text must match the pattern.
+    """
 
     pattern: re.Pattern[str]
     what: str
@@ -39,7 +42,10 @@ class MappingFaults(NotUnderstood):
 
 
 def load_mapping(path: Path, read: Callable[["MappingTable"], Built]) -> Built:
-    """Returns the result of `read` for the file. Raises MappingFaults with every fault of the file."""
+    """Returns the result of `read` for the file.
+
+    Raises MappingFaults with every fault of the file.
+    """
     faults: list[Fault] = []
     built = read_mapping(path, read, faults)
     if built is None or faults:
@@ -48,10 +54,11 @@ def load_mapping(path: Path, read: Callable[["MappingTable"], Built]) -> Built:
 
 
 def read_mapping(path: Path, read: Callable[["MappingTable"], Built], faults: list[Fault]) -> Built | None:
-    """Returns the result of `read` for the file, or None with its faults appended to `faults`.
+    """Returns the result of `read` for the file; None if it has faults.
 
-    `read` requests the keys of the table. A key of the file that is never requested is a fault, so misspelt keys are
-    found. A missing or wrong value is a fault, and reading continues with an empty placeholder.
+    The faults are appended to `faults`. `read` requests the keys of the table. A key of the file that is
+    never requested is a fault, so misspelt keys are found. A missing or wrong value is a fault, and reading
+    continues with an empty placeholder.
     """
     document = MappingDocument(path)
     node = root_node(path, document)
@@ -77,7 +84,10 @@ def read_folder(
 
 
 def load_folder(folder: Path, read: Callable[["MappingTable"], Built]) -> dict[str, Built]:
-    """Returns the result of `read` for each file. Raises MappingFaults with every fault of every file."""
+    """Returns the result of `read` for each file, as `read_folder` does.
+
+    Raises MappingFaults with every fault of every file.
+    """
     faults: list[Fault] = []
     built = read_folder(folder, read, faults)
     if faults:
@@ -86,7 +96,10 @@ def load_folder(folder: Path, read: Callable[["MappingTable"], Built]) -> dict[s
 
 
 class MappingTable:
-    """A YAML mapping whose keys are requested one by one; requesting a missing key notes a fault."""
+    """A YAML mapping whose keys are requested one by one.
+
+    Requesting a missing key notes a fault.
+    """
 
     __slots__ = ("_children", "_document", "_line", "_nodes", "_path", "_requested_keys")
 
@@ -105,7 +118,10 @@ class MappingTable:
 
     @property
     def faults_so_far(self) -> int:
-        """The number of faults of the file; a check across fields makes sense only if it did not grow."""
+        """The number of faults of the file so far.
+
+        A check across fields makes sense only if it did not grow.
+        """
         return len(self._document.faults)
 
     def fault(self, what: str, key: str | None = None) -> None:
@@ -168,7 +184,10 @@ class MappingTable:
         return self.whole(key, lowest, highest) if self.has(key) else None
 
     def whole_or_null(self, key: str) -> int | None:
-        """A whole number or null; the key must be present, so that an absence is explicit."""
+        """A whole number or null.
+
+        The key must be present, so that an absence is explicit.
+        """
         return self.whole_or_none(key) if self._is_stated(key) else None
 
     def number(self, key: str, above: int | None = None) -> Fraction:
@@ -219,7 +238,10 @@ class MappingTable:
         return self.tables(key) if self.has(key) else []
 
     def texts(self, key: str, form: Form | None = None) -> list[str]:
-        """The list of texts under the key, which may be empty; each text once and of the form."""
+        """The list of texts under the key, which may be empty.
+
+        Each text occurs once and has the form, if one is given.
+        """
         found: list[str] = []
         for path, node in self._listed(key):
             if not isinstance(node, ScalarNode) or node.tag not in TEXT_TAGS or not node.value.strip():

@@ -79,7 +79,10 @@ def load_configured_destinations(settings: Settings) -> Mapping[DestinationId, D
 def load_configured_keys(
     settings: Settings, destinations: Mapping[DestinationId, Destination]
 ) -> Mapping[DestinationId, tuple[SigningKey, ...]]:
-    """Loads the signing keys of each destination. Raises KeysWrong, SettingsWrong for missing or extra keys."""
+    """Loads the signing keys of each destination.
+
+    Raises KeysWrong, SettingsWrong for missing or extra keys.
+    """
     name, faults = "FHIR_PMP_SIGNING_KEYS", []
     keys = {DestinationId(to): load_keys(files, name) for to, files in settings.signing_keys.items()}
     wanted = {to: one.sign_in for to, one in destinations.items() if one.sign_in is not None}

@@ -35,7 +35,10 @@ class MappingDocument:
 
 
 def root_node(path: Path, document: MappingDocument) -> Node | None:
-    """The root node of the file; None, with a fault noted, if it is not plain YAML of allowed size."""
+    """Parses the file and returns its root node.
+
+    None, with a fault noted, if it is not plain YAML of allowed size.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
@@ -92,7 +95,10 @@ def _is_plain(root: Node, document: MappingDocument) -> bool:
 
 
 def nodes_by_key(document: MappingDocument, path: str, line: int, node: Node) -> dict[str, KeyedNode] | None:
-    """The values of a table by key; None, with a fault noted, if the node is not a table."""
+    """The values of a table by key.
+
+    None, with a fault noted, if the node is not a table.
+    """
     if not isinstance(node, MappingNode):
         document.fault(line, path, "must be a table (key: value)")
         return None

@@ -1,1 +1,1 @@
-"""What arrives becomes recorded fact: referrals, people, enrolments, lessons and responses."""
+"""Records what arrives: referrals, people, enrolments, lessons and responses."""

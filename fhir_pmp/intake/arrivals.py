@@ -30,7 +30,10 @@ class ArrivedPractice:
 
 @dataclass(frozen=True, slots=True)
 class ArrivedEnrolment:
-    """One enrolment with all data that the platform holds about it now; the newest submission counts."""
+    """One enrolment with everything that its platform now states about it.
+
+    The newest submission counts.
+    """
 
     source: SourceId
     enrolment: str
@@ -53,7 +56,7 @@ class ArrivedEnrolment:
 
 @dataclass(frozen=True, slots=True)
 class ArrivedResponse:
-    """One filled instrument of one person at one timepoint."""
+    """One completed instrument of one person at one timepoint."""
 
     source: SourceId
     enrolments_of: SourceId  # the source whose enrolment ids it uses: itself or another

@@ -41,9 +41,10 @@ def ask_clinician(
     details: Mapping[str, Any],
     now: datetime,
 ) -> None:
-    """Opens a work item for a clinician, unless the last item of this kind has the same details.
+    """Opens a work item for a clinician, unless the last one asked the same.
 
-    The same export is imported many times; a question that a clinician has closed must not come back each time.
+    The last item of this kind is compared by its details. The same export is imported many times; a question
+    that a clinician has closed must not come back each time.
     """
     last = uow.work_items.find_last(kind, about)
     if last is not None and dict(last.details) == dict(details):

@@ -1,1 +1,4 @@
-"""Outcomes become letters that a GP reads: drafted, previewed, signed, replaced; as PDF and as FHIR document."""
+"""Drafts, previews, signs and replaces the letters that a GP reads.
+
+They state outcomes, and leave as PDF and as FHIR document.
+"""

@@ -1,1 +1,1 @@
-"""A fact becomes an immutable published version and its outbox rows."""
+"""Publishes facts as immutable versions and queues their deliveries."""

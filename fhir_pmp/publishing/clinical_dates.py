@@ -12,10 +12,13 @@ _DAY_MILLISECONDS = 24 * 60 * 60 * 1000
 
 
 class ClinicalDates:
-    """Spans of FHIR dates and dateTimes. A date without a time is in the clinic's zone."""
+    """Converts FHIR dates and dateTimes to time spans.
+
+    A date without a time is in the clinic's zone.
+    """
 
     def __init__(self, zone: ZoneInfo) -> None:
-        # One response's resources share their date, and a day's responses mostly do.
+        # Cached: the resources of one response share their date, and responses of one day mostly do.
         self.span_of = lru_cache(maxsize=4096)(lambda text: _span(text, zone))
 
 

@@ -46,7 +46,10 @@ def build_ehr_read_jobs(
 
 
 def is_due(last: Reconciliation | None, now: datetime, zone: ZoneInfo) -> bool:
-    """Whether a reconcile is due: once in the clinic's night, or by day after a long time without one."""
+    """Whether a reconcile is due: once in the clinic's night.
+
+    Also by day if none has begun for `MAX_INTERVAL`. One that broke off is due again after `RETRY_AFTER`, at night.
+    """
     local = now.astimezone(zone)
     night = local.replace(hour=NIGHT_START_HOUR, minute=0, second=0, microsecond=0)
     if night > local:

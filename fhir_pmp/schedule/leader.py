@@ -31,7 +31,10 @@ class Leader:
         self._lock = Lock()
 
     def acquire_or_renew(self, *, force: bool = False) -> None:
-        """Takes the lease if it is free, renews it if this process holds it. Raises StoreBusy."""
+        """Takes the lease if it is free; renews it if this process holds it.
+
+        `force` takes it from another holder too. Raises StoreBusy.
+        """
         with self._lock:
             before = self._lease
             with self._store.begin_without_publishing() as uow:
@@ -54,7 +57,10 @@ class Leader:
         return True
 
     def release_lease(self) -> None:
-        """Releases the lease, so that another process can lead at once; jobs still running here cannot write."""
+        """Releases the lease, so that another process can lead at once.
+
+        Jobs that still run here can no longer write.
+        """
         with self._lock:
             self._lease = None
             with self._store.begin_without_publishing() as uow:

@@ -1,4 +1,7 @@
-"""Builds the jobs of a sync process: pushes in every process, timers in the leader only."""
+"""Builds the jobs of a sync process.
+
+Every process runs the pushes; only the leader runs the timers.
+"""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +37,10 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """A periodic job of the leader. It gets a store that is fenced by the lease."""
+    """A periodic job of the leader.
+
+    It gets a store that is fenced by the lease.
+    """
 
     name: str
     seconds: int
@@ -43,7 +49,10 @@ class Timer:
 
 @dataclass(frozen=True, slots=True)
 class SyncJobs:
-    """The jobs of a process: pushes, which every process runs, and timers, which only the leader runs."""
+    """The pushes and timers of one sync process.
+
+    Every process runs its pushes; only the leader runs its timers.
+    """
 
     runtime: Runtime
     pushes: Mapping[str, Callable[[], object]]

@@ -27,7 +27,10 @@ EXIT_NOT_DRAINED = 75
 
 
 def run_sync(settings: Settings, *, lease: timedelta = LEASE, drain_seconds: float = DRAIN_SECONDS) -> int:
-    """Runs until SIGTERM or SIGINT, then finishes or puts back running work. Returns the exit status."""
+    """Runs until SIGTERM or SIGINT; returns the exit status.
+
+    At the signal it finishes running work or puts it back.
+    """
     wait_for_termination = _catch_termination()
     stop = threading.Event()
     jobs = build_sync_jobs(settings, stop)
@@ -68,8 +71,8 @@ def run_once(settings: Settings) -> None:
 def _catch_termination() -> Callable[[], object]:
     """Returns a function that waits for SIGTERM or SIGINT.
 
-    Uses a pipe that is written at once in any thread: a Python signal handler would run only when the main thread, which
-    is itself waiting, continues.
+    Uses a pipe that is written at once in any thread: a Python signal handler would run only when the main
+    thread, which is itself waiting, continues.
     """
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)

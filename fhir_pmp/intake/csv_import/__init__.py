@@ -1,1 +1,1 @@
-"""Platform exports: CSV files, described by mappings/sources, read row by row and recorded in batches."""
+"""Imports platform exports: CSV files, described by mappings/sources, recorded in batches."""

@@ -1,4 +1,7 @@
-"""Reads CSV cells as dates, words and answers; faults name the column, never the cell's text."""
+"""Reads CSV cells as dates, words and answers.
+
+Faults name the column, never the cell's text, which could be personal data.
+"""
 
 import re
 from collections.abc import Mapping
@@ -24,7 +27,7 @@ class CellReader:
         self.faults: list[Fault] = []
 
     def text(self, column: str | None, *, required: bool = False) -> str | None:
-        """The text of the cell; None if it is empty or the source has no such column."""
+        """The text of the cell; None for an empty cell or an absent column."""
         value = self._cells.get(column, "") if column else ""
         if not value:
             if required:
@@ -68,7 +71,10 @@ def read_day(text: str) -> date | None:
 
 
 def read_moment(text: str) -> Moment | None:
-    """A FHIR dateTime: a whole date, or a date and time with seconds and offset; None for anything else."""
+    """Reads a FHIR dateTime; None for any other text.
+
+    A whole date, or a date and time with seconds and offset.
+    """
     day = read_day(text)
     if day is not None:
         return Moment(text, day, None)

@@ -1,4 +1,7 @@
-"""Reads a CSV file as a stream of numbered rows; an unreadable row does not stop the file."""
+"""Reads a CSV file as a stream of numbered rows.
+
+An unreadable row does not stop the file.
+"""
 
 import csv
 import io
@@ -28,7 +31,10 @@ class FileBroken(NotUnderstood):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: the line it starts on (the header is line 1) and its cells, or what is wrong with it as a whole."""
+    """One row of a CSV file: the line it starts on, and its cells.
+
+    The header is line 1. `fault` describes what is wrong with the row as a whole; None if nothing is.
+    """
 
     line: int
     cells: list[str]
@@ -118,7 +124,7 @@ class _BoundedLines:
         return line
 
     def next_row(self) -> None:
-        """A new row begins."""
+        """Starts the next row, so that the length limit counts from zero again."""
         self._left = LONGEST_ROW
 
 

@@ -1,4 +1,7 @@
-"""Imports a CSV file of any size: reads rows, records batches, writes refused rows to a file."""
+"""Imports a CSV file of any size in batches.
+
+Refused rows are written to a file, to be corrected and imported again.
+"""
 
 import csv
 import os
@@ -31,7 +34,10 @@ ColumnFinder = Callable[[str, InstrumentId | None], str]
 
 @dataclass(frozen=True, slots=True)
 class RowRefusal:
-    """Why a row, or one cell of it, was refused. Lines count from 1, the header's."""
+    """The reason why a row, or one cell of it, was refused.
+
+    Lines count from 1, the header's.
+    """
 
     line: int
     column: str
@@ -71,10 +77,11 @@ class FileImport:
     on_progress: Callable[[int], None]
 
     def run(self, file: BinaryIO, refused_path: Path) -> ImportReport:
-        """Imports the file; refused rows are written to `refused_path`, which exists only if there are any.
+        """Imports the file and writes refused rows to `refused_path`.
 
-        Safe to repeat, also after a killed run: recorded rows count as REPEATED. Raises FileNotReadable (nothing is
-        recorded), FileBroken (the rows before the line are recorded), StoreBusy.
+        That file exists only if a row was refused. Safe to repeat, also after a killed run: recorded rows
+        count as REPEATED. Raises FileNotReadable (nothing is recorded), FileBroken (the rows before the line
+        are recorded), StoreBusy.
         """
         rows = CsvRows(file)
         units, column_of = _open_reader(rows, self.source, self.context.clinic)
@@ -209,7 +216,7 @@ class _RefusedRowsFile:
             self._file.close()
 
     def write(self, row: Row, reason: str) -> None:
-        """Keeps the row as it came, with the reason behind it."""
+        """Writes the row as it came, with the reason in the last column."""
         if self._file is None:
             # Only the owner may read it: it holds people's answers.
             handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,4 +1,7 @@
-"""Reads a long export (one row per answer) as responses; rows of a response are consecutive."""
+"""Reads a long export, one row per answer, as responses.
+
+The rows of one response are consecutive.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

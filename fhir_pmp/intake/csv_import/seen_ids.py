@@ -1,4 +1,7 @@
-"""A set of ids kept in a temporary file, so that memory does not grow with the import."""
+"""Keeps a set of ids in a temporary file.
+
+Memory then does not grow with the import.
+"""
 
 import hashlib
 import mmap
@@ -9,7 +12,10 @@ _EMPTY = bytes(_WIDTH)
 
 
 class SeenIds:
-    """Records which ids were seen. Open addressing over 16-byte hashes; the table doubles when half full."""
+    """Records which ids were seen.
+
+    Open addressing over 16-byte hashes; the table doubles when half full.
+    """
 
     def __init__(self, slots: int = 1 << 16) -> None:
         self._slots = slots
@@ -19,7 +25,7 @@ class SeenIds:
         self._table = mmap.mmap(self._file.fileno(), slots * _WIDTH)
 
     def add(self, name: str) -> bool:
-        """Notes the id; False where it was seen before."""
+        """Records the id; False if it was seen before."""
         key = hashlib.blake2b(name.encode(errors="surrogateescape"), digest_size=_WIDTH).digest()
         if not self._put(key):
             return False

@@ -18,7 +18,10 @@ _YES_OR_NO = {"yes": True, "no": False}
 
 
 def load_sources(folder: Path, programme: Programme) -> Mapping[SourceId, Source]:
-    """Every source of the folder by its id. Raises MappingFaults with every fault of every file."""
+    """Loads every source of the folder, by its id.
+
+    Raises MappingFaults with every fault of every file.
+    """
     names = {path.stem for path in folder.glob("*.yaml")}
     sources = load_folder(folder, lambda table: _read_source(table, programme, names))
     return {source.id: source for source in sources.values()}
@@ -91,7 +94,7 @@ def _read_timepoints(table: MappingTable, programme: Programme) -> Mapping[str, 
 def _read_values(table: MappingTable) -> Mapping[str, Mapping[str, object]]:
     values = table.table("values")
     share = _read_words(values, "share_with_ehr", _YES_OR_NO)
-    share.setdefault("", False)  # absent is no
+    share.setdefault("", False)  # an empty cell gives no consent
     return {
         "share_with_ehr": share,
         "sex": {"": Sex.UNKNOWN, **_read_words(values, "sex", {sex.value: sex for sex in Sex})},

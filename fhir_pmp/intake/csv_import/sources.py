@@ -24,7 +24,10 @@ class Precision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One source as its mapping file states it. Column names are the platform's; values on the right are ours."""
+    """One source of exports, as its mapping file states it.
+
+    Column names are the platform's; the values that they map to are ours.
+    """
 
     id: SourceId
     version: str

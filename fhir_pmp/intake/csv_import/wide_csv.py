@@ -35,7 +35,7 @@ class _FormColumns:
 
 
 def item_column(instrument: InstrumentId, link_id: LinkId) -> str:
-    """The column of an item: phq9-3 stands in phq9_3."""
+    """The column of an item: phq9_3 for the item phq9-3."""
     return f"{instrument}_{link_id.removeprefix(instrument + '-')}"
 
 

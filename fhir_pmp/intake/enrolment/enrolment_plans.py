@@ -38,7 +38,10 @@ _COMMENCED_STATES = frozenset({EpisodeState.COMMENCED, EpisodeState.FINISHED, Ep
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentPlan:
-    """The changes of one enrolment. If `before` is None, a new episode begins with the move ENROL."""
+    """The planned changes of one enrolment.
+
+    If `before` is None, a new episode begins with the move ENROL.
+    """
 
     arrival: ArrivedEnrolment
     person: Person

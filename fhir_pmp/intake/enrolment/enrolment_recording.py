@@ -32,10 +32,10 @@ from fhir_pmp.store import UnitOfWork
 def record_enrolments(
     uow: UnitOfWork, context: PublishingContext, arrivals: Sequence[ArrivedEnrolment], now: datetime
 ) -> list[RecordingResult]:
-    """Records the enrolments of one platform in order. A refusal is a result and stops no other.
+    """Records the enrolments of one platform in order.
 
-    A repeat is REPEATED; a change of consent, lessons, dates or ending is AMENDED if the submission says that it
-    amends, else REFUSED.
+    A refusal is a result and stops no other enrolment. A repeat is REPEATED; a change of consent, lessons,
+    dates or ending is AMENDED if the submission says that it amends, else REFUSED.
     """
     if not arrivals:
         return []

@@ -16,9 +16,10 @@ from fhir_pmp.store import UnitOfWork
 def publish_episode_record(
     uow: UnitOfWork, context: PublishingContext, episode: Episode, now: datetime
 ) -> None:
-    """Publishes the episode's care, responses, scores, flags and changes; what is unchanged stays as it is.
+    """Publishes an episode's care, responses, scores, flags and changes.
 
-    A withdrawn response is included, as entered in error, only if a flag refers to it.
+    Unchanged resources keep their version. A withdrawn response is included, as entered in error, only if
+    a flag refers to it.
     """
     publish_episodes(uow, context, [episode.id], now)
     flags = uow.flags.of_episodes([episode.id]).get(episode.id, [])

@@ -1,4 +1,4 @@
-"""Resolves a doubtful record: a clinician decides whether it is a known person or a new one."""
+"""Resolves a doubtful record by a clinician's decision: known person or new one."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -56,10 +56,11 @@ def resolve_identity(
 ) -> Episode:
     """Closes a `who_is_this` work item and removes the doubt; returns the resulting episode.
 
-    SAME_PERSON: everything of the doubtful record goes over to the known person, what was published of it by new
-    versions; an enrolment goes on in that person's accepted referral, if there is one. `same_as` names the known
-    person where the item names several. ANOTHER_PERSON: the record stays a person of its own. Either way what was
-    held back is published now, as consent allows. `by` is the account, as the audit names it.
+    SAME_PERSON: everything of the doubtful record moves to the known person, and its published resources get new
+    versions. An enrolment continues that person's accepted referral, if there is one. `same_as` names the known
+    person if the item names several. ANOTHER_PERSON: the record stays a separate person. In both cases the
+    resources that were not published because of the doubt are published now, as consent allows. `by` is the
+    account, as the audit names it.
 
     Raises NotStored, NotAnIdentityQuestion, ChangedMeanwhile (already decided), PersonNotChosen, OtherPersonInDoubt,
     ReferralNotAccepted (accept the person's referral first). Runs in the transaction of `uow` (`Store.begin`).

@@ -1,4 +1,7 @@
-"""Matches an enrolment to a person by referral number or identifier, with the same birth date."""
+"""Matches an enrolment to a known person.
+
+A match needs the same referral number or identifier, and the same birth date.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -30,18 +33,25 @@ class IdentityDoubt(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PersonMatch:
-    """The decision: a known person (None: a new one), their waiting referred episode, or a doubt with whom."""
+    """The person of an enrolment as decided: known, new, or in doubt.
+
+    `person` is None for a new one. `episode` is their referred episode that the enrolment continues. `others` are the
+    persons of the doubt.
+    """
 
     person: Person | None = None
     episode: Episode | None = None
     doubt: IdentityDoubt | None = None
     others: tuple[PersonId, ...] = ()
-    referral: ReferralId | None = None  # the one it names, where there is a doubt
+    referral: ReferralId | None = None  # the referral it names, if there is a doubt
 
 
 @dataclass(slots=True)
 class EnrolmentBatch:
-    """The known people and episodes of one batch, read in a few queries and updated in memory."""
+    """The known people and episodes of one batch of enrolments.
+
+    They are read in a few queries and updated in memory.
+    """
 
     uow: UnitOfWork
     episodes: dict[str, Episode] = field(default_factory=dict)  # by enrolment
@@ -49,7 +59,7 @@ class EnrolmentBatch:
     holders: dict[Identifier, list[Person]] = field(default_factory=dict)
     used_referral_episodes: set[EpisodeId] = field(
         default_factory=set
-    )  # referred episodes that an enrolment of this batch goes on in
+    )  # referred episodes that an enrolment of this batch continues
 
     @classmethod
     def load(cls, uow: UnitOfWork, arrivals: Sequence[ArrivedEnrolment]) -> "EnrolmentBatch":
@@ -62,14 +72,17 @@ class EnrolmentBatch:
         return cls(uow, episodes, people, holders)
 
     def person(self, person: PersonId) -> Person:
-        """The person, as this batch knows them by now. Raises NotStored."""
+        """The person with the changes of this batch so far. Raises NotStored."""
         found = self.people.get(person)
         if found is None:
             found = self.people[person] = self.uow.people.get(person)
         return found
 
     def add_person(self, person: Person) -> None:
-        """Adds a person whom this batch registers; a later enrolment may be of the same person."""
+        """Adds a person whom this batch registers.
+
+        A later enrolment of the batch may be of the same person.
+        """
         self.people[person.id] = person
         for identifier in person.identifiers:
             self.holders.setdefault(identifier, []).append(person)

@@ -39,7 +39,10 @@ def record_referral(
     arrival: int,
     now: datetime,
 ) -> Referral:
-    """Records and publishes a new referral; its receipt becomes due. Runs in the transaction of `uow`."""
+    """Records and publishes a new referral; its receipt becomes due.
+
+    Runs in the transaction of `uow`.
+    """
     referral_id = context.clinic.ids.referral_id(client.id, request.service_request_identifier)
     person, is_new, doubt, others = _identify_person(uow, context.clinic, client, request, referral_id)
     if not is_new:
@@ -72,7 +75,10 @@ def record_referral(
 def entry_ids(
     clinic: ClinicalContext, client: Client, referral: ReferralId, person: PersonId, request: ReferralRequest
 ) -> dict[int, ResourceId]:
-    """By position: the id each entry is published under. The same entry sent again has the same id."""
+    """Returns the id under which each entry is published, by position.
+
+    The same entry sent again has the same id.
+    """
     ids: dict[int, ResourceId] = {
         request.patient.position: ResourceId(person),
         request.service_request.position: clinic.ids.service_request_id(referral),
@@ -171,7 +177,7 @@ def _episode(
         referral=referral,
         source=None,
         enrolment=None,
-        share_with_ehr=False,  # absent is no: the enrolment says
+        share_with_ehr=False,  # no consent until the enrolment states it
         doubtful=doubtful,
         referred_on=request.authored_on,
         enrolled_on=None,

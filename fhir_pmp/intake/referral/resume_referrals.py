@@ -13,7 +13,7 @@ from fhir_pmp.store.inbox import ArrivalState
 def resume_referrals(store: Store, context: PublishingContext, now: datetime) -> int:
     """Receives the unanswered referrals of the inbox again; returns how many. Safe to run concurrently.
 
-    One that is refused is a work item by then, as if it had just arrived. Raises StoreBusy.
+    A refused referral gets a work item, as if it had just arrived. Raises StoreBusy.
     """
     with store.read() as uow:
         unanswered = [one for one in uow.inbox.list_all(ArrivalState.RECEIVED) if one.channel == CHANNEL]

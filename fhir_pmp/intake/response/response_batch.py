@@ -1,4 +1,7 @@
-"""The known responses of one batch, read in a few queries and updated in memory."""
+"""Holds the known responses of one batch in memory.
+
+They are read in a few queries.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -21,7 +24,7 @@ class ResponseBatch:
 
     episodes: dict[tuple[str, str], Episode]
     current: dict[EpisodeId, dict[ResponseId, ScoredResponse]]
-    known: dict[ResponseId, tuple[Response, str]]  # newest version and the hash that tells a repeat
+    known: dict[ResponseId, tuple[Response, str]]  # newest version and the hash that identifies a repeat
     by_timepoint: dict[tuple[EpisodeId, InstrumentId, TimepointId], ResponseId]
     new: dict[ResponseId, NewResponse] = field(default_factory=dict)
     amended: dict[ResponseId, tuple[NewResponse, int]] = field(default_factory=dict)
@@ -31,7 +34,7 @@ class ResponseBatch:
 def content_hash(response: Response) -> str:
     """A hash of moment and answers, independent of item order; equal for a repeat.
 
-    Not the version of our mapping: the platform says nothing new when that changes.
+    The version of our mapping is not hashed: a new mapping changes nothing that the platform stated.
     """
     content = (response.authored.text, sorted(response.answers.items()))
     return hashlib.sha256(orjson.dumps(content)).hexdigest()

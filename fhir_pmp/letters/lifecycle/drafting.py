@@ -42,9 +42,10 @@ class DraftNotDiscardable(NotAllowed):
 def draft_due_letters(
     store: Store, letter_context: LetterContext, now: datetime, *, limit: int = 50
 ) -> list[LetterId]:
-    """Drafts due letters and sends receipts; a letter that fails opens a work item and stops no other.
+    """Drafts due letters and sends receipts.
 
-    Returns the letters that were drafted or sent. Safe to repeat and to run concurrently.
+    A letter that fails opens a work item and stops no other. Returns the letters that were drafted or sent. Safe to
+    repeat and to run concurrently.
     """
     with store.read() as uow:
         due = uow.letters_due.list_all(limit=limit)
@@ -79,7 +80,10 @@ def start_replacement(store: Store, letter_context: LetterContext, letter: Lette
 
 
 def may_discard(letter: Letter) -> bool:
-    """Whether a draft may be discarded: a decline or a replacement, which no practice waits for."""
+    """Whether a draft may be discarded: only a decline or a replacement.
+
+    No practice waits for those.
+    """
     return letter.state is LetterState.DRAFT and (
         letter.kind.definition.may_be_discarded or letter.replaces is not None
     )

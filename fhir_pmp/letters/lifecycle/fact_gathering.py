@@ -1,4 +1,7 @@
-"""Reads the facts that a letter states and pins them, so that later changes are detected."""
+"""Reads the facts that a letter states and pins them.
+
+Pinned facts are stored with the letter, so that later changes are detected.
+"""
 
 import json
 from dataclasses import asdict, replace

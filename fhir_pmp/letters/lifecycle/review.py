@@ -27,9 +27,7 @@ class OutdatedLetter:
 
     letter: Letter
     reasons: tuple[str, ...]
-    contradiction_hash: (
-        str  # hash of what contradicts it: tells what a clinician has decided from what is new
-    )
+    contradiction_hash: str  # hash of the contradicting facts: the same ones are not asked about again
 
 
 def review_signed_letters(

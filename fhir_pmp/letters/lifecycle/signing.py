@@ -64,9 +64,9 @@ class FactsChanged(NotAllowed):
 def preview_letter(
     store: Store, letter_context: LetterContext, letter: LetterId, account: Account, now: datetime
 ) -> Preview:
-    """Typesets the letter as this clinician would sign it today; signing posts the hash of the PDF.
+    """Typesets the letter as this clinician would sign it today.
 
-    Raises NotStored, MayNotSign, NotADraft, NoRecipient, LetterNotTypeset.
+    Signing needs the hash of this PDF. Raises NotStored, MayNotSign, NotADraft, NoRecipient, LetterNotTypeset.
     """
     signer = _signer(account)
     with store.read() as uow:
@@ -207,7 +207,7 @@ def _store_signature(
     clinic, publisher = letter_context.clinic, letter_context.publisher
     if letter.kind.definition.declines_referral:
         _decline(uow, letter, facts, preview.by, now)
-    uow.letters.edit(letter.id, fields=asdict(facts.fields), now=now)  # as the PDF says them
+    uow.letters.edit(letter.id, fields=asdict(facts.fields), now=now)  # as the PDF states them
     signed = store_signed_letter(
         uow, letter_context, letter, preview.pdf, preview.pinned, by=preview.by, now=now
     )

@@ -36,7 +36,10 @@ class LetterNotTypeset(TryLater):
 
 
 class Typesetter:
-    """Typesets letters by the layout of one folder. Threads may share it; close it (or use `with`)."""
+    """Typesets letters by the layout of one folder.
+
+    Threads may share it. Close it, or use `with`.
+    """
 
     def __init__(self, folder: Path, time_limit: float = TIME_LIMIT) -> None:
         self._folder = folder.resolve()
@@ -53,7 +56,10 @@ class Typesetter:
         self.close()
 
     def typeset(self, content: LetterContent, made_at: datetime) -> bytes:
-        """The letter as PDF/UA-1 and PDF/A-2a; equal content and moment give equal bytes. Raises LetterNotTypeset."""
+        """Returns the letter as PDF/UA-1 and PDF/A-2a.
+
+        Equal content and moment give equal bytes. Raises LetterNotTypeset.
+        """
         request = {
             "folder": str(self._folder),
             "letter": json.dumps(letter_data(content), ensure_ascii=False),

@@ -1,4 +1,7 @@
-"""Draws a small chart of one scale over the timepoints, with its numbers as alt text."""
+"""Draws a small chart of one scale over the timepoints.
+
+Its alt text states the numbers.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

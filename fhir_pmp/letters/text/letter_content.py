@@ -1,4 +1,7 @@
-"""The content of a letter as typed data, from which PDF and FHIR document are made."""
+"""Defines the content of a letter as typed data.
+
+The PDF and the FHIR document are made from it.
+"""
 
 from dataclasses import dataclass
 from datetime import date

@@ -1,4 +1,4 @@
-"""The facts of a letter, its signer, and the four fields that a clinician may edit."""
+"""Defines a letter's facts, its signer, and the fields that a clinician may edit."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -19,7 +19,10 @@ class FieldNotPrintable(NotUnderstood):
 
 @dataclass(frozen=True, slots=True)
 class LetterFields:
-    """The text that a clinician may edit in a draft; the rest of a letter follows from facts."""
+    """The text that a clinician may edit in a draft.
+
+    The rest of a letter follows from facts.
+    """
 
     gp_actions: str = ""
     safety_actions: str = ""

@@ -133,7 +133,10 @@ class Wording:
     _identifiers: Mapping[str, str]
 
     def sentence(self, sentence: str, **words: object) -> str:
-        """The sentence of that name with its words filled in. The words are text, never a template."""
+        """The sentence of that name with its words filled in.
+
+        The words are text, never a template.
+        """
         return self._sentences[sentence].format(**words)
 
     def heading(self, name: str, **words: object) -> str:
@@ -219,10 +222,13 @@ def _safety_item_ids(instruments: Instruments) -> set[str]:
 
 
 def join_words(words: Sequence[str]) -> str:
-    """As prose lists them: "start", "start and end of programme", "screening, start and end of programme"."""
+    """Joins words as prose lists them.
+
+    "start"; "start and end of programme"; "screening, start and end of programme".
+    """
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def lower_first(text: str) -> str:
-    """The text as it stands inside a sentence: "End of programme" becomes "end of programme"."""
+    """The text with a small first letter, for the inside of a sentence."""
     return text[:1].lower() + text[1:]

@@ -32,7 +32,10 @@ def offered_cells(clinic: ClinicalContext, outcome: ScaleOutcome) -> tuple[Timep
 
 
 def build_overview_table(clinic: ClinicalContext, wording: Wording, summary: Summary) -> Grid | None:
-    """One row for each counted measure; None if none has a score at the end of the programme."""
+    """Builds the overview table: one row for each counted measure.
+
+    None if no measure has a score at the end of the programme.
+    """
     post = clinic.programme.post
     counted = [one for one in reportable_scales(summary) if one.at(post.id).headline is not None]
     if not any(one.at(post.id).absence is None for one in counted):
