@@ -27,7 +27,10 @@ class AuditNotWritten(StoreBusy):
 
 
 class AuditWriter:
-    """Commits the audit rows of all threads of a process in one thread, started in that process."""
+    """Commits the audit rows of all threads of a process together.
+
+    One thread, started in that process, does it.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -31,12 +31,15 @@ _TRANSIENT_CODES = frozenset(
 
 
 class Store:
-    """One database. Each transaction is a `with` block: it commits at the end, or rolls back on an error."""
+    """One database, SQLite or PostgreSQL.
+
+    Each transaction is a `with` block: it commits at the end, or rolls back on an error.
+    """
 
     def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS) -> None:
         self._busy_seconds = busy_seconds
         self._writer, self._reader = open_engines(url, busy_seconds)
-        # In SQLite waiting writers sleep and race for the lock; the threads of one process take turns instead.
+        # In SQLite waiting writers sleep and compete for the lock; threads of one process take turns instead.
         is_sqlite = self._writer.dialect.name == "sqlite"
         self._write_lock = threading.Lock() if is_sqlite else None
         self._wal_checkpointer = WalCheckpointer(self._writer) if is_sqlite else None
@@ -53,8 +56,8 @@ class Store:
         """
         with self._writing() as connection:
             if self._write_lock is None:
-                # Held to the commit: rows become visible in the order of their lastUpdated, and what is looked up
-                # before it is inserted stays true, as it does under SQLite's one writer.
+                # The lock is held to the commit. So rows become visible in the order of their lastUpdated, and a
+                # look-up before an insert stays true, as it does under SQLite's one writer.
                 connection.execute(sa.select(publish_clock.c.id).with_for_update())
             yield UnitOfWork(connection, may_publish=True)
             reach("facts written")
@@ -129,7 +132,7 @@ def _translate_errors() -> Iterator[None]:
     except sa.exc.OperationalError as error:
         if not _is_transient(error):
             raise
-        # Locked, full, out of reach, a deadlock: the same request may succeed later. Its words may quote values.
+        # Locked, full, out of reach, a deadlock: the request may succeed later. The driver's text may quote values.
         raise StoreBusy(after_seconds=1) from None
 
 

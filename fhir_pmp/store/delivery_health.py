@@ -35,13 +35,19 @@ class DestinationHealth:
 
     @property
     def last_pull_at(self) -> datetime | None:
-        """When all pulled types were last complete; None if a type never was, or nothing is pulled."""
+        """When all pulled types were last complete.
+
+        None if a type never was, or nothing is pulled.
+        """
         ends = list(self.pulled_at.values())
         return None if not ends or None in ends else min(end for end in ends if end is not None)
 
     @property
     def attention(self) -> tuple[str, ...]:
-        """The reasons why a person should look at this destination, as sentences; empty if there are none."""
+        """The reasons why a person should look at this destination.
+
+        Each is a short text; empty if there are none.
+        """
         reasons = [] if self.breaker.state in _CALLING_STATES else [f"the breaker is {self.breaker.state}"]
         reasons += [f"{count} open: {kind}" for kind, count in sorted(self.work_items.items())]
         return tuple(reasons)

@@ -1,4 +1,4 @@
-"""The errors that the store raises."""
+"""Defines the errors that the store raises."""
 
 from fhir_pmp.errors import NotAllowed, NotFound, TryLater
 

@@ -43,7 +43,10 @@ class Inbox:
         self._connection = connection
 
     def add(self, channel: str, sender: str, body: bytes, *, now: datetime) -> Arrival:
-        """Stores the body; returns the new arrival, or the earlier one of the same bytes with its first reply."""
+        """Stores the body, unless this sender has sent the same bytes before.
+
+        Returns the new arrival, or the earlier one with its first reply.
+        """
         digest = hashlib.sha256(body).hexdigest()
         query = sa.select(inbox).where(
             inbox.c.channel == channel, inbox.c.sender == sender, inbox.c.sha256 == digest
@@ -94,7 +97,10 @@ class Inbox:
         self._connection.execute(sa.update(inbox).where(inbox.c.id == arrival).values(**values))
 
     def reopen(self, arrival: int) -> None:
-        """Marks an arrival to be processed again: the same bytes came again and may have another meaning now."""
+        """Marks an arrival to be processed again.
+
+        The same bytes came again and may have another meaning now.
+        """
         self._connection.execute(
             sa.update(inbox).where(inbox.c.id == arrival).values(state=ArrivalState.RECEIVED.value)
         )
@@ -111,7 +117,10 @@ class Inbox:
     def list_by_channel(
         self, channel: str, *, sender: str | None = None, after: int = 0, limit: int = 10_000
     ) -> list[Arrival]:
-        """Lists the arrivals of a channel, of one or all senders, oldest first: the next `limit` after an id."""
+        """Lists the arrivals of a channel, oldest first: the next `limit` after an id.
+
+        Of one sender, or of all.
+        """
         query = sa.select(inbox).where(inbox.c.channel == channel, inbox.c.id > after)
         if sender is not None:
             query = query.where(inbox.c.sender == sender)

@@ -1,4 +1,7 @@
-"""Job leases: one process at a time does a named job, until its lease ends, fenced by an epoch."""
+"""Stores job leases: one process at a time does a named job.
+
+A lease ends at its time. Its epoch fences off a former holder.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,7 +35,10 @@ class JobLeaseLost(NotAllowed):
 
 @dataclass(frozen=True, slots=True)
 class JobLease:
-    """The lease of a named job. It is valid only while its epoch is the newest of that name."""
+    """The lease of a named job.
+
+    It is valid only while its epoch is the newest of that name.
+    """
 
     name: str
     holder: str
@@ -49,9 +55,10 @@ class Leases:
     def acquire(
         self, name: str, holder: str, *, now: datetime, duration: timedelta, force: bool = False
     ) -> JobLease | None:
-        """Takes or renews the lease; None if another process holds it. `force` takes it in any case.
+        """Takes or renews the lease; None if another process holds it.
 
-        A lease that would last more than twice `duration` was taken by a wrong clock and counts as ended.
+        `force` takes it in any case. A lease that would last more than twice `duration` was taken by a wrong
+        clock and counts as ended.
         """
         query = sa.select(leases.c.holder, leases.c.until).where(leases.c.name == name).with_for_update()
         row = self._connection.execute(query).one_or_none()
@@ -66,7 +73,10 @@ class Leases:
         return self.find(name)
 
     def find(self, name: str) -> JobLease | None:
-        """The current or last lease of this name; None if there was none or it was released."""
+        """The current or last lease of this name.
+
+        None if there was none or it was released.
+        """
         query = sa.select(leases.c.holder, leases.c.epoch, leases.c.until).where(leases.c.name == name)
         row = self._connection.execute(query).one_or_none()
         return (

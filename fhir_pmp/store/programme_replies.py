@@ -1,4 +1,7 @@
-"""The first replies to a platform's requests, so that a repeated request gets the same reply."""
+"""Stores the first reply to each request of a platform.
+
+A repeated request gets the same reply.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -32,7 +35,10 @@ class ProgrammeReply:
 
 
 class ProgrammeReplies:
-    """First replies by the platform's own ids, so that a repeated request gets the same reply."""
+    """Stores first replies by the platform's own ids.
+
+    A repeated request gets the same reply.
+    """
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""The unit of work: all repositories of one transaction."""
+"""Defines the unit of work: all repositories of one transaction."""
 
 from functools import cached_property
 
@@ -53,7 +53,7 @@ class UnitOfWork:
 
     @cached_property
     def referrals(self) -> Referrals:
-        """Referrals and what came with them."""
+        """Referrals and the resources that came with them."""
         return Referrals(self._connection)
 
     @cached_property

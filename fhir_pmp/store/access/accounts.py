@@ -1,4 +1,7 @@
-"""Accounts that may log in, and login attempts. Passwords are stored as hashes only."""
+"""Stores accounts that may log in, and login attempts.
+
+Passwords are stored as hashes only.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,7 @@
-"""The audit: who did and saw what, when and by which route. Rows are only added."""
+"""Stores the audit: who read or changed what, when and by which route.
+
+Rows are only added.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""API clients: platforms, EHRs that read, practices that refer, and monitoring systems."""
+"""Stores API clients: platforms, EHRs that read, practices that refer, and monitoring systems."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -84,7 +84,10 @@ class Clients:
         return self._one(clients.c.name == name)
 
     def find_practice(self, organization: Identifier) -> Client | None:
-        """Returns the client of the practice with this identifier, which owns the letters addressed to it."""
+        """Returns the client of the practice with this identifier.
+
+        That client owns the letters addressed to the practice.
+        """
         query = sa.select(clients).where(
             clients.c.organization_system == organization.system,
             clients.c.organization_value == organization.value,

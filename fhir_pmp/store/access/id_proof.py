@@ -10,7 +10,10 @@ from fhir_pmp.store.tables.inbox import id_proof
 
 @dataclass(frozen=True, slots=True)
 class IdProof:
-    """An id computed with the id secret, and its business key, which holds no personal data."""
+    """An id computed with the id secret, and its business key.
+
+    The key holds no personal data.
+    """
 
     id: str
     kind: str

@@ -1,4 +1,4 @@
-"""Login sessions, by the hash of their token."""
+"""Stores login sessions, by the hash of their token."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Episodes of the programme, with their lessons and the history of their moves."""
+"""Stores episodes of the programme, with their lessons and the history of their moves."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ _ADD_LESSONS = BulkInsert(lessons, "episode", "number", "completed_on")
 
 @dataclass(frozen=True, slots=True)
 class EpisodeMove:
-    """A line of an episode's history: a change of state, consent or person, by whom and when."""
+    """One change of an episode's state, consent or person, by whom and when."""
 
     event: str
     before: str | None
@@ -34,7 +34,10 @@ class EpisodeMove:
 
 
 class Episodes:
-    """Episodes with their lessons. The rules for moves are in `pathway`; this stores the moves made."""
+    """Stores episodes with their lessons and the moves made.
+
+    The rules for moves are in `pathway`.
+    """
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
@@ -88,7 +91,10 @@ class Episodes:
         after: EpisodeId | None = None,
         limit: int = 1000,
     ) -> list[Episode]:
-        """Lists episodes in these states (all, if none are named), by id: the next `limit` after an id."""
+        """Lists episodes in these states, by id: the next `limit` after an id.
+
+        All states, if none are named.
+        """
         conditions: list[sa.ColumnElement[bool]] = (
             [] if states is None else [episodes.c.state.in_([state.value for state in states])]
         )

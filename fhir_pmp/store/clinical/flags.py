@@ -1,4 +1,4 @@
-"""Safety flags: raised with a response, inactive only after a clinician's acknowledgement."""
+"""Stores safety flags: raised with a response, inactive only after a clinician's acknowledgement."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Letters: drafts to edit, previews to sign, and signed letters, which never change."""
+"""Stores letters: drafts to edit, previews to sign, and signed letters, which never change."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -86,7 +86,10 @@ _LETTER_COLUMNS = [
 
 
 class Letters:
-    """Letters by id and by episode. Their content and the right to sign are decided in `letters`."""
+    """Stores letters and finds them by id and by episode.
+
+    Their content and the right to sign are decided in `fhir_pmp.letters`.
+    """
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
@@ -294,7 +297,10 @@ class Letters:
         )
 
     def request_review(self, episodes: Iterable[EpisodeId]) -> None:
-        """Has the signed letters of these episodes reviewed again, after a change that publishes nothing."""
+        """Makes the signed letters of these episodes due for review.
+
+        Needed after a change that publishes nothing, because no review would notice it.
+        """
         for chunk in chunked(list(dict.fromkeys(episodes))):
             self._connection.execute(
                 sa.update(letters)

@@ -1,4 +1,4 @@
-"""The queue of letters that the sync process drafts."""
+"""Stores the queue of letters that the sync process drafts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""People and their identifiers."""
+"""Stores people and their identifiers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -52,7 +52,10 @@ class People:
         return self.find_by_identifiers([identifier])[identifier]
 
     def find_by_identifiers(self, identifiers: Sequence[Identifier]) -> Mapping[Identifier, list[Person]]:
-        """Returns the people with each of these identifiers; a duplicate leads to the record that was kept."""
+        """Returns the people with each of these identifiers.
+
+        A duplicate leads to the record that was kept.
+        """
         columns = person_identifiers.c
         holders: dict[Identifier, dict[PersonId, None]] = {identifier: {} for identifier in identifiers}
         for chunk in chunked(list(holders)):
@@ -111,7 +114,8 @@ class People:
     def mark_duplicate(self, duplicate: PersonId, kept: PersonId) -> None:
         """Records a clinician's decision that two records are the same person. Raises NotStored.
 
-        Whatever was found to be the double before follows it. Episodes and referrals are re-pointed by their own repositories; published resources by new versions.
+        Records merged into the duplicate before follow it. Episodes and referrals are re-pointed by their own
+        repositories, and published resources by new versions.
         """
         changed = self._connection.execute(
             sa.update(people)

@@ -1,4 +1,4 @@
-"""Referrals, and the resources that came with each."""
+"""Stores referrals, and the resources that came with each."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -48,7 +48,10 @@ class ReferralEntry:
 
 @dataclass(frozen=True, slots=True)
 class KnownReferral:
-    """A referral with the hash of its clinical content: other content under the same key is a conflict."""
+    """A stored referral with the hash of its clinical content.
+
+    Other content under the same key is a conflict.
+    """
 
     referral: Referral
     fingerprint: str

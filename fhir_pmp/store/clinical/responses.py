@@ -1,4 +1,4 @@
-"""Responses in their newest version, with the scores computed at recording."""
+"""Stores responses in their newest version, with the scores computed at recording."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ _SCORE = [
 
 @dataclass(frozen=True, slots=True)
 class KnownResponse:
-    """The stored version and hash of a response, to tell a repeat from an amendment."""
+    """The stored version and hash of a response, to distinguish a repeat from an amendment."""
 
     version: int
     status: ResponseStatus
@@ -88,7 +88,10 @@ class KnownResponse:
 
 @dataclass(frozen=True, slots=True)
 class NewResponse:
-    """A response to store, with its scores in scale order and the hash that identifies a repeat."""
+    """A response to store, with its scores and its content hash.
+
+    Scores are in scale order. The hash identifies a repeat.
+    """
 
     response: Response
     scores: tuple[Score, ...]
@@ -165,7 +168,10 @@ class Responses:
         self.add_many([new], now=now)
 
     def add_many(self, new: Sequence[NewResponse], *, now: datetime) -> None:
-        """Stores new responses with their scores. Raises AlreadyStored if an id is known, and stores none."""
+        """Stores new responses with their scores.
+
+        Raises AlreadyStored if an id is known, and stores none.
+        """
         at = to_milliseconds(now)
         _ADD(self._connection, [_row(n.response, n.content_hash, at) for n in new])
         _ADD_SCORES(self._connection, [row for n in new for row in _score_rows(n.response.id, n.scores)])

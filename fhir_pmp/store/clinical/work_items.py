@@ -1,4 +1,7 @@
-"""Work items: the decisions that a role must take. There is no other list for people."""
+"""Stores work items: the decisions that people in a role must take.
+
+There is no other list of work for people.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -51,7 +54,10 @@ class WorkItems:
         episode: EpisodeId | None = None,
         details: Mapping[str, Any] | None = None,
     ) -> WorkItem:
-        """Opens an item of this kind about this subject, or returns the one already open, unchanged."""
+        """Opens an item of this kind about this subject, and returns it.
+
+        If one is open already, it is returned unchanged.
+        """
         query = sa.select(work_items).where(
             work_items.c.kind == kind, work_items.c.about == about, sa.text(IS_OPEN)
         )

@@ -1,4 +1,7 @@
-"""The prepared statements of claims. Building them anew cost more than executing them."""
+"""Prepares the statements of claims.
+
+Building them anew cost more than executing them.
+"""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Deliveries of published versions to destinations, their claims and results, as values."""
+"""Defines deliveries of published versions, their claims and results, as values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -113,7 +113,10 @@ class PutBackResult:
 
 @dataclass(frozen=True, slots=True)
 class EndedResult:
-    """A delivery that is not sent: dead, superseded, waiting, not wanted or withheld, with the reason."""
+    """A delivery that is not sent, with its state and the reason.
+
+    The state is dead, superseded, waiting, not wanted or withheld.
+    """
 
     seq: int
     state: DeliveryState

@@ -88,7 +88,11 @@ class DeliveryChecks:
         return sorted({lane for lane, refs in rows if wanted is None or not wanted.isdisjoint(refs.split())})
 
     def had_waiting(self, claim: ClaimedLane, referring_to: Collection[str]) -> bool:
-        """Whether a delivery that refers to one of these `Type/id` waited in the lane when it was claimed."""
+        """Whether the claimed lane holds a waiting delivery that refers to these `Type/id`.
+
+        One reference to any of them is enough. Deliveries of the claim do not count: they were
+        not waiting when the lane was claimed.
+        """
         asked = {"to": claim.destination, "of_lane": claim.lane}
         claimed = {delivery.seq for delivery in claim.deliveries}
         rows = [
@@ -135,9 +139,10 @@ class DeliveryChecks:
         return self._connection.execute(query).first() is not None
 
     def reset_times_ahead_of_clock(self, destination: DestinationId, *, now: datetime) -> int:
-        """Ends leases and delays that only a clock running ahead can have set; returns how many lanes.
+        """Ends leases and delays that only a fast clock can have set.
 
-        A worker that still holds such a lease is fenced by its epoch, as after an expired lease.
+        Returns how many lanes. A worker that still holds such a lease is fenced by its epoch, as after an
+        expired lease.
         """
         at, c = sa.literal(now, UtcDateTime()), outbox_lanes.c
         wrong = sa.or_(c.due_at > now + MAX_DELAY, c.lease_until > now + MAX_LEASE)

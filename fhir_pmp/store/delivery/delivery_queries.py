@@ -133,9 +133,10 @@ class DeliveryQueries:
         return replayed
 
     def backfill(self, destination: DestinationId, *, now: datetime, most: int) -> int:
-        """Queues up to `most` current versions that were never queued for this destination; returns how many.
+        """Queues current versions that were never queued for this destination.
 
-        Only versions that the consent covers. Repeat it, each time in a new transaction, until it returns 0.
+        Queues at most `most` and returns how many. Only versions that the consent covers. Repeat it, each
+        time in a new transaction, until it returns 0.
         """
         already_queued = sa.exists().where(
             outbox.c.published_seq == published.c.seq, outbox.c.destination == destination
@@ -188,9 +189,10 @@ class DeliveryQueries:
         return dict(self._connection.execute(query).tuples().all())
 
     def unacknowledged(self, destination: DestinationId, *, before: datetime) -> tuple[int, datetime] | None:
-        """Counts deliveries pending or in flight since before a time, with the oldest time; None if none.
+        """Counts deliveries pending or in flight since before a time.
 
-        Time counts from the first attempt, else from the due time: a replayed or resumed delivery starts again.
+        Returns the count and the oldest time; None if there are none. Time counts from the first attempt,
+        else from the due time: a replayed or resumed delivery starts again.
         """
         since = sa.func.coalesce(outbox.c.first_attempt_at, outbox.c.next_attempt_at, type_=UtcDateTime())
         query = sa.select(sa.func.count(), sa.func.min(since, type_=UtcDateTime())).where(

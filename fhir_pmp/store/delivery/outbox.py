@@ -1,4 +1,4 @@
-"""The outbox: queues deliveries, leases their lanes in order, and records each result once."""
+"""Queues deliveries, leases their lanes in order, and records each result once."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -47,7 +47,10 @@ _MAKE_LANE_DUE = BulkInsert(
 
 
 class Outbox:
-    """The outbox. Results of a claim are stored only while its epoch is the newest of the lane."""
+    """The outbox: queues and claims deliveries, and stores their results.
+
+    Results of a claim are stored only while its epoch is the newest of the lane.
+    """
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
@@ -79,11 +82,11 @@ class Outbox:
         per_lane: int,
         only_lane: str | None = None,
     ) -> list[ClaimedLane]:
-        """Claims up to `lanes` due lanes until now + lease: the first `per_lane` due deliveries of each.
+        """Claims up to `lanes` due lanes until now + lease.
 
-        A claim also holds the deliveries that those refer to. While the definitions lane is due or claimed, no other lane
-        is claimed. A delivery left in flight by an expired claim comes again with `may_have_arrived`. Older versions are
-        superseded by newer ones.
+        A claim holds the first `per_lane` due deliveries of its lane, and the deliveries that those refer to.
+        While the definitions lane is due or claimed, no other lane is claimed. A delivery left in flight by
+        an expired claim comes again with `may_have_arrived`. Older versions are superseded by newer ones.
         """
         claimed = []
         until = now + lease
@@ -99,7 +102,7 @@ class Outbox:
     def acknowledge(
         self, claim: ClaimedLane, sent: Sequence[SentResult], *, now: datetime, last: bool = False
     ) -> None:
-        """Records that these were acknowledged. Raises LeaseLost.
+        """Records that these deliveries were acknowledged. Raises LeaseLost.
 
         `last`: the claim holds no other unrecorded delivery, and the lane is released too.
         """
@@ -109,14 +112,14 @@ class Outbox:
             self._release_lane(claim.destination, claim.lane)
 
     def put_back(self, claim: ClaimedLane, results: Sequence[PutBackResult], *, now: datetime) -> None:
-        """Records that these are sent again later with the same bytes. Raises LeaseLost."""
+        """Records that these deliveries are sent again later with the same bytes. Raises LeaseLost."""
         self._require_current_epoch(claim)
         self._states.put_back(results, claim.epoch, now=now)
 
     def end(self, claim: ClaimedLane, ended: Sequence[EndedResult]) -> None:
-        """Records that these are not sent, each with its state. Raises LeaseLost, TransitionNotListed.
+        """Records that these deliveries are not sent, each with its state.
 
-        A dead delivery needs a work item in the same transaction.
+        Raises LeaseLost, TransitionNotListed. A dead delivery needs a work item in the same transaction.
         """
         self._require_current_epoch(claim)
         self._states.end(ended, claim.epoch)

@@ -1,4 +1,4 @@
-"""The bytes a delivery sent, stored only where they differ from the published ones."""
+"""Decides which sent bytes to store: only those that differ from the published ones."""
 
 import re
 

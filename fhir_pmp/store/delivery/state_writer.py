@@ -238,12 +238,18 @@ class StateWriter:
         return self._connection.execute(_RESOLVE.where(in_array(outbox.c.seq, seqs))).rowcount
 
     def requeue(self, seq: int, *, reason: str, now: datetime) -> int:
-        """Makes a sent delivery pending, to be read and compared first, as if never tried; 1 if it was sent."""
+        """Makes a sent delivery pending, as if never tried.
+
+        The push reads and compares before it writes. Returns 1 if the delivery was sent, else 0.
+        """
         statement = _REQUEUE.where(outbox.c.seq == seq).values(next_attempt_at=now, reason=reason)
         return self._connection.execute(statement).rowcount
 
     def reverify(self, seq: int, *, now: datetime) -> int:
-        """Makes a sent delivery pending, to be read and compared first; 1 if it was sent."""
+        """Makes a sent delivery pending, to be verified.
+
+        The push reads and compares before it writes. Returns 1 if the delivery was sent, else 0.
+        """
         statement = _REVERIFY.where(outbox.c.seq == seq).values(next_attempt_at=now)
         return self._connection.execute(statement).rowcount
 

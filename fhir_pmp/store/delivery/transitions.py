@@ -1,4 +1,4 @@
-"""The states of a delivery and the transitions between them, as one table."""
+"""Defines the states of a delivery and the transitions between them, as one table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Conditions that a column is one of many values, passed as one parameter.
+"""Builds conditions that a column is one of many values, passed as one parameter.
 
 An IN list has a placeholder for each value, so that each number of values makes another statement to compile, parse and
 plan. Measured: a third of the time that an import spent in the Python code of the store.
@@ -20,14 +20,20 @@ def in_array(column: sa.ColumnElement[Any], values: Iterable[str] | Iterable[int
 
 
 def in_array_param(column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
-    """The same condition in a prepared statement: each execution passes the values as a list by this name."""
+    """The condition of `in_array` in a prepared statement.
+
+    Each execution passes the values as a list by this name.
+    """
     return _InArray(column, sa.bindparam(name, type_=_ListParameter(column.type)))
 
 
 def in_pairs_param(
     first: sa.ColumnElement[Any], second: sa.ColumnElement[Any], name: str
 ) -> sa.ColumnElement[bool]:
-    """The condition that two columns equal one of the pairs of texts passed by this name."""
+    """The condition that two columns equal one pair of a list.
+
+    Each execution passes the pairs of texts by this name.
+    """
     return _InPairs(first, second, sa.bindparam(name, type_=_PairListParameter()))
 
 

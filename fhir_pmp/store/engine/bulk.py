@@ -28,9 +28,10 @@ class BulkInsert:
         self._sql_by_style: dict[str, str] = {}
 
     def __call__(self, connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Inserts the rows, if any. Raises AlreadyStored if a key is taken or refers to nothing.
+        """Inserts the rows, if any.
 
-        PostgreSQL then refuses every further statement of the transaction: end it.
+        Raises AlreadyStored if a key is taken or refers to nothing. PostgreSQL then refuses every further
+        statement of the transaction: end it.
         """
         if not rows:
             return
@@ -62,7 +63,10 @@ class BulkUpdate:
         self._sql_by_style = {mark: _NAME.sub(mark, statement) for mark in ("?", "%s")}
 
     def __call__(self, connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Updates the rows, if any. Values are as stored, one for each placeholder, in their order."""
+        """Updates the rows, if any.
+
+        Values are as stored, one for each placeholder, in their order.
+        """
         if rows:
             mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
             connection.exec_driver_sql(self._sql_by_style[mark], list(rows))

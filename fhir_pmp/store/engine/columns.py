@@ -1,4 +1,4 @@
-"""Column types for times and days, stored alike in SQLite and PostgreSQL."""
+"""Defines column types for times and days, stored alike in SQLite and PostgreSQL."""
 
 from datetime import UTC, date, datetime, timedelta
 

@@ -1,1 +1,1 @@
-"""The migrations: alembic runs env.py, and versions/ holds one file for each."""
+"""Holds the migrations: alembic runs env.py, and versions/ holds one file for each."""

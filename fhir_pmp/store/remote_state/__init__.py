@@ -1,1 +1,4 @@
-"""Stores what each EHR holds of our resources, its ids for them, its breaker and how far it was read."""
+"""Stores what each EHR holds of our resources.
+
+Also its ids for them, its circuit breaker, and how far it was read.
+"""

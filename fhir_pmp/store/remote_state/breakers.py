@@ -1,4 +1,4 @@
-"""The circuit breaker of each destination, shared by all processes."""
+"""Stores the circuit breaker of each destination, shared by all processes."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,7 +33,10 @@ _ADD_CLOSED_BREAKER = BulkInsert(
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """Whether a destination is called. Stored, so that every process obeys it, also after a restart."""
+    """A circuit breaker: whether a destination is called.
+
+    Stored, so that every process obeys it, also after a restart.
+    """
 
     state: str = "closed"  # closed | open | half_open | paused | recovering
     failures: int = 0
@@ -53,7 +56,10 @@ class Breakers:
         return _breaker(self._connection.execute(_SELECT_BREAKER, {"to": destination}).one_or_none())
 
     def get_for_update(self, destination: DestinationId) -> Breaker:
-        """Returns the breaker and locks it until the transaction ends, so that no failure is lost."""
+        """Returns the breaker, locked until the transaction ends.
+
+        Without the lock, failures that two processes count at once could be lost.
+        """
         _ADD_CLOSED_BREAKER(self._connection, [(destination, "closed", 0)])
         return _breaker(self._connection.execute(_SELECT_BREAKER_FOR_UPDATE, {"to": destination}).one())
 

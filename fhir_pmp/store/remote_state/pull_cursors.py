@@ -1,4 +1,4 @@
-"""Pull cursors: how far each EHR was read, and which of its versions were ingested."""
+"""Stores how far each EHR was read, and which of its versions were ingested."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -45,11 +45,14 @@ _MARK_SEEN = BulkInsert(
 
 @dataclass(frozen=True, slots=True)
 class PullCursor:
-    """How far one type of one EHR was read. All times but `completed_at` are by the EHR's clock."""
+    """How far one type of one EHR was read.
+
+    All times but `completed_at` are by the EHR's clock.
+    """
 
     type: str
     watermark: datetime | None = None  # everything before it was read; None: never read to the end
-    page_url: str | None = None  # the next page of a run under way
+    page_url: str | None = None  # the next page of an unfinished run
     window_from: datetime | None = None  # the lower bound of that run
     newest_seen: datetime | None = None
     server_date: datetime | None = None  # at that run's first page
@@ -82,7 +85,7 @@ class PullCursors:
         return [_cursor(row) for row in self._connection.execute(query.order_by(pull_cursors.c.type))]
 
     def put_cursor(self, destination: DestinationId, cursor: PullCursor) -> None:
-        """Stores how far it was read."""
+        """Stores the cursor."""
         moments = [
             None if at is None else to_milliseconds(at)
             for at in (cursor.window_from, cursor.newest_seen, cursor.server_date, cursor.completed_at)
@@ -109,7 +112,7 @@ class PullCursors:
     def mark_seen(
         self, destination: DestinationId, type: str, versions: Iterable[SeenVersion], *, now: datetime
     ) -> None:
-        """Records that these were ingested."""
+        """Records that these versions were ingested."""
         at = to_milliseconds(now)
         _MARK_SEEN(
             self._connection,

@@ -1,4 +1,7 @@
-"""What each destination should hold: the last sent version of each resource, and its remote id."""
+"""Lists what each destination should hold, and stores the last reconciliation.
+
+A destination should hold the last sent version of each resource, under its remote id.
+"""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -117,7 +120,10 @@ class ReconciliationRepository:
     def expected(
         self, destination: DestinationId, type: str, ids: Iterable[str]
     ) -> dict[str, ExpectedResource]:
-        """Returns what the destination should hold of these ids (ours), by id; never sent ones are absent."""
+        """Returns what the destination should hold of these ids (ours), by id.
+
+        Resources that were never sent are absent.
+        """
         found: dict[str, ExpectedResource] = {}
         for chunk in chunked(sorted(set(ids)), 200):
             rows = self._connection.execute(_SENT, {"to": destination, "type": type, "ids": chunk}).all()
@@ -190,7 +196,10 @@ class ReconciliationRepository:
         return again
 
     def find_by_identifier(self, type: str, system: str, value: str) -> str | None:
-        """Returns the one published `Type/id` with a business identifier; None if there is none or several."""
+        """Returns the one published `Type/id` with a business identifier.
+
+        None if there is none or several.
+        """
         token = TokenFilter("identifier", (TokenChoice(system, value),))
         query = (
             sa.select(published.c.id)

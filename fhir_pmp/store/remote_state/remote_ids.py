@@ -1,4 +1,4 @@
-"""Remote ids: the ids that each destination uses for our resources, now and before."""
+"""Stores the ids that each destination uses for our resources, now and before."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -47,7 +47,10 @@ ASSIGNED_BY_SERVER = "named by the server"
 
 @dataclass(frozen=True, slots=True)
 class RemoteId:
-    """The id that a destination uses for one of our resources, and how the link was found."""
+    """The id that a destination uses for one of our resources.
+
+    `how` states how the link was found.
+    """
 
     local_reference: str  # "Patient/…"
     remote_reference: str  # "Patient/…", there
@@ -122,7 +125,10 @@ class RemoteIds:
         return [RemoteId(row.local_reference, row.remote_reference, row.how, row.by, row.at) for row in rows]
 
     def retire(self, destination: DestinationId, link: RemoteId, *, why: str, now: datetime) -> None:
-        """Moves a link to the former ones; the resource has no remote id from now on."""
+        """Moves a link to the former ones.
+
+        The resource has no remote id from now on.
+        """
         _ADD_FORMER(
             self._connection,
             [
@@ -145,7 +151,10 @@ class RemoteIds:
         )
 
     def list_former(self, destination: DestinationId, local_reference: str) -> list[tuple[str, str]]:
-        """Lists the former remote ids of a resource with the reason they were retired, oldest first."""
+        """Lists the former remote ids of a resource, oldest first.
+
+        Each with the reason why it was retired.
+        """
         c = former_remote_ids.c
         query = sa.select(c.remote_reference, c.retired_reason).where(
             c.destination == destination, c.local_reference == local_reference

@@ -1,4 +1,6 @@
-"""The version of each resource that a destination holds: acknowledged last, or found there since.
+"""Stores the version of each resource that a destination holds.
+
+It is the version acknowledged last, or one found there since.
 
 Acknowledged versions are in the outbox already. A second row for every resource, under an id that is as good as random,
 doubled the pages written for a lane of eighty resources (docs/decisions/0032).

@@ -1,4 +1,4 @@
-"""The tables, by subject. Importing this package adds all of them to `metadata`."""
+"""Defines the tables, by subject. Importing this package adds all of them to `metadata`."""
 
 from fhir_pmp.store.tables import access, delivery, inbox, letters, people, published, pulling, responses
 from fhir_pmp.store.tables.metadata import metadata

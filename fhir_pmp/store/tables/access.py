@@ -1,4 +1,4 @@
-"""Tables of accounts, sessions and API clients, and the audit."""
+"""Defines the tables of accounts, sessions and API clients, and the audit."""
 
 import sqlalchemy as sa
 

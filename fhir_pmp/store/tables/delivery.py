@@ -1,4 +1,4 @@
-"""Tables of the outbox and its lanes, remote ids, remote versions, breakers and leases."""
+"""Defines tables of the outbox, its lanes, remote ids, remote versions, breakers and leases."""
 
 import sqlalchemy as sa
 

@@ -1,4 +1,4 @@
-"""Tables of the inbox, of first replies, and the proof of the id secret."""
+"""Defines tables of the inbox, of first replies, and the proof of the id secret."""
 
 import sqlalchemy as sa
 

@@ -1,4 +1,4 @@
-"""Tables of letters, of letters due, and of work items."""
+"""Defines the tables of letters, of letters due, and of work items."""
 
 import sqlalchemy as sa
 

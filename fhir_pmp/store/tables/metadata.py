@@ -1,4 +1,4 @@
-"""The one MetaData, and the naming of constraints that migrations rely on."""
+"""Defines the one MetaData, and the naming of constraints that migrations rely on."""
 
 import sqlalchemy as sa
 

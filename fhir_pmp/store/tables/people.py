@@ -1,4 +1,4 @@
-"""Tables of people, of episodes with their moves and lessons, and of referrals."""
+"""Defines the tables of people, of episodes with their moves and lessons, and of referrals."""
 
 import sqlalchemy as sa
 

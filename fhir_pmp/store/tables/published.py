@@ -1,4 +1,4 @@
-"""Tables of published versions with their search keys, and the publish clock."""
+"""Defines the tables of published versions with their search keys, and the publish clock."""
 
 import sqlalchemy as sa
 

@@ -1,4 +1,4 @@
-"""Tables of pull cursors, of ingested versions, and of reconciliations."""
+"""Defines the tables of pull cursors, of ingested versions, and of reconciliations."""
 
 import sqlalchemy as sa
 

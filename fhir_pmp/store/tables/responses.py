@@ -1,4 +1,4 @@
-"""Responses in their newest version, their scores, and the safety flags they raised."""
+"""Defines the tables of responses, their scores, and the safety flags they raised."""
 
 import sqlalchemy as sa
 

@@ -1,4 +1,4 @@
-"""Readers, and the SQL conditions for the published rows that each may see."""
+"""Defines readers, and the SQL conditions for the published rows that each may see."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -76,7 +76,10 @@ def visible_to(scope: ReadScope) -> sa.ColumnElement[bool]:
 
 
 def is_shared() -> sa.ColumnElement[bool]:
-    """The condition that the row's episode is shared; for a row without one, any episode of the person."""
+    """The condition that the row's episode is shared.
+
+    For a row without an episode, one shared episode of the person is enough.
+    """
     return sa.exists().where(
         episodes.c.person == published.c.person,
         sa.or_(published.c.episode.is_(None), episodes.c.id == published.c.episode),

@@ -1,4 +1,4 @@
-"""A search of published resources and its filters, as values."""
+"""Defines a search of published resources and its filters, as values."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,7 +54,10 @@ class TokenFilter:
 
 @dataclass(frozen=True, slots=True)
 class PageKey:
-    """The end of a page and the time of the whole listing: all that a next link needs."""
+    """The end of a page and the time of the whole listing.
+
+    A link to the next page needs nothing else.
+    """
 
     snapshot: int  # publish clock, milliseconds: the listing is of what was current then
     sorted_by: int  # milliseconds

@@ -23,7 +23,10 @@ _PART = "\x1f"
 
 
 def tokens_text(tokens: Collection[tuple[str, str, str]]) -> str:
-    """The tokens (name, system, value) as one text. A token that contains a separator is left out."""
+    """The tokens (name, system, value) as one text.
+
+    A token that contains a separator is left out.
+    """
     text = _END + "".join([f"{name}{_PART}{value}{_PART}{system}{_END}" for name, system, value in tokens])
     if text.count(_PART) == 2 * len(tokens) and text.count(_END) == 1 + len(tokens):
         return text

@@ -45,7 +45,7 @@ class CurrentVersion(NamedTuple):
     content_hash: str
     visibility: tuple[
         str, PersonId | None, EpisodeId | None, ClientId | None
-    ]  # sharing, whose it is, who owns it
+    ]  # sharing, person, episode, owner
 
 
 class NewVersion(NamedTuple):
@@ -139,7 +139,10 @@ class VersionWrites:
         )
 
     def find_shared_episodes(self, ids: Iterable[EpisodeId]) -> set[EpisodeId]:
-        """Returns the episodes whose records may be sent: with consent and without doubt about the person."""
+        """Returns the episodes whose records may be sent.
+
+        They have consent and no doubt about the person.
+        """
         return {EpisodeId(id) for id in self._select_shared(episodes.c.id, episodes.c.id, list(set(ids)))}
 
     def find_sharing_people(self, ids: Iterable[PersonId]) -> set[PersonId]:
@@ -149,7 +152,10 @@ class VersionWrites:
         }
 
     def list_shared_records(self, episode: EpisodeId, person: PersonId) -> list[NewVersion]:
-        """Lists the current records of an episode shared now, and those of its person without an episode."""
+        """Lists the current shared records of an episode and of its person.
+
+        Of the person only those that belong to no episode.
+        """
         own = sa.or_(
             published.c.episode == episode,
             sa.and_(published.c.episode.is_(None), published.c.person == person),

@@ -1,4 +1,4 @@
-"""Creates every table, the one publishing clock, and the triggers that guard what is never changed."""
+"""Creates every table, the publish clock, and the triggers that protect immutable rows."""
 
 import sqlalchemy as sa
 from alembic import op
