@@ -108,7 +108,7 @@ def serve(settings: Settings) -> None:
     """
     build_runtime(settings, utc_now()).store.close()
     host, port = settings.listen
-    # granian warns about more threads than cores: ours mostly wait for the database and the audit's commit.
+    # granian warns about more threads than cores; these mostly wait for the database and the audit's commit.
     logging.getLogger("_granian").addFilter(lambda record: "seems quite high" not in record.getMessage())
     Server(
         "fhir_pmp.app:application",
@@ -117,7 +117,7 @@ def serve(settings: Settings) -> None:
         port=port,
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
-        workers=1,  # more than one would take turns at SQLite and starve one another
+        workers=1,  # several processes would compete for SQLite's write lock, and some would wait too long
         blocking_threads=settings.threads,
         websockets=False,
         log_level=LogLevels(settings.log_level),

@@ -17,7 +17,7 @@ POINTS: Mapping[str, str] = {
     "delivery settled": "the response is recorded; the lane is still leased",
     "lane released": "all results are recorded",
 }
-"""Each crash point by its name, with what is true there. A test runs all of them."""
+"""Each crash point by its name, with the state of the program there. A test runs all of them."""
 
 TEST_BUILD = "FHIR_PMP_TEST_BUILD"
 CRASH_AT = "FHIR_PMP_CRASH_AT"

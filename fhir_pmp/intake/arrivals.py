@@ -11,7 +11,7 @@ from fhir_pmp.pathway.facts import Moment, Sex
 
 
 class Ending(StrEnum):
-    """How a platform says that an enrolment ended."""
+    """How an enrolment ended, as a platform reports it."""
 
     FINISHED = "finished"
     STOPPED = "stopped"
@@ -85,7 +85,7 @@ class RecordingResult:
     status: RecordingStatus
     id: str | None = None
     version: int | None = None
-    refusal: FhirPmpError | None = None  # its faults name the fields, its class says who must act
+    refusal: FhirPmpError | None = None  # its faults name the fields, its class states who must act
 
     @property
     def faults(self) -> tuple[Fault, ...]:

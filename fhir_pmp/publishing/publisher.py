@@ -19,7 +19,7 @@ from fhir_pmp.store.versions.version_writes import CurrentVersion, NewVersion
 
 @dataclass(frozen=True, slots=True)
 class PublishedResource:
-    """The result for one resource: its current version, and whether that is new."""
+    """The result for one resource: its current version, and whether it is new."""
 
     type: str
     id: str
@@ -44,8 +44,9 @@ class Publisher:
     ) -> list[PublishedResource]:
         """Publishes each resource whose content has changed; returns a result for each, in order.
 
-        Call it last in a transaction of `Store.begin`. A new version is queued for each destination, unless it is a record
-        without consent or with doubt about the person; that is queued by `republish_records` later.
+        Call it last in a transaction of `Store.begin`. A new version is queued for each destination, unless
+        it is a record without consent or with doubt about the person; that is queued by `republish_records`
+        later.
         """
         batch = list(resources)
         if not batch:
@@ -75,8 +76,8 @@ class Publisher:
     ) -> list[PublishedResource]:
         """Publishes the letters of a duplicate person record again as those of the kept one.
 
-        Only version and time change: a signed document is never rewritten. Without a new version no reader would find it,
-        because the visibility of a row follows from its person.
+        Only version and time change: a signed document is never rewritten. Without a new version no reader
+        would find it, because the visibility of a row follows from its person.
         """
         run = _PublishRun(uow, self._dates, uow.version_writes.assign_last_updated(now))
         results = [

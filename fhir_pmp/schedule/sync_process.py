@@ -21,7 +21,7 @@ from fhir_pmp.store.leases import TIMERS
 DRAIN_SECONDS = 15.0
 """Seconds after SIGTERM in which running jobs may end; then calls to EHRs are cut off."""
 ABORT_SECONDS = 10.0
-"""Seconds after that in which deliveries cut off are put back. All of it stays under 30."""
+"""Seconds after that in which deliveries cut off are put back. Together under 30 seconds."""
 EXIT_NOT_DRAINED = 75
 """Exit status if a job did not end in time: its lease expires, and nothing is lost."""
 

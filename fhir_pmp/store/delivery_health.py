@@ -64,7 +64,7 @@ class Health:
 
     @property
     def has_leader(self) -> bool:
-        """Whether a sync process is at work."""
+        """Whether a sync process leads and runs the timers."""
         return self.leader_until is not None and self.leader_until > self.at
 
     @property

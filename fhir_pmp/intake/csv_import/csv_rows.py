@@ -13,12 +13,12 @@ from typing import BinaryIO
 from fhir_pmp.errors import Fault, NotUnderstood
 
 LONGEST_CELL = 20_000
-"""Characters. No column of ours holds more; an unclosed quote would otherwise swallow the rest of the file."""
+"""Characters of one cell. An unclosed quote would otherwise take the rest of the file into one cell."""
 LONGEST_ROW = 1_000_000
 """Characters. A file without line ends would otherwise be read into memory whole."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,63}")
 REASON_COLUMN = "refused_because"
-"""The column we add to a file of refused rows; it is passed over when the corrected file is given again."""
+"""The column that we add to a file of refused rows; the import of the corrected file skips it."""
 
 
 class FileNotReadable(NotUnderstood):

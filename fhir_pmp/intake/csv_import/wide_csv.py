@@ -126,7 +126,7 @@ class WideReader:
             enrolment=cells.text(column("enrolment"), required=True) or "",
             given=cells.text(column("given"), required=True) or "",
             family=cells.text(column("family"), required=True) or "",
-            birth_date=cells.day(column("birth_date"), required=True),  # type: ignore[arg-type]  # a fault stands
+            birth_date=cells.day(column("birth_date"), required=True),  # type: ignore[arg-type]  # the fault is noted
             sex=self._read_sex(cells),
             identifiers=self._read_identifiers(cells),
             referral_number=cells.text(column("referral_number")),

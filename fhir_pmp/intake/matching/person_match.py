@@ -89,7 +89,7 @@ class EnrolmentBatch:
 
 
 def match_enrolment(batch: EnrolmentBatch, arrival: ArrivedEnrolment) -> PersonMatch:
-    """Decides whose enrolment this is. Raises ReferralNumberUnknown, ReferralNotAccepted."""
+    """Decides to which person an enrolment belongs. Raises ReferralNumberUnknown, ReferralNotAccepted."""
     if arrival.referral_number is not None:
         return _match_by_referral_number(batch, arrival, arrival.referral_number)
     return _match_by_identifier(batch, arrival)

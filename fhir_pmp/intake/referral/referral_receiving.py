@@ -24,7 +24,7 @@ LARGEST_BUNDLE = 5 * 1024 * 1024
 """Bytes of one referral, its attachments included."""
 
 PROCESSING_TIMEOUT = timedelta(minutes=5)
-"""An arrival without an answer that is older than this is in nobody's hands any more: its process died."""
+"""After this time an arrival without an answer is processed again: its process must have died."""
 
 
 class ReferralDiffers(NotAllowed):

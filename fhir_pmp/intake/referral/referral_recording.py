@@ -28,7 +28,7 @@ from fhir_pmp.store.versions.read_scope import Reader
 _DIRECTORY_TYPES = frozenset(
     {"Organization", "Practitioner", "PractitionerRole", "Location", "HealthcareService"}
 )
-"""What is nobody's record: the same for every person the practice refers."""
+"""Types that belong to no person: the same for every person whom the practice refers."""
 
 
 def record_referral(

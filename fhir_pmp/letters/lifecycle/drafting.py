@@ -24,7 +24,7 @@ from fhir_pmp.store.database import Store
 from fhir_pmp.store.errors import ChangedMeanwhile, StoreBusy
 
 AUTOMATIC = "automatic"
-"""Who `signed` a receipt."""
+"""The signer that is recorded for a receipt, which no clinician signs."""
 
 
 class NothingToDecline(NotAllowed):

@@ -17,7 +17,7 @@ _INK, _GREY, _FAINT, _BLUE = "#212b32", "#4c6272", "#d8dde0", "#005eb8"
 
 @dataclass(frozen=True, slots=True)
 class ChartPoint:
-    """One timepoint on the chart. `value` None: there is no score, and `text` says why."""
+    """One timepoint on the chart. `value` None: there is no score, and `text` states why."""
 
     label: str
     value: Fraction | None

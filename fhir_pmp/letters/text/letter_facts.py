@@ -10,7 +10,7 @@ from fhir_pmp.pathway.letter_kinds import LetterKind
 from fhir_pmp.pathway.summary.outcome_summary import Summary
 
 LONGEST_FIELD = 1500
-"""Characters. What a clinician adds stays beside the result on page one."""
+"""Characters. A clinician's text must fit on page one with the result."""
 
 
 class FieldNotPrintable(NotUnderstood):

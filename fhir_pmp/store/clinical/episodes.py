@@ -202,7 +202,7 @@ class Episodes:
     def set_doubtful(
         self, episode: Episode, doubtful: bool, *, by: str, now: datetime, reason: str | None = None
     ) -> Episode:
-        """Sets or clears the doubt about whose episode it is. Raises ChangedMeanwhile."""
+        """Sets or clears the doubt to which person the episode belongs. Raises ChangedMeanwhile."""
         self._change(episode, {"doubtful": episode.doubtful}, {"doubtful": doubtful}, now)
         self._add_move(episode.id, "doubt", str(episode.doubtful), str(doubtful), by, now, reason)
         return replace(episode, doubtful=doubtful)

@@ -20,7 +20,7 @@ from fhir_pmp.store.tables.letters import IS_OPEN, work_items
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """A decision to take: what, about whom, since when, and how it was closed."""
+    """A decision to take: its question, its subject, its start, and how it was closed."""
 
     id: int
     kind: str

@@ -43,18 +43,18 @@ class ExpectedResource:
 
     type: str
     id: str
-    version: int  # ours
+    version: int  # our version number
     sent_bytes: bytes
     person: PersonId | None
-    etag: str | None  # theirs, as last known; None if unknown
-    held_version: int | None  # ours, the version last known to be there
+    etag: str | None  # the destination's, as last known; None if unknown
+    held_version: int | None  # our number of the version last known to be there
     remote_reference: str  # `Type/id` there
     is_server_assigned: bool
-    is_being_sent: bool  # a delivery of it is under way: the remote copy is about to change
+    is_being_sent: bool  # a delivery of it is unfinished: the remote copy is about to change
 
     @property
     def reference(self) -> str:
-        """`Type/id`, ours."""
+        """Our `Type/id`."""
         return f"{self.type}/{self.id}"
 
 
@@ -131,7 +131,7 @@ class ReconciliationRepository:
             is_being_sent = self._find_being_sent(destination, type, chunk)
             for row in {row.id: row for row in rows}.values():  # older versions come first
                 if row.state != DeliveryState.SENT.value:
-                    continue  # it is being sent again, or a person has to look: the version sent before proves nothing
+                    continue  # sent again, or a person must look: the earlier version no longer shows what is held
                 link = places.get(row.id)
                 # A version found there since takes precedence over the acknowledged one.
                 etag, held = (

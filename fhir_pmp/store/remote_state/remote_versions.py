@@ -60,7 +60,7 @@ class RemoteVersion(Struct, frozen=True):
 
     type: str
     id: str
-    version: int  # ours, the one last sent
+    version: int  # our number of the version last sent
     etag: str | None  # the destination's version tag
     sent_hash: str  # sha256 hex of the content as rendered for it, without meta
 

@@ -114,8 +114,8 @@ remote_versions = sa.Table(
     sa.Column("destination", sa.String(64), primary_key=True),
     sa.Column("type", sa.String(64), primary_key=True),
     sa.Column("id", sa.String(64), primary_key=True),
-    sa.Column("version", sa.Integer, nullable=False),  # ours
-    sa.Column("etag", sa.Text),  # theirs
+    sa.Column("version", sa.Integer, nullable=False),  # our version number
+    sa.Column("etag", sa.Text),  # the destination's version tag
     sa.Column("sent_hash", sa.String(64), nullable=False),
     sa.Column("at", UtcDateTime, nullable=False),
 )

@@ -11,7 +11,7 @@ pull_cursors = sa.Table(
     sa.Column("destination", sa.String(64), primary_key=True),
     sa.Column("type", sa.String(64), primary_key=True),
     sa.Column("watermark", UtcDateTime),  # the server's clock; absent: never read to the end
-    # A run under way, so that a killed run continues at its next page:
+    # The unfinished run; a killed run continues at its next page:
     sa.Column("page_url", sa.Text),
     sa.Column("window_from", UtcDateTime),
     sa.Column("newest_seen", UtcDateTime),
@@ -36,7 +36,7 @@ reconciliations = sa.Table(
     metadata,
     sa.Column("destination", sa.String(64), primary_key=True),
     sa.Column("started_at", UtcDateTime, nullable=False),
-    sa.Column("completed_at", UtcDateTime),  # absent: under way, or interrupted
+    sa.Column("completed_at", UtcDateTime),  # absent: not finished, or interrupted
     sa.Column(
         "counts", sa.Text, nullable=False
     ),  # JSON: how many were equal, missing, older, edited, unknown to us
