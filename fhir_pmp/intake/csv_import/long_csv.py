@@ -66,7 +66,7 @@ class LongReader:
     def _groups(self) -> Iterator[list[Row]]:
         """Groups consecutive rows by response id; a row with an unreadable id joins the rows beside it.
 
-        A group never outgrows memory: with more rows than any instrument has items it is refused already.
+        Groups are limited, so that they fit into memory: a response with more rows than items is refused.
         """
         group: list[Row] = []
         unread: list[Row] = []

@@ -43,6 +43,7 @@ def content_hash(response: Response) -> str:
 def load_batch(
     uow: UnitOfWork, clinic: ClinicalContext, arrivals: Sequence[ArrivedResponse]
 ) -> ResponseBatch:
+    """Reads the responses that these submissions may repeat, amend or add to."""
     episodes: dict[tuple[str, str], Episode] = {}
     for source in dict.fromkeys(arrival.enrolments_of for arrival in arrivals):
         wanted = (arrival.enrolment for arrival in arrivals if arrival.enrolments_of == source)
@@ -61,6 +62,7 @@ def load_batch(
 
 
 def response_id_of(clinic: ClinicalContext, arrival: ArrivedResponse) -> ResponseId:
+    """Returns our id of a submitted response."""
     return clinic.ids.response_id(
         arrival.source, arrival.response_id, arrival.enrolment, arrival.instrument, arrival.timepoint
     )

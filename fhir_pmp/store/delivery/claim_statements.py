@@ -63,7 +63,7 @@ def _may_have_arrived() -> sa.Select[Any]:
     )
     joined = sa.join(outbox, published, published.c.seq == outbox.c.published_seq)
     query = sa.select(published.c.type, published.c.id).select_from(joined)
-    # Spelt as in its partial index.
+    # Spelt as in the partial index, so that the database uses it.
     return query.where(
         outbox.c.destination == _TO,
         outbox.c.lane == _LANE,
