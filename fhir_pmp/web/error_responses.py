@@ -1,4 +1,4 @@
-"""Turns every error into a response: an OperationOutcome, JSON or an HTML page, by API surface."""
+"""Turns errors into responses: an OperationOutcome, JSON or an HTML page, by API surface."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ RETRY_AFTER_SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class ErrorDescription:
-    """An error as it is answered: HTTP status, issue type, faults by field, and who must act."""
+    """An error as answered: HTTP status, issue type, faults by field, who must act."""
 
     status: int
     kind: IssueType

@@ -1,4 +1,4 @@
-"""Serves our public keys as a JWK set, for the EHRs that we sign in at."""
+"""Serves our public keys as a JWK set, for EHRs that we sign in at."""
 
 from flask import Blueprint, Response
 

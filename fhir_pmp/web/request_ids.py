@@ -1,4 +1,4 @@
-"""Gives each request an id: for its response header, log line, audit row and error message."""
+"""Gives each request an id for its response header, log line, audit row and error."""
 
 import secrets
 

@@ -51,7 +51,10 @@ def authorize_request() -> ResponseReturnValue | None:
 
 
 def finish_response(response: Response) -> Response:
-    """Adds the headers and writes the audit row; answers 503 where the row could not be written."""
+    """Adds the headers and writes the audit row.
+
+    Answers 503 where the row could not be written.
+    """
     finished = set_headers(write_audit(set_pre_login_cookie(response)))
     structlog.get_logger().info(
         "request",

@@ -42,7 +42,7 @@ def note_persons(persons: Iterable[PersonId]) -> None:
 
 
 def note_caller(name: str) -> None:
-    """Notes the caller for the audit where the request itself identified them: at login and logout."""
+    """Notes, for the audit, the caller that a login or logout itself identified."""
     _accessed_data().who = name
 
 

@@ -16,7 +16,10 @@ MAX_LOGIN_LENGTH = 200
 
 
 class LoginRefused(Exception):
-    """Login and password do not match. The message is the same whether the login exists or not."""
+    """Login and password do not match.
+
+    The message is the same whether the login exists or not.
+    """
 
 
 class LoginThrottled(Exception):

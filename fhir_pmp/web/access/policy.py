@@ -73,7 +73,7 @@ def set_endpoint_policy(app: Flask, endpoint: str, *callers: CallerKind, audited
 
 
 def find_policy(app: Flask, endpoint: str, method: str) -> Policy | None:
-    """Returns the policy of a route for one HTTP method; None where the view is closed."""
+    """Returns a route's policy for one HTTP method; None where the view is closed."""
     by_endpoint: dict[str, Policy] = app.extensions.get(_BY_ENDPOINT, {})
     if endpoint in by_endpoint:
         return by_endpoint[endpoint]
@@ -97,5 +97,8 @@ _ACTION_BY_METHOD = {
 
 
 def audit_action(policy: Policy | None, method: str) -> str:
-    """Returns the action of a request in the audit: create, read, update, delete, query or execute."""
+    """Returns the action by which the audit names a request.
+
+    It is create, read, update, delete, query or execute.
+    """
     return (policy and policy.action) or _ACTION_BY_METHOD.get(method, "execute")

@@ -27,7 +27,7 @@ LAST_SEEN_INTERVAL = timedelta(seconds=30)
 def find_session(
     web_context: WebContext, cookies: Mapping[str, str], now: datetime
 ) -> tuple[Account, Session] | None:
-    """Returns the live session that the cookie names, with its account, and renews its idle time."""
+    """Returns the cookie's live session with its account, and renews its idle time."""
     token = cookies.get(SESSION_COOKIE)
     if not token:
         return None

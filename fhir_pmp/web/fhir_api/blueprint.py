@@ -21,7 +21,7 @@ class IdConverter(BaseConverter):
 
 
 class VersionConverter(BaseConverter):
-    """A version number: 1, 2, …"""
+    """Matches a version number in a path: 1, 2 and so on."""
 
     regex = r"[1-9][0-9]{0,8}"
 

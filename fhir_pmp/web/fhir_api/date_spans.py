@@ -19,7 +19,10 @@ FINEST_PRECISION = timedelta(milliseconds=1)
 
 
 class NotADate(ValueError):
-    """The text is not a FHIR date. The message says what is wrong, without the value."""
+    """The text is not a FHIR date.
+
+    The message states the fault, without the value.
+    """
 
 
 def read_span(text: str, zone: tzinfo) -> tuple[datetime, datetime]:

@@ -27,7 +27,7 @@ class InvalidNextLink(NotUnderstood):
 
 @dataclass(frozen=True, slots=True)
 class NextPage:
-    """The content of a next link: the original search and the key of the last row shown."""
+    """A next link's content: the original search and the last shown row's key."""
 
     query: tuple[tuple[str, str], ...]
     after: PageKey

@@ -1,4 +1,4 @@
-"""Accepts a practice's writes: a referral as a transaction Bundle, a cancellation as a PUT Task."""
+"""Accepts a practice's writes: a referral as transaction Bundle, a cancellation as PUT Task."""
 
 import re
 
@@ -33,7 +33,10 @@ class TaskDoesNotMatchAddress(NotUnderstood):
 @fhir_api.post("")
 @allow(CallerKind.PRACTICE, max_body_bytes=LARGEST_BUNDLE)
 def refer() -> Response:
-    """Receives a referral: stores the raw body first, then records and answers it in the same request."""
+    """Receives a referral and answers it in the same request.
+
+    The raw body is stored first, then the referral is recorded.
+    """
     _check_request()
     raw, context = read_raw_fhir_body(), web_context()
     answer = receive_referral(context.store, context.publishing, client(), raw, context.clock())

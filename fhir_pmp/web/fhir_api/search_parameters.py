@@ -257,7 +257,7 @@ def _check_format(pairs: Pairs, faults: list[Fault]) -> None:
 
 
 def split_escaped(text: str, separator: str) -> list[str]:
-    """Splits at separators that are not escaped by a backslash; keeps the escapes in the parts."""
+    """Splits at separators without a backslash before them; keeps escapes in the parts."""
     parts, start, at = [], 0, 0
     while at < len(text):
         if text[at] == "\\":

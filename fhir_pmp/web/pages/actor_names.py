@@ -23,7 +23,7 @@ class ActorNames:
         return cls(accounts, {str(client.id): client.name for client in uow.clients.list_all()})
 
     def display_name(self, by: str | None) -> str:
-        """Returns the name of a stored actor; any text that is neither account nor client unchanged."""
+        """Returns a stored actor's name; text that is no account or client unchanged."""
         if by is None:
             return "unknown"
         kind, _, own = by.partition(":")

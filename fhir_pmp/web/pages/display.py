@@ -1,4 +1,4 @@
-"""Formats values for the pages: dates in the clinic's zone, states and kinds in plain words."""
+"""Formats values for the pages: dates in the clinic's zone, states in plain words."""
 
 from datetime import date, datetime
 from typing import Any

@@ -14,7 +14,10 @@ SEARCH_LABELS = {"number": "Referral number or identifier"}
 
 @dataclass
 class Form:
-    """A form as shown: values by field, and faults by field ("" for the whole form)."""
+    """A form as shown: values by field, and faults by field.
+
+    The field "" holds the fault of the whole form.
+    """
 
     labels: Mapping[str, str]  # field name -> what the page calls it
     values: dict[str, str] = field(default_factory=dict)
@@ -22,7 +25,10 @@ class Form:
 
     @classmethod
     def from_request(cls, labels: Mapping[str, str], stored: Mapping[str, str] | None = None) -> "Form":
-        """Reads the form of this request; a field that was not posted has its `stored` value, or is empty."""
+        """Reads the form of this request.
+
+        A field that was not posted has its `stored` value, or is empty.
+        """
         before = stored or {}
         return cls(labels, {name: _posted_value(name, before.get(name, "")) for name in labels})
 

@@ -44,7 +44,7 @@ def make_preview(letter_id: str) -> ResponseReturnValue:
 @pages.get("/letters/<letter_id>/preview")
 @allow(CallerKind.CLINICIAN, action="read")
 def preview(letter_id: str) -> ResponseReturnValue:
-    """Shows the preview with its sign button; redirects to the draft where no valid preview exists."""
+    """Shows the preview with its sign button; without a valid preview, redirects to the draft."""
     found, stored_preview = _current_preview(LetterId(letter_id))
     if stored_preview is None or found.state is not LetterState.DRAFT:
         return redirect(url_for("pages.letter", letter_id=letter_id), 303)

@@ -1,4 +1,4 @@
-"""Serves a letter: content and four fields while it is a draft, its PDF once it is signed."""
+"""Serves a letter: content and four fields as a draft, a PDF once signed."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -142,7 +142,7 @@ def build_form(uow: UnitOfWork, found: Letter) -> Form:
 
 
 def render_letter(letter_id: LetterId, form: Form | None) -> str:
-    """Returns the page of a letter; the values and faults of `form` replace the stored ones."""
+    """Returns a letter's page; the values and faults of `form` replace the stored ones."""
     with web_context().store.read() as uow:
         found = uow.letters.get(letter_id)
         episode = uow.episodes.get(found.episode)

@@ -37,7 +37,7 @@ def login() -> ResponseReturnValue:
 @pages.post("/login")
 @allow(CallerKind.ANYONE, action="login")
 def log_in() -> ResponseReturnValue:
-    """Starts a session, or refuses with a message that does not reveal whether the user name exists."""
+    """Starts a session, or refuses without revealing whether the user name exists."""
     form = Form.from_request(_LABELS)
     password = request.form.get("password", "")  # not stripped: a space may be part of it
     form.values.pop("password")

@@ -50,7 +50,10 @@ def session_ends_at(session: Session, now: datetime, idle: timedelta) -> datetim
 
 
 def seconds_left() -> int:
-    """Returns the seconds until the user is logged out for idleness; 0 where no user is logged in."""
+    """Returns the seconds until the user is logged out for idleness.
+
+    0 where no user is logged in.
+    """
     expires_at = _session_expiry(_caller())
     return 0 if expires_at is None else max(1, round((expires_at - web_context().clock()).total_seconds()))
 

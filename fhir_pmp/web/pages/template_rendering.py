@@ -42,7 +42,7 @@ def render_template(template: str, **values: Any) -> str:
 
 @cache
 def static_version(name: str) -> str:
-    """Returns a hash of a static file, so that browsers may cache each version for long."""
+    """Returns a static file's hash, so that browsers may cache each version for long."""
     return sha256((STATIC / name).read_bytes()).hexdigest()[:12]
 
 

@@ -1,4 +1,4 @@
-"""Serves one work item: what to decide, the records concerned, and the form that closes it."""
+"""Serves one work item: the decision, the records concerned and the closing form."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -49,7 +49,7 @@ class PersonRecord:
 
 @dataclass(frozen=True, slots=True)
 class ArrivedBody:
-    """One received body: its number in the inbox and the lines that differ from the other body."""
+    """One received body: its inbox number and the lines that differ from the other."""
 
     number: int
     heading: str

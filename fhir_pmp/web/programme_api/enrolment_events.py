@@ -1,4 +1,4 @@
-"""Records a lesson or an ending of a known enrolment, and answers a repeat as the first time."""
+"""Records a known enrolment's lesson or ending; a repeat gets the first reply."""
 
 from collections.abc import Callable
 from datetime import datetime

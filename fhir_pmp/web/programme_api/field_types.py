@@ -105,7 +105,10 @@ class StrictDate(fields.Field[date]):
 
 
 class DateOrDateTime(fields.Field[Moment]):
-    """A whole date, or a date and time with seconds and offset, kept as it was written."""
+    """A whole date, or a date and time with seconds and offset.
+
+    The value keeps the text as it was written.
+    """
 
     default_error_messages = {
         **MESSAGES,

@@ -1,4 +1,4 @@
-"""Stores the first reply to each request of a platform, and answers a repeat with it.
+"""Stores the first reply to each platform request, and answers a repeat with it.
 
 A repeat is a request about the same id with equal JSON content.
 """
@@ -36,7 +36,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class RequestFingerprint:
-    """The id that a request is about and a hash of its content; the order of members does not matter."""
+    """The id that a request is about, and a hash of its content.
+
+    The order of JSON members does not change the hash.
+    """
 
     subject: str  # "enrolment/PMP-1", "response/r-1", ...
     sha256: str

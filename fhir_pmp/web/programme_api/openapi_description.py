@@ -63,6 +63,6 @@ def register_openapi(app: Flask) -> ProgrammeApi:
 
 @cache
 def description_text() -> str:
-    """Returns the description as JSON text, as it is served and as it is copied to docs/reference."""
+    """Returns the description as JSON text, as served and as copied to docs/reference."""
     spec: dict[str, Any] = register_openapi(Flask("description")).spec.to_dict()
     return json.dumps(spec, indent=2, ensure_ascii=False) + "\n"
