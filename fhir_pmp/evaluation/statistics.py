@@ -12,7 +12,7 @@ Z95 = 1.96
 
 @dataclass(frozen=True, slots=True)
 class PairedEffect:
-    """Effect sizes of people measured twice, with raw signs (post - pre); None if not defined.
+    """Effect sizes of people measured twice, signed as post - pre; None if not defined.
 
     d is the difference of means divided by one of: the SD of the differences (`z`); the pooled SD of both times (`av`);
     as `z`, corrected for the correlation (`rm`); the SD before (`baseline`). g is d times the exact J, n_pairs - 1.
@@ -83,7 +83,10 @@ class StudyFigures:
 
 @dataclass(frozen=True, slots=True)
 class ImpliedBaseline:
-    """The baseline implied by a percentage and an effect size; for synthetic people only, never quoted."""
+    """The baseline implied by a percentage and an effect size.
+
+    For synthetic people only, never quoted.
+    """
 
     ratio: float  # mean / SD
     lowest_ratio: float  # as far as the rounding of the printed figures allows
@@ -103,8 +106,9 @@ def hedges_j_approximate(df: int) -> float:
 
 
 def paired_effect(pre: Sequence[float | None], post: Sequence[float | None]) -> PairedEffect:
-    """Effect sizes of the complete pairs; a missing value is not "no change" (POLICY, clinical.md 4.8).
+    """Computes the effect sizes of the complete pairs.
 
+    A missing value is not "no change" (POLICY, clinical.md 4.8).
     Raises ValueError if the lists differ in length: both must list the same people.
     """
     pairs = [(a, b) for a, b in zip(pre, post, strict=True) if a is not None and b is not None]
@@ -161,7 +165,10 @@ def standardised_mean_change(
 
 
 def independent_effect(first: Sequence[float], second: Sequence[float]) -> IndependentEffect:
-    """The difference of two groups divided by their pooled SD, with df = n1 + n2 - 2."""
+    """Computes the difference of two groups' means divided by their pooled SD.
+
+    df = n1 + n2 - 2.
+    """
     df = len(first) + len(second) - 2
     pooled = _pooled_sd(first, second)
     j = _j(df)
@@ -170,18 +177,21 @@ def independent_effect(first: Sequence[float], second: Sequence[float]) -> Indep
 
 
 def percent_change_of_means(pre: Sequence[float], post: Sequence[float]) -> float | None:
-    """Computes 100 * (mean after - mean before) / mean before; None if the mean before is 0.
+    """Computes the change of the mean in percent of the mean before.
 
-    The reference study reports this figure."""
+    100 * (mean after - mean before) / mean before; None if the mean before is 0.
+    The reference study reports this figure.
+    """
     if not pre or not post or mean(pre) == 0:
         return None
     return 100 * (mean(post) - mean(pre)) / mean(pre)
 
 
 def mean_of_individual_percents(pre: Sequence[float], post: Sequence[float]) -> float | None:
-    """The mean of each person's percentage change; people with a baseline of 0 are left out.
+    """Computes the mean of each person's percentage change.
 
-    It differs from `percent_change_of_means`."""
+    People with a baseline of 0 are left out. The result differs from `percent_change_of_means`.
+    """
     own = [100 * (b - a) / a for a, b in zip(pre, post, strict=True) if a != 0]
     return mean(own) if own else None
 

@@ -1,1 +1,1 @@
-"""Builds FHIR R4 resources from our data, and reads and checks the FHIR that we receive."""
+"""Builds FHIR R4 resources from our data, and checks the FHIR that we receive."""

@@ -16,7 +16,7 @@ def get_band_set(scale: Scale, band_set: str) -> BandSet:
 
 
 def published_band(scale: Scale, value: Fraction) -> Band | None:
-    """The score's band in the scale's first (published) band set; None if the scale has none."""
+    """Returns the band in the scale's first (published) band set; None without one."""
     return scale.band_sets[0].band_of(value) if scale.band_sets else None
 
 

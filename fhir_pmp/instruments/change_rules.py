@@ -41,7 +41,7 @@ class RuleVerdict:
 
 @dataclass(frozen=True, slots=True)
 class PercentChange:
-    """A change in percent of the baseline, raw (post - pre) and as improvement; None with a reason."""
+    """A change in percent, raw (post - pre) and as improvement; None with a reason."""
 
     raw: Fraction | None
     improvement: Fraction | None
@@ -49,12 +49,18 @@ class PercentChange:
 
 
 def improvement(change: Fraction, better: Better) -> Fraction:
-    """The change with a sign that is positive if the person got better; `change` is post - pre."""
+    """Returns the change with a sign that is positive if the person got better.
+
+    `change` is post - pre.
+    """
     return change if better is Better.HIGHER else -change
 
 
 def percent_change(before: Fraction | None, after: Fraction | None, better: Better) -> PercentChange:
-    """Computes 100 * (after - before) / before. A baseline of 0 has no percentage: neither 0 nor 100."""
+    """Computes the change in percent: 100 * (after - before) / before.
+
+    A baseline of 0 has no percentage: neither 0 nor 100.
+    """
     reason = _not_assessable(before, after) or (BASELINE_ZERO if before == 0 else None)
     if reason is not None or before is None or after is None:
         return PercentChange(None, None, reason)
@@ -80,7 +86,7 @@ def judge_all(scale: Scale, before: Fraction | None, after: Fraction | None) -> 
 
 
 def headline(scale: Scale) -> ChangeRule | None:
-    """The rule by which result lines count this scale; None if the scale is not counted."""
+    """Returns the rule by which result lines count this scale; None if not counted."""
     return next((rule for rule in scale.changes if rule.rule.rule_id == scale.headline_rule), None)
 
 

@@ -45,7 +45,10 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule with its source. Every computed result names the id and version of its rule."""
+    """A rule with its source.
+
+    Every computed result names the id and version of its rule.
+    """
 
     rule_id: str
     version: int
@@ -93,7 +96,10 @@ class Item:
         object.__setattr__(self, "offered", frozenset(values))
 
     def offers(self, value: object) -> bool:
-        """Whether the value is a valid answer: an int (no bool, no float) that the item offers."""
+        """Whether the value is a valid answer of the item.
+
+        It is an int (no bool, no float) that the item offers.
+        """
         return type(value) is int and value in self.offered
 
 
@@ -235,7 +241,10 @@ Answers = Mapping[LinkId, int]
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The score of one scale for one response; `value` and `published` are None if not scorable."""
+    """The score of one scale for one response.
+
+    `value` and `published` are None if the response is not scorable.
+    """
 
     scale: ScaleId
     value: Fraction | None  # exact and unrounded for means; whole scales hold the rounded whole number

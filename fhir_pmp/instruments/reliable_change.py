@@ -38,8 +38,10 @@ class Cutoffs:
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """One person's class. `in_range` is False if the baseline was already healthy: recovery rates leave
-    such a person out."""
+    """One person's class of change.
+
+    `in_range` is False if the baseline was already healthy: recovery rates leave such a person out.
+    """
 
     category: ReliableChangeClass
     in_range: bool

@@ -75,7 +75,10 @@ def exact_value(scale: Scale, total: int, answered: int) -> Fraction:
 
 
 def zero_based_score(scale: Scale, value: Fraction) -> Fraction:
-    """The score counted from 0: the United States report the K10 as 0-40, ten less than Australia."""
+    """Returns the score counted from 0.
+
+    The United States report the K10 as 0-40, ten less than Australia.
+    """
     return value - scale.lowest
 
 

@@ -36,7 +36,10 @@ _PERMUTATION = (
 
 
 def is_valid_loinc_code(code: str) -> bool:
-    """Whether a LOINC, LA or LL code has a valid form and check digit (Luhn, clinical.md 3.3)."""
+    """Whether a LOINC, LA or LL code is well-formed, with a valid check digit.
+
+    The check digit follows Luhn (clinical.md 3.3).
+    """
     if not _LOINC_FORM.fullmatch(code):
         return False
     body, check = code.split("-")

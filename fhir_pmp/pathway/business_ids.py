@@ -25,7 +25,10 @@ from fhir_pmp.identifiers import (
 
 
 class IdKind(StrEnum):
-    """The kinds of things with an id of ours; the value is the id's prefix and ends its identifier system."""
+    """The kinds of things that we give ids to.
+
+    The value is the prefix of the id and the end of its identifier system.
+    """
 
     PERSON = "patient"
     EPISODE = "episode"
@@ -110,11 +113,11 @@ class BusinessIds:
         return ResourceId(self.keyed.compute(IdKind.TASK, referral))
 
     def entry_id(self, referral: ReferralId, resource_type: str, key: str) -> ResourceId:
-        """The id of another entry of the referral Bundle; `key` is unique among the entries of its type."""
+        """The id of another entry of the Bundle; `key` is unique for its type."""
         return ResourceId(self.keyed.compute(IdKind.ENTRY, referral, resource_type, key))
 
     def entry_id_by_identifier(self, owner: str, resource_type: str, identifier: Identifier) -> ResourceId:
-        """The id of another entry that has an identifier; `owner` is the person's id or the client's."""
+        """The id of another entry with an identifier; `owner` is a person's or client's id."""
         return ResourceId(
             self.keyed.compute(IdKind.ENTRY, owner, resource_type, identifier.system, identifier.value)
         )
@@ -134,7 +137,7 @@ class BusinessIds:
         instrument: InstrumentId,
         timepoint: TimepointId,
     ) -> ResponseId:
-        """The id of a response: by the source's response id, else by enrolment, instrument and timepoint."""
+        """The id of a response: by the source's id, else enrolment, instrument and timepoint."""
         if own_id is not None:
             return ResponseId(self.keyed.compute(IdKind.RESPONSE, source, own_id))
         return ResponseId(self.keyed.compute(IdKind.RESPONSE, source, enrolment, instrument, timepoint))
@@ -168,7 +171,7 @@ class BusinessIds:
     def change_id(
         self, episode: EpisodeId, instrument: InstrumentId, scale: ScaleId, later: TimepointId
     ) -> ResourceId:
-        """The id of the change of one scale at a later timepoint; a new baseline amends the same change."""
+        """The id of one scale's change at a later timepoint; a new baseline keeps it."""
         return ResourceId(self.keyed.compute(IdKind.CHANGE, episode, instrument, scale, later))
 
     # letters

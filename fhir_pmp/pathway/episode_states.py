@@ -1,4 +1,4 @@
-"""Lists the allowed moves of an episode, and the Task and EpisodeOfCare status of each state."""
+"""Lists an episode's allowed moves, and each state's Task and EpisodeOfCare status."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -133,7 +133,7 @@ _EPISODE_OF_CARE_STATUS = {
 
 
 def moves_from(state: EpisodeState | None, by: Actor | None = None) -> tuple[Move, ...]:
-    """The allowed moves from a state, in the table's order; with `by`, only the moves of this actor."""
+    """Returns the allowed moves from a state, in table order; `by` selects an actor's."""
     return tuple(m for m in MOVES if m.before is state and (by is None or by in m.by))
 
 
@@ -149,7 +149,7 @@ def move(state: EpisodeState | None, event: EpisodeEvent, by: Actor | None = Non
 
 
 def task_status(episode: Episode, letter_signed: bool) -> TaskStatus:
-    """The Task status of a referred episode; it ends only when the discharge letter is signed."""
+    """Returns a referred episode's Task status; it ends when the discharge letter is signed."""
     status = _TASK_STATUS[episode.state]
     return TaskStatus.IN_PROGRESS if status in _AFTER_SIGNATURE and not letter_signed else status
 
@@ -160,9 +160,9 @@ def episode_of_care_status(episode: Episode) -> EpisodeOfCareStatus:
 
 
 def task_steps(before: TaskStatus, after: TaskStatus) -> tuple[TaskStatus, ...]:
-    """The statuses to publish, in order, to get from `before` to `after`; empty if they are equal.
+    """Returns the statuses to publish, in order, to get from `before` to `after`.
 
-    Only moves of TASK_MOVES are used: an accepted Task whose person never starts becomes in-progress, then failed.
+    Empty if both are equal. Only moves of TASK_MOVES are used: an accepted Task whose person never starts becomes in-progress, then failed.
     Raises TaskMoveNotListed.
     """
     paths: list[tuple[TaskStatus, ...]] = [()]

@@ -33,7 +33,10 @@ class Sex(StrEnum):
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """A date or a date and time, as it was written. No time is invented for a date, no zone is shifted."""
+    """A date, or a date and time, as it was written.
+
+    No time is invented for a date, and no zone is shifted.
+    """
 
     text: str  # "2026-03-01" or "2026-03-01T10:11:12+11:00", as FHIR dateTime
     on: date  # the calendar day as written
@@ -42,7 +45,7 @@ class Moment(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person; only the source or client that registered it may change name and birth date."""
+    """A person; only the registering source or client may change name and birth date."""
 
     id: PersonId  # also the Patient's resource id
     given: str
@@ -55,7 +58,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Practice:
-    """A GP practice and the practitioner that letters go to, as a referral or a source names them."""
+    """A GP practice and the practitioner that receives its letters.
+
+    A referral or a source names both.
+    """
 
     organization_id: ResourceId
     organization_identifier: Identifier | None
@@ -185,7 +191,10 @@ class Acknowledgement:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A flag for a safety answer at or above its item's `flag_from`; raised when the response is recorded."""
+    """A flag for a safety answer at or above its item's `flag_from`.
+
+    It is raised when the response is recorded.
+    """
 
     id: FlagId  # also the Flag's resource id
     person: PersonId

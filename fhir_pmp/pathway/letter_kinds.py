@@ -1,4 +1,4 @@
-"""Defines the kinds of letters in one table: when each is due, who signs it and what it may state."""
+"""Defines each kind of letter: when it is due, its signer and what it states."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,10 @@ class LetterTrigger(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LetterKindDefinition:
-    """The rules of one kind of letter. No field has a default: each kind decides every question."""
+    """The rules of one kind of letter.
+
+    No field has a default, so that each kind decides every question.
+    """
 
     title: str  # on the pages; the printed title is in mappings/letters/wording.yaml
     due_when: LetterTrigger

@@ -27,7 +27,10 @@ def label_words(item: Item, answer: int) -> str:
 
 
 def answer_words(item: Item, answer: int) -> str:
-    """The label and value, "not at all (0)"; the number alone if the label is the number."""
+    """Returns an answer as label and value, for example "not at all (0)".
+
+    If the label is the number, the number alone.
+    """
     label = label_words(item, answer)
     return label if label == str(answer) else f"{label} ({answer})"
 

@@ -14,7 +14,10 @@ from fhir_pmp.pathway.score_comparison import ScoreComparison
 
 @dataclass(frozen=True, slots=True)
 class ScoredResponse:
-    """A response and its scores, one for every scale of its instrument, in the instrument's order."""
+    """A response and its scores.
+
+    There is one score for each scale of its instrument, in the instrument's order.
+    """
 
     response: Response
     scores: tuple[Score, ...]
@@ -103,7 +106,7 @@ def not_withdrawn(scored: Iterable[ScoredResponse]) -> list[ScoredResponse]:
 def find_baseline(
     clinic: ClinicalContext, episode: Episode, by_timepoint: ScoredByTimepoint, position: int
 ) -> Baseline | NoBaseline:
-    """Chooses the baseline of one scale: the start score, else a screening score shortly before it.
+    """Chooses one scale's baseline: the start score, else a screening score shortly before.
 
     `position` is the scale's index in its instrument. A score outside its timepoint's window is no baseline.
     """

@@ -16,7 +16,10 @@ MAX_CACHED_PAIRS = 20_000
 
 
 class ChangeDirection(StrEnum):
-    """Whether a change is better or worse by the scale's direction alone; it is not a verdict."""
+    """Whether a change is better or worse by the scale's direction alone.
+
+    It is not a verdict.
+    """
 
     BETTER = "better"
     WORSE = "worse"

@@ -46,6 +46,6 @@ def _contains_identifier(identifiers: list[dict[str, Any]], one: dict[str, Any])
 
 
 def mark_replaced(published: Resource, other: PersonId) -> Resource:
-    """The published Patient of a duplicate record, inactive and linked to the record that is kept."""
+    """Returns a duplicate's published Patient as inactive, linked to the one that is kept."""
     link = {"other": reference("Patient", other), "type": "replaced-by"}
     return {**published, "active": False, "link": [*published.get("link", []), link]}

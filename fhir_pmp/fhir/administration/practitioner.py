@@ -17,7 +17,10 @@ def build_practitioner(
     sharing: Sharing = Sharing.DEFINITION,
     owner: ClientId | None = None,
 ) -> RenderedResource:
-    """A practitioner with one name: a signer with a registration number, or a GP that a source names."""
+    """Builds a Practitioner with one name: a signer or a referring GP.
+
+    A signer has a registration number; a GP has the name that the source gives.
+    """
     resource: Resource = {"resourceType": "Practitioner", "id": practitioner_id}
     if number is not None:
         resource["identifier"] = [identifier(number)]

@@ -39,5 +39,5 @@ def build_template(rendered: RenderedResource, placeholders: Sequence[str]) -> R
 
 
 def placeholder_moment(placeholder: str, is_date_only: bool) -> Moment:
-    """A moment with a placeholder as its text: a date only, or a date and time."""
+    """Returns a date, or a date and time, that has a placeholder as its text."""
     return Moment(placeholder, date.min, None if is_date_only else datetime.min.replace(tzinfo=UTC))

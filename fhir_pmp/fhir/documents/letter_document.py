@@ -11,7 +11,7 @@ from fhir_pmp.pathway.facts import Sharing
 
 @dataclass(frozen=True, slots=True)
 class LetterSection:
-    """One section: heading, LOINC section code if any, text, and the resources it is based on."""
+    """One section: heading, LOINC code if any, text, and the resources it is based on."""
 
     title: str
     code: Coding | None

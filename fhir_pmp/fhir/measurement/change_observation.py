@@ -31,7 +31,7 @@ INTERPRETATIONS = {
 def build_change_observation(
     clinic: ClinicalContext, change: ScaleChange, *, amended: bool = False
 ) -> RenderedResource | None:
-    """Builds the Observation of a change; None if one of its scores may not be published.
+    """Builds the Observation of a change; None if a score may not be published.
 
     `amended`: the change was published before and is different now although neither response was amended, for example
     because of a new baseline. If a response is amended, the status is amended anyway.

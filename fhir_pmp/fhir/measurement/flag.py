@@ -17,7 +17,10 @@ SAFETY = Coding(FLAG_CATEGORY, "safety", "Safety")
 
 
 def build_flag(clinic: ClinicalContext, flag: Flag) -> RenderedResource:
-    """The Flag with the answer that raised it; later amendments of the answer do not change it."""
+    """Builds the FHIR Flag, with the answer that raised it.
+
+    A later amendment of the answer does not change the Flag.
+    """
     instrument, codes = clinic.instruments[flag.instrument], codes_of(clinic)
     item = instrument.item(flag.item)
     rule = next(safety.rule for safety in instrument.safety_items if safety.item == flag.item)

@@ -53,7 +53,7 @@ def begin_observation(
     text: str,
     performer: dict[str, Any],
 ) -> Resource:
-    """The elements up to `performer`, in FHIR's order; the caller adds the value and the rest."""
+    """Builds an Observation up to `performer`, in FHIR's order; the caller adds the rest."""
     return {
         "resourceType": "Observation",
         "id": observation_id,

@@ -12,7 +12,10 @@ from fhir_pmp.pathway.facts import Response, Sharing
 
 
 def build_questionnaire_response(clinic: ClinicalContext, response: Response) -> RenderedResource:
-    """The QuestionnaireResponse; a blank item is left out, as neither a zero nor an empty answer."""
+    """Builds the QuestionnaireResponse of a response; a blank item is left out.
+
+    A blank is neither a zero nor an empty answer.
+    """
     instrument = clinic.instruments[response.instrument]
     codes = codes_of(clinic)
     person = reference("Patient", response.person)
@@ -44,7 +47,7 @@ def answered_item(codes: LocalCodes, item: Item, value: int) -> dict[str, Any]:
 
 
 def answer_value(codes: LocalCodes, item: Item, value: int) -> dict[str, Any]:
-    """The answer's value[x]: a coding for a verbal item, a whole number for a 0-10 item."""
+    """Builds the answer's value[x]: a coding for a verbal item, else a whole number (0-10)."""
     for option in item.options:
         if option.value == value:
             return {"valueCoding": coding(codes.answer(item, option))}

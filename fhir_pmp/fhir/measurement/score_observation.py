@@ -27,7 +27,10 @@ def build_score_observations(
 
 
 def is_publishable_score(scale: Scale, score: Score) -> bool:
-    """Whether the score rests on no UNCONFIRMED rule; bands do not count, they are left out instead."""
+    """Whether the score may be published: it depends on no UNCONFIRMED rule.
+
+    The bands are not considered here: an UNCONFIRMED band is left out of the Observation instead.
+    """
     band_rules = {bands.rule.rule_id for bands in scale.band_sets}
     return band_rules.issuperset(score.unconfirmed)
 
@@ -105,7 +108,10 @@ def score_components(codes: LocalCodes, scale: Scale, score: Score) -> list[dict
 
 
 def reference_range(band: Band) -> dict[str, Any]:
-    """A band as reference range; an excluded bound is in the text only, as FHIR's bounds are included."""
+    """Builds the reference range of a band.
+
+    A bound that the band excludes is in the text only, because FHIR includes both bounds in the range.
+    """
     written: dict[str, Any] = {}
     if band.lowest_included:
         written["low"] = score_quantity(_plain(band.lowest))

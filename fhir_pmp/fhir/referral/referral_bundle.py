@@ -60,7 +60,10 @@ class ReferralRequest:
         )
 
     def resources_under_own_ids(self, ids: Mapping[int, ResourceId]) -> dict[int, Resource]:
-        """Each entry's resource by position, with our ids in it and in its references to other entries."""
+        """Returns each entry's resource by position, under our ids.
+
+        Its references to other entries hold our ids too.
+        """
         entries = self.entries
         types = {entry.position: entry.type for entry in entries}
         mapping = {text: f"{types[at]}/{ids[at]}" for text, at in positions_by_reference(entries).items()}

@@ -64,7 +64,7 @@ def first_identifier(resource: Mapping[str, Any]) -> Identifier | None:
 
 
 def positions_by_reference(entries: Sequence[ReferralEntry]) -> dict[str, int]:
-    """The position of each entry by the references that may name it: its fullUrl, or `Type/id`."""
+    """Maps the references to an entry, its fullUrl or `Type/id`, to its position."""
     known: dict[str, int] = {}
     for entry in entries:
         if entry.full_url is not None:
@@ -79,7 +79,7 @@ def positions_by_reference(entries: Sequence[ReferralEntry]) -> dict[str, int]:
 
 
 def reference_faults(entries: Sequence[ReferralEntry], own_references: Collection[str]) -> Iterator[Fault]:
-    """A fault for each reference that is neither an entry, ours, an absolute URL nor contained."""
+    """Yields a fault for each reference that is no entry, ours, absolute or contained."""
     known = positions_by_reference(entries)
     for entry in entries:
         for path, reference in _references(entry.resource, entry.path):

@@ -9,7 +9,7 @@ from fhir_pmp.fhir.referral.referral_entries import ReferralEntry, positions_by_
 
 @dataclass(frozen=True, slots=True)
 class RequesterNames:
-    """The entries of the requester, and their names; None if the Bundle does not have them."""
+    """The requester's entries and their names; None for those missing from the Bundle."""
 
     organization: ReferralEntry | None
     organization_name: str | None

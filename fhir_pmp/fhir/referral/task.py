@@ -85,7 +85,7 @@ def build_task(
 
 
 def only_status_differs(current: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:
-    """Whether a Task sent by PUT changes the status and nothing else, ignoring meta and text."""
+    """Whether a Task sent by PUT changes only the status, ignoring meta and text."""
     ignored_members = ("meta", "text", "status")
     return is_same_content(current, sent, ignored_members) and current.get("status") != sent.get("status")
 

@@ -1,1 +1,1 @@
-"""The search parameters of our FHIR API, and the search keys that are read from resources for them."""
+"""Defines our FHIR API's search parameters and reads their keys from resources."""

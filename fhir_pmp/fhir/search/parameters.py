@@ -11,7 +11,10 @@ from enum import StrEnum
 
 
 class Element(StrEnum):
-    """The FHIR data type of the element that a parameter searches; it decides how a search value is read."""
+    """The FHIR data type of the element that a parameter searches.
+
+    It decides how a search value is read.
+    """
 
     IDENTIFIER = "Identifier"  # [system|]value
     CONCEPT = "CodeableConcept"  # [system|]code, of a CodeableConcept or a Coding
@@ -182,11 +185,11 @@ class SearchTable:
         """By resource type, then by name: what the API searches by."""
 
     def stored(self, type: str) -> Sequence[SearchParameter]:
-        """The parameters whose tokens are stored for a type, in the order in which they are stored."""
+        """Returns the parameters whose tokens are stored for a type, in stored order."""
         return self._stored.get(type, self._every_type)
 
     def date_path(self, type: str) -> tuple[str, ...] | None:
-        """The members that lead to the clinical date of a type, or None for a type without one."""
+        """Returns the path of member names to a type's clinical date; None without one."""
         return self._dates.get(type)
 
 

@@ -1,4 +1,4 @@
-"""Reads the search keys of a resource, its tokens and its clinical date, by the table of parameters."""
+"""Reads a resource's tokens and clinical date, the keys by which it is searched."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -15,7 +15,7 @@ def tokens_of(resource: Mapping[str, Any], table: SearchTable = SEARCH_TABLE) ->
 
 
 def date_of(resource: Mapping[str, Any], table: SearchTable = SEARCH_TABLE) -> str | None:
-    """The clinical date of a resource as it is written, or None for a resource without one."""
+    """Returns the clinical date of a resource as it is written; None without one."""
     path = table.date_path(resource["resourceType"])
     if path is None:
         return None

@@ -248,5 +248,8 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 
 
 def safe_member_name(name: str) -> str:
-    """A member's name for a path; `?` for a name that is no FHIR element name and may be personal data."""
+    """Returns a member's name for a path; `?` for anything but a FHIR element name.
+
+    Such a name may be personal data.
+    """
     return name if _NAME.fullmatch(name) else "?"

@@ -15,9 +15,9 @@ Resource = dict[str, Any]
 
 
 class RenderedResource(msgspec.Struct, frozen=True):
-    """A resource ready to be published; `head + tail` is the content that is hashed and compared.
+    """A resource rendered as JSON bytes, ready to be published.
 
-    A msgspec struct, because importing makes one for each published resource.
+    `head + tail` is the content that is hashed and compared. A msgspec struct, because importing makes one for each published resource.
     """
 
     type: str

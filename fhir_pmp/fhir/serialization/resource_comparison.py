@@ -26,7 +26,10 @@ def fingerprint(
 
 
 def sorted_members(value: Any) -> Any:
-    """The value with members of objects sorted by name; the order of arrays stays, it has a meaning."""
+    """Sorts the members of all objects in a value by name.
+
+    Arrays keep their order, because it has a meaning.
+    """
     if isinstance(value, Mapping):
         return {name: sorted_members(value[name]) for name in sorted(value)}
     if isinstance(value, list):

@@ -133,7 +133,10 @@ class CompletionRule:
 
 @dataclass(frozen=True, slots=True)
 class BaselineRule:
-    """The baseline is the start score, else a screening score at most `within_days` before the start."""
+    """How near before the start a screening score may be to serve as baseline.
+
+    The baseline is the start score, else a screening score at most `within_days` before the start.
+    """
 
     rule: Rule
     within_days: int

@@ -40,7 +40,10 @@ class AbsenceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """The reason why there is no score. An absent score is neither a zero nor "no change"."""
+    """The reason why there is no score.
+
+    An absent score is neither a zero nor "no change".
+    """
 
     kind: AbsenceKind
     due_on: date | None = None  # NOT_YET_DUE: None while the start is not known
@@ -153,7 +156,7 @@ def absence_of_score(score: Score) -> Absence:
 def next_due(
     programme: Programme, episode: Episode, now: datetime, zone: ZoneInfo
 ) -> tuple[Timepoint, date] | None:
-    """The next timepoint that becomes due after today, with its due day; None if there is none."""
+    """Finds the next timepoint due after today, with its due day; else None."""
     for timepoint in programme.timepoints:
         due = due_on(timepoint, episode)
         if due is not None and due > today(now, zone):

@@ -51,7 +51,7 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class TimepointCell:
-    """One scale at one timepoint: a score with a value, or the reason of its absence."""
+    """One scale at one timepoint: a score with a value, or its absence's reason."""
 
     timepoint: TimepointId
     title: str

@@ -47,7 +47,10 @@ class SafetyLine:
 
 @dataclass(frozen=True, slots=True)
 class FlagLine:
-    """One flag, with later changes of its response. No change of the response makes a flag inactive."""
+    """One flag, with later changes of its response.
+
+    No change of the response makes a flag inactive.
+    """
 
     flag: Flag
     title: str
@@ -128,7 +131,10 @@ def _line(
 def flag_lines(
     clinic: ClinicalContext, responses: Sequence[Response], flags: Iterable[Flag]
 ) -> tuple[FlagLine, ...]:
-    """One line for each flag, oldest first; flags of one import in the order of timepoints."""
+    """Makes one line for each flag, oldest first.
+
+    Flags of one import are in the order of timepoints.
+    """
     by_id = {response.id: response for response in responses}
     place = {timepoint.id: number for number, timepoint in enumerate(clinic.programme.timepoints)}
     lines = []
