@@ -1,4 +1,4 @@
-"""Runs `make bench`: each line is the ratio of two ways to do the same, measured alternately."""
+"""Runs `make bench`: each line is the ratio of two ways, measured alternately."""
 
 import argparse
 import json

@@ -16,7 +16,10 @@ QUIET_SECONDS = 3.0
 
 
 def wait_until_delivered(counts: Iterator[Counts], what: str) -> None:
-    """Waits until nothing is due and nothing new falls due; gives up after a time without progress."""
+    """Waits until nothing is due and nothing new falls due.
+
+    Gives up after a time without progress.
+    """
     most = left = count_unsent(next(counts))
     moved_at = time.monotonic()
     with counted_step(what, most) as progress:

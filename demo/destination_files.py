@@ -1,4 +1,4 @@
-"""Writes a destination file for an EHR without a shipped one: the stub or an external server."""
+"""Writes a destination file for the stub or an external server: none is shipped."""
 
 import shutil
 from pathlib import Path
@@ -9,7 +9,10 @@ MAPPINGS = Path(__file__).parents[1] / "mappings"
 
 
 def write_demo_mappings(ehr: Ehr, folder: Path) -> Path:
-    """Copies the mappings into `folder` and adds a destination file for this EHR; returns the copy."""
+    """Copies the mappings into `folder` and adds this EHR's destination file.
+
+    Returns the path of the copy.
+    """
     copy = folder / "mappings"
     shutil.copytree(MAPPINGS, copy, dirs_exist_ok=True)
     lines = [f"id: {ehr.destination}", f'title: "{ehr.name}"', "patients: ours", "entries_per_bundle: 200"]

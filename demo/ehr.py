@@ -1,4 +1,4 @@
-"""Opens the demo's EHR: a HAPI FHIR started here, the tests' stub, or an external server."""
+"""Opens the demo's EHR: its own HAPI FHIR, the tests' stub, or an external server."""
 
 import json
 import urllib.error

@@ -61,7 +61,7 @@ def sign_letters(
     practices: PracticeSystems,
     folder: Path,
 ) -> list[SignedLetter]:
-    """Signs one letter for each kind of ending, or finds it signed; a finished person comes first."""
+    """Signs a letter for each kind of ending unless signed; a finished person first."""
     signed = []
     for person in _choose_one_of_each_ending([one for one in people if one.record_id in referred]):
         known = referred[person.record_id]

@@ -58,7 +58,7 @@ class PageClient:
         return forms_of(self.read(path))
 
     def links(self, path: str, to: str) -> list[Link]:
-        """The links of a page whose address matches the pattern `to`, in the order of the page."""
+        """Returns a page's links whose address matches the pattern `to`, in page order."""
         return [link for link in links_of(self.read(path)) if re.fullmatch(to, link.href)]
 
     def form(self, path: str, action: str) -> Form:
@@ -72,11 +72,11 @@ class PageClient:
         raise PageRefused(f"{path} has no form for {action}")
 
     def submit(self, path: str, action: str, values: Mapping[str, str] | None = None) -> str:
-        """Fills in a form of a page and posts it; returns the path of the page it leads to."""
+        """Fills in and posts a form of a page; returns the next page's path."""
         return self.follow(self.form(path, action), values)
 
     def follow(self, form: Form, values: Mapping[str, str] | None = None) -> str:
-        """Posts a form with these fields filled in; returns the path of the page it leads to."""
+        """Posts a form with these fields filled in; returns the next page's path."""
         answer = self._ask("POST", urljoin(self.address, form.action), {**form.fields, **(values or {})})
         return str(answer.request.path_url)
 

@@ -1,4 +1,4 @@
-"""Plays a GP practice's system: posts referrals, reads their Tasks and the letters addressed to it."""
+"""Simulates a GP practice's system: posts referrals, reads their Tasks and its letters."""
 
 import json
 from dataclasses import dataclass

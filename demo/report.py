@@ -40,7 +40,10 @@ class DemoResult:
 
     @property
     def is_everything_delivered(self) -> bool:
-        """Whether nothing is unsent or dead, and the EHR holds as many of each type as were sent."""
+        """Whether everything was delivered.
+
+        Nothing is unsent or a dead letter, and the EHR holds as many resources of each type as were sent.
+        """
         unsent = sum(self.deliveries.get(state, 0) for state in UNSENT_STATES)
         return unsent == 0 and (not self.counted_there or self.sent == self.read_back)
 

@@ -31,7 +31,7 @@ class RunState:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder of one EHR, its saved state, and the file for the summary of the last run."""
+    """The folder of one EHR: its saved state and the last run's summary."""
 
     folder: Path
     summary: Path

@@ -1,4 +1,4 @@
-"""Measures `deliver`: our push against bare loops, to HAPI and to a server that stores nothing."""
+"""Measures `deliver`: our push against bare loops, to HAPI and to a null server."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial

@@ -1,1 +1,1 @@
-"""Benchmarks of a full push to HAPI against a bare loop that posts the same Bundles."""
+"""Compares a full push to HAPI with a bare loop that posts the same Bundles."""

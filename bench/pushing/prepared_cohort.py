@@ -1,4 +1,4 @@
-"""Prepares an imported but unsent cohort, and captures the Bundles that a push sends for it."""
+"""Prepares an imported, unsent cohort and captures the Bundles that a push sends."""
 
 import shutil
 import sqlite3
@@ -60,7 +60,7 @@ def copy_database(database: Path, copy: Path) -> Path:
 
 
 def capture_bundles(database: Path) -> Bundles:
-    """Pushes the database to the stub EHR of the tests and returns the Bundles that were posted."""
+    """Pushes the database to the tests' stub EHR and returns the posted Bundles."""
     with stub_ehr() as stub:
         client = _RecordingClient(stub.address, connections=1)
         store = Store(f"sqlite:///{copy_database(database, database.with_suffix('.sent.sqlite'))}")

@@ -31,7 +31,10 @@ class Timing:
 
 
 def time_against_hapi(warm_up: Bundles, send: Callable[[str], None]) -> Timing:
-    """Times `send` against a HAPI on an H2 file that holds only the warm-up, with other people and ids."""
+    """Times `send` against a HAPI on an H2 file that holds only the warm-up.
+
+    The warm-up has other people and ids.
+    """
     with TemporaryDirectory(prefix="bench-hapi-") as folder, HapiServer(Path(folder)) as server:
         assert server.pid is not None
         requests.get(f"{server.base_url}/metadata", timeout=60).raise_for_status()

@@ -155,7 +155,7 @@ def _fitted(measure: Measure, target: Target) -> Measure:
 
 
 def item_9_non_zero(measure: Measure, offset: float) -> float:
-    """Returns the share of people at baseline who answer an item with this offset above zero."""
+    """Returns the share of people with a baseline answer above zero, given this offset."""
     locations = (measure.centre + measure.spread * trait + offset for trait in _TRAITS)
     return sum(
         weight * _at_least(1, location, measure.noise)
@@ -164,7 +164,7 @@ def item_9_non_zero(measure: Measure, offset: float) -> float:
 
 
 def calibrated(name: str) -> Measure:
-    """Returns the measure with its constants solved for its target, and PHQ-9 item 9's offset with them."""
+    """Solves a measure's constants for its target, with the offset of PHQ-9 item 9."""
     measure, target = MEASURES[name], TARGETS[name]
     if name != "phq9":
         return _fitted(measure, target)

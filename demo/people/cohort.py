@@ -1,4 +1,4 @@
-"""Generates the cohort: person `i` of a seed and a day is always the same person."""
+"""Generates the cohort: a seed, a day and a number always give the same person."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -28,7 +28,10 @@ _NO_REASON_GIVEN = 0.15
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """The dates of one person's course; None where an event has not happened by the day of the export."""
+    """The dates of one person's course through the programme.
+
+    None where an event has not happened by the day of the export.
+    """
 
     referred_on: date
     enrolled_on: date

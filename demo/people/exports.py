@@ -1,4 +1,7 @@
-"""Writes the platform's exports: wide like REDCap, a row per timepoint, or long, a row per answer."""
+"""Writes the platform's exports: wide (a row per timepoint) or long (per answer).
+
+The wide export has the columns of a REDCap export.
+"""
 
 import csv
 from collections.abc import Iterable, Iterator

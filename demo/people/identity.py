@@ -62,7 +62,7 @@ def draw_birth_date(rng: Random, enrolled_on: date) -> date:
 
 
 def draw_medicare_number(rng: Random, number: int) -> str | None:
-    """Returns the eleven digits of person `number`, or None for the few people without a card.
+    """Returns the eleven digits of person `number`; None for the few without a card.
 
     Two people never share one: the stem is a one-to-one function of the person's place in the cohort.
     The check digit follows NEHTA, Use of Healthcare Identifiers in Health Software Systems, 1.4 (2011).

@@ -34,6 +34,6 @@ class LowDiscrepancyShares:
 
 
 def antithetic_pair(number: int) -> tuple[int, int]:
-    """Returns the pair that person `number` belongs to, and the person's sign in it: 1 or -1."""
+    """Returns the pair of person `number`, and the person's sign in it: 1 or -1."""
     block, place = divmod(number, 2 * _APART)
     return block * _APART + place % _APART, 1 if place < _APART else -1

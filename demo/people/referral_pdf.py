@@ -4,9 +4,9 @@ _HEAD = b"%PDF-1.4\n"
 
 
 def one_page_pdf(lines: list[str]) -> bytes:
-    """Returns a valid PDF with these lines of text in a standard font. The same lines give the same bytes.
+    """Returns a valid PDF with these lines of text in a standard font.
 
-    Characters outside Latin-1 become a question mark.
+    The same lines give the same bytes. Characters outside Latin-1 become a question mark.
     """
     content = _text_content(lines)
     return _assembled(
