@@ -10,7 +10,7 @@ from fhir_pmp.pathway.facts import Sharing
 
 
 def build_definitions(clinic: ClinicalContext) -> tuple[RenderedResource, ...]:
-    """The definitions of a clinic; a resource comes after the resources that it refers to."""
+    """Builds a clinic's definitions; a resource follows those that it refers to."""
     systems = build_code_systems(clinic)
     terminology = [
         render(one, sharing=Sharing.DEFINITION) for one in (*systems, *map(build_value_set, systems))

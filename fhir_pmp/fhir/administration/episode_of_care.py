@@ -14,7 +14,7 @@ from fhir_pmp.pathway.programme.timepoints import due_on
 
 
 def build_episode_of_care(clinic: ClinicalContext, episode: Episode) -> RenderedResource:
-    """The episode with the programme's timepoints; responses, letters and flags never change it."""
+    """Builds the episode with the programme's timepoints; responses, letters and flags never change it."""
     resource: Resource = {
         "resourceType": "EpisodeOfCare",
         "id": episode.id,

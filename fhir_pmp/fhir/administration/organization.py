@@ -11,7 +11,7 @@ from fhir_pmp.pathway.programme.definition import Address
 
 
 def build_provider(clinic: ClinicalContext) -> RenderedResource:
-    """Our own Organization, as `programme.yaml` describes it."""
+    """Builds our own Organization, as `programme.yaml` describes it."""
     provider = clinic.programme.provider
     resource: Resource = {
         "resourceType": "Organization",
@@ -31,7 +31,7 @@ def build_provider(clinic: ClinicalContext) -> RenderedResource:
 def build_practice(
     practice: Practice, *, sharing: Sharing, owner: ClientId | None = None
 ) -> RenderedResource:
-    """A GP practice that a referral or a source names."""
+    """Builds a GP practice that a referral or a source names."""
     resource: Resource = {"resourceType": "Organization", "id": practice.organization_id}
     if practice.organization_identifier is not None:
         resource["identifier"] = [identifier(practice.organization_identifier)]

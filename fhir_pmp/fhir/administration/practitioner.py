@@ -37,7 +37,7 @@ def build_practitioner_role(
     sharing: Sharing = Sharing.DEFINITION,
     owner: ClientId | None = None,
 ) -> RenderedResource:
-    """A practitioner at an organization; `role` is free text, so no code is stated."""
+    """Builds a practitioner at an organization; `role` is free text, so no code is stated."""
     role_id = clinic.ids.role_id(practitioner_id, organization_id)
     resource: Resource = {
         "resourceType": "PractitionerRole",
@@ -52,7 +52,7 @@ def build_practitioner_role(
 def build_practice_practitioner(
     clinic: ClinicalContext, practice: Practice, *, sharing: Sharing, owner: ClientId | None = None
 ) -> tuple[RenderedResource, ...]:
-    """The practitioner of a practice and the role there; empty if the practice names none."""
+    """Builds a practice's practitioner and the role there; empty if it names none."""
     if practice.practitioner_id is None or practice.practitioner_name is None:
         return ()
     practitioner_id, name = practice.practitioner_id, practice.practitioner_name

@@ -26,7 +26,7 @@ def build_capability_statement(
     date: str,
     system_interactions: Sequence[str] = ("transaction",),
 ) -> dict[str, Any]:
-    """The CapabilityStatement; `date` is the FHIR dateTime of the last change of its content."""
+    """Builds the CapabilityStatement; `date` is the FHIR dateTime of the last change of its content."""
     security = {
         "service": [{"text": "Bearer token"}],
         "description": "A bearer token for each client, given by the programme's operator.",

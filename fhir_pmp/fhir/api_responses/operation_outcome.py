@@ -48,7 +48,7 @@ def issues_of(faults: Iterable[Fault], code: IssueType) -> tuple[Issue, ...]:
 
 
 def build_operation_outcome(issues: Iterable[Issue]) -> dict[str, Any]:
-    """The OperationOutcome as a resource. Raises ValueError without an issue: FHIR requires one."""
+    """Builds the OperationOutcome as a resource. Raises ValueError without an issue: FHIR requires one."""
     written_issues = [_issue(issue) for issue in issues]
     if not written_issues:
         raise ValueError("an OperationOutcome without an issue says nothing")
@@ -56,7 +56,7 @@ def build_operation_outcome(issues: Iterable[Issue]) -> dict[str, Any]:
 
 
 def write_operation_outcome(issues: Iterable[Issue]) -> bytes:
-    """The OperationOutcome as a body."""
+    """Returns the OperationOutcome as a body."""
     return write_canonical(build_operation_outcome(issues))
 
 

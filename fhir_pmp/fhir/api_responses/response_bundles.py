@@ -32,7 +32,7 @@ class EntryResponse:
 def write_searchset(
     entries: Iterable[SearchEntry], *, self_url: str, next_url: str | None = None, total: int | None = None
 ) -> bytes:
-    """A page of search results; the entries' published bytes are copied without change."""
+    """Returns a page of search results; the entries' published bytes are copied without change."""
     links = [{"relation": "self", "url": self_url}]
     if next_url is not None:
         links.append({"relation": "next", "url": next_url})
@@ -44,7 +44,7 @@ def write_searchset(
 
 
 def write_transaction_response(responses: Iterable[EntryResponse]) -> bytes:
-    """The response to a transaction: one entry for each entry of the request, in order."""
+    """Returns a transaction's response: one entry for each request entry, in order."""
     entries = [{"response": _response(response)} for response in responses]
     return write_canonical({"resourceType": "Bundle", "type": "transaction-response", "entry": entries})
 

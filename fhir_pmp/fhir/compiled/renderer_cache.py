@@ -21,7 +21,7 @@ def compile_renderers(clinic: ClinicalContext) -> None:
 
 
 def get_response_renderers(clinic: ClinicalContext) -> Mapping[InstrumentId, ResponseRenderer]:
-    """The response renderer of each instrument, compiled on first use."""
+    """Returns the response renderer of each instrument, compiled on first use."""
     found = _RESPONSE_RENDERERS.get(clinic)
     if found is None:
         known = clinic.instruments.items()
@@ -32,7 +32,7 @@ def get_response_renderers(clinic: ClinicalContext) -> Mapping[InstrumentId, Res
 
 
 def get_change_renderer(clinic: ClinicalContext) -> ChangeRenderer:
-    """The renderer of changes since baseline, compiled on first use."""
+    """Returns the renderer of changes since baseline, compiled on first use."""
     found = _CHANGE_RENDERERS.get(clinic)
     if found is None:
         found = _CHANGE_RENDERERS[clinic] = compile_change_renderer(clinic)

@@ -12,7 +12,7 @@ from fhir_pmp.pathway.clinical_context import ClinicalContext
 
 
 def build_composition(clinic: ClinicalContext, letter: LetterDocument) -> Resource:
-    """The Composition of a letter; its attester has the time of the signature."""
+    """Builds the Composition of a letter; its attester has the time of the signature."""
     issued = format_instant(letter.issued_at)
     resource: Resource = {
         "resourceType": "Composition",
@@ -41,7 +41,7 @@ def build_composition(clinic: ClinicalContext, letter: LetterDocument) -> Resour
 
 
 def document_type(letter: LetterDocument) -> dict[str, Any]:
-    """The type of letter: its title, and the LOINC document type if there is one."""
+    """Returns the letter's type: its title, and the LOINC document type if any."""
     return concept([letter.type], letter.title) if letter.type is not None else {"text": letter.title}
 
 

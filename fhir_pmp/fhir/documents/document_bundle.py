@@ -31,7 +31,7 @@ class DocumentIncomplete(NotAllowed):
 def build_document_bundle(
     clinic: ClinicalContext, letter: LetterDocument, load_published: LoadPublished
 ) -> RenderedResource:
-    """The self-contained Bundle of a letter; it includes indirect references and never changes.
+    """Builds the self-contained Bundle of a letter; it includes indirect references and never changes.
 
     Raises DocumentIncomplete, naming the types that are missing.
     """

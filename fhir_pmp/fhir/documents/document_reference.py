@@ -17,7 +17,7 @@ from fhir_pmp.pathway.facts import Sharing
 def build_document_reference(
     clinic: ClinicalContext, letter: LetterDocument, pdf: bytes, *, superseded: bool = False
 ) -> RenderedResource:
-    """The letter's DocumentReference; `pdf` is the file as signed, which never changes."""
+    """Builds the letter's DocumentReference; `pdf` is the file as signed, which never changes."""
     issued = format_instant(letter.issued_at)
     document_id = clinic.ids.document_reference_id(letter.id)
     resource: Resource = {

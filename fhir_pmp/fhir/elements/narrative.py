@@ -34,7 +34,10 @@ Block = Paragraph | BulletList | Table
 
 
 def build_narrative(blocks: tuple[Block, ...]) -> dict[str, Any]:
-    """The blocks as generated Narrative. Raises ValueError without a block: FHIR requires content."""
+    """Builds a generated Narrative of the blocks.
+
+    Raises ValueError without a block: FHIR requires content.
+    """
     if not blocks:
         raise ValueError("a narrative without content is none")
     return {"status": "generated", "div": f'<div xmlns="{_XHTML}">{"".join(map(_written, blocks))}</div>'}

@@ -65,13 +65,13 @@ def build_change_observation(
 
 
 def change_status(change: ScaleChange) -> ObservationStatus:
-    """The status of the Observation: amended if either response is."""
+    """Returns the status of the Observation: amended if either response is."""
     statuses = (OBSERVATION_STATUS[change.before.status], OBSERVATION_STATUS[change.after.status])
     return max(statuses, key=list(ObservationStatus).index)
 
 
 def comparison_components(codes: LocalCodes, comparison: ScoreComparison) -> list[dict[str, Any]]:
-    """The percentage, and the verdict of every rule that is not UNCONFIRMED."""
+    """Returns the percentage, and the verdict of every rule that is not UNCONFIRMED."""
     percent: dict[str, Any] = {"code": concept([codes.component_code(ComponentCode.PERCENT)])}
     if comparison.percent_text is None:
         percent["dataAbsentReason"] = data_absent_reason("not-applicable", "the baseline is 0")
@@ -82,7 +82,7 @@ def comparison_components(codes: LocalCodes, comparison: ScoreComparison) -> lis
 
 
 def verdict_component(codes: LocalCodes, verdict: RuleVerdict) -> dict[str, Any]:
-    """One rule's verdict."""
+    """Returns one rule's verdict."""
     verdict_coding = codes.verdict(verdict.verdict.value)
     detail = verdict.grade or verdict.reason
     component: dict[str, Any] = {

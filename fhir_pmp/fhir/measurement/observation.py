@@ -34,7 +34,7 @@ SURVEY = Coding(OBSERVATION_CATEGORY, "survey", "Survey")
 
 
 def timepoint_extension(clinic: ClinicalContext, timepoint: TimepointId) -> dict[str, Any]:
-    """The timepoint as a coded extension, the same on a response and its Observations."""
+    """Returns the timepoint as a coded extension, the same on a response and its Observations."""
     codes = codes_of(clinic)
     return {
         "url": codes.systems.timepoint,
@@ -75,7 +75,7 @@ def _timing(authored: Moment) -> dict[str, Any]:
 
 
 def mark_entered_in_error(published: Resource, *, person: PersonId, episode: EpisodeId) -> RenderedResource:
-    """The published Observation with status entered-in-error, because it can no longer be derived.
+    """Returns the published Observation with status entered-in-error, because it can no longer be derived.
 
     For a score or change that an amendment or withdrawal made impossible: not scorable any more, or without a baseline.
     Everything but the status stays as published.

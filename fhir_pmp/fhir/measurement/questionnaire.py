@@ -29,7 +29,7 @@ from fhir_pmp.pathway.facts import Sharing
 
 
 def build_questionnaire(clinic: ClinicalContext, instrument: Instrument) -> RenderedResource:
-    """The Questionnaire; item texts are the published wording if rights allow, else our labels."""
+    """Builds the Questionnaire; item texts are the published wording if rights allow, else our labels."""
     codes = codes_of(clinic)
     url = codes.systems.questionnaire(instrument.id)
     resource: Resource = {
@@ -109,7 +109,7 @@ def _score_item(codes: LocalCodes, instrument: Instrument, scale: Scale, express
 
 
 def score_link_id(instrument: Instrument, scale: Scale) -> str:
-    """The linkId of a scale's calculated item."""
+    """Returns the linkId of a scale's calculated item."""
     return f"{instrument.id}-score-{scale.id}"
 
 

@@ -42,7 +42,7 @@ def build_questionnaire_response(clinic: ClinicalContext, response: Response) ->
 
 
 def answered_item(codes: LocalCodes, item: Item, value: int) -> dict[str, Any]:
-    """One answered item; its text equals the Questionnaire's, as SDC requires."""
+    """Returns one answered item; its text equals the Questionnaire's, as SDC requires."""
     return {"linkId": item.link_id, "text": item_text(item), "answer": [answer_value(codes, item, value)]}
 
 
@@ -55,5 +55,5 @@ def answer_value(codes: LocalCodes, item: Item, value: int) -> dict[str, Any]:
 
 
 def item_text(item: Item) -> str:
-    """The published wording if we may show it, else our label."""
+    """Returns the published wording if we may show it, else our label."""
     return item.text or item.label

@@ -13,25 +13,25 @@ from fhir_pmp.pathway.facts import Response, Sharing
 
 
 def build_safety_observations(clinic: ClinicalContext, response: Response) -> tuple[RenderedResource, ...]:
-    """One Observation for every safety item of the instrument, answered or not."""
+    """Builds one Observation for every safety item of the instrument, answered or not."""
     instrument = clinic.instruments[response.instrument]
     return tuple(build_safety_observation(clinic, response, safety) for safety in instrument.safety_items)
 
 
 def item_codings(codes: LocalCodes, instrument: Instrument, item: Item) -> tuple[Coding, ...]:
-    """The published codes of an item, and our code."""
+    """Returns the published codes of an item, and our code."""
     return (*item.codings, codes.item(instrument, item))
 
 
 def safety_text(instrument: Instrument, item: Item) -> str:
-    """The question as shown with the answer: our label, because the wording may be licensed."""
+    """Returns the question as shown: our label, because the wording may be licensed."""
     return f"{instrument.title}: {item.label}"
 
 
 def build_safety_observation(
     clinic: ClinicalContext, response: Response, safety: SafetyItem
 ) -> RenderedResource:
-    """The answer to one safety item."""
+    """Builds the Observation of the answer to one safety item."""
     instrument, codes = clinic.instruments[response.instrument], codes_of(clinic)
     item = instrument.item(safety.item)
     resource = begin_observation(
@@ -53,7 +53,7 @@ def build_safety_observation(
 
 
 def answer_value_elements(codes: LocalCodes, item: Item, answer: int | None) -> dict[str, Any]:
-    """The answer, or a dataAbsentReason for a blank: a blank is never a zero."""
+    """Returns the answer, or a dataAbsentReason for a blank: a blank is never a zero."""
     if answer is None:
         return {"dataAbsentReason": data_absent_reason("unknown", "not answered")}
     for option in item.options:
@@ -64,5 +64,5 @@ def answer_value_elements(codes: LocalCodes, item: Item, answer: int | None) -> 
 
 
 def answer_components(codes: LocalCodes, answer: int) -> list[dict[str, Any]]:
-    """The numeric value of the answer, which its code does not show."""
+    """Returns the numeric value of the answer, which its code does not show."""
     return [{"code": concept([codes.component_code(ComponentCode.ANSWER_VALUE)]), "valueInteger": answer}]

@@ -7,7 +7,7 @@ from fhir_pmp.instruments.definition import Instrument, Item, Method, RuleStatus
 
 
 def score_expression(instrument: Instrument, scale: Scale) -> str | None:
-    """The FHIRPath expression; %resource is the response, %questionnaire has the weights.
+    """Returns the FHIRPath expression; %resource is the response, %questionnaire has the weights.
 
     Like our scorer, it returns nothing if there are too many blanks. An UNCONFIRMED blanks rule is left out: then only
     a complete form has a score. None for a scale whose scoring rule is UNCONFIRMED.

@@ -19,7 +19,7 @@ from fhir_pmp.pathway.facts import Response, Sharing
 def build_score_observations(
     clinic: ClinicalContext, response: Response, scores: Iterable[Score]
 ) -> tuple[RenderedResource, ...]:
-    """One Observation for each publishable score, in the order of the instrument's scales."""
+    """Builds one Observation for each publishable score, in the order of the instrument's scales."""
     instrument = clinic.instruments[response.instrument]
     publishable = [score for score in scores if is_publishable_score(instrument.scale(score.scale), score)]
     published_scales = [score.scale for score in publishable]
@@ -36,14 +36,14 @@ def is_publishable_score(scale: Scale, score: Score) -> bool:
 
 
 def published_bands(scale: Scale) -> BandSet | None:
-    """The published band set; None if the scale has none or its rule is UNCONFIRMED."""
+    """Returns the published band set; None without one or if its rule is UNCONFIRMED."""
     if scale.band_sets and scale.band_sets[0].rule.status is not RuleStatus.UNCONFIRMED:
         return scale.band_sets[0]
     return None
 
 
 def score_codings(codes: LocalCodes, instrument: Instrument, scale: Scale) -> tuple[Coding, ...]:
-    """The published codes of a scale's score, and our code."""
+    """Returns the published codes of a scale's score, and our code."""
     return (*scale.codings, codes.scale(instrument, scale))
 
 
@@ -75,7 +75,7 @@ def build_score_observation(
 
 
 def score_value_elements(codes: LocalCodes, scale: Scale, score: Score) -> dict[str, Any]:
-    """The elements from `value` to `referenceRange`: the score and its interpretation."""
+    """Returns the elements from `value` to `referenceRange`: the score and its interpretation."""
     value_elements: dict[str, Any] = {}
     bands = published_bands(scale)
     answered = f"{score.answered} of {len(scale.items)} items answered"
@@ -95,7 +95,7 @@ def score_value_elements(codes: LocalCodes, scale: Scale, score: Score) -> dict[
 
 
 def score_components(codes: LocalCodes, scale: Scale, score: Score) -> list[dict[str, Any]]:
-    """The numbers of answered and blank items, and the rule that was applied to blanks."""
+    """Returns the counts of answered and blank items, and the blanks rule applied."""
     components = [
         {"code": concept([codes.component_code(ComponentCode.ANSWERED)]), "valueInteger": score.answered},
         {"code": concept([codes.component_code(ComponentCode.BLANK)]), "valueInteger": score.blanks},

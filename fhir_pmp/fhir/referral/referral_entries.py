@@ -55,7 +55,7 @@ def read_entries(bundle: Mapping[str, Any]) -> tuple[tuple[ReferralEntry, ...], 
 
 
 def first_identifier(resource: Mapping[str, Any]) -> Identifier | None:
-    """The first identifier of a resource that has a system and a value."""
+    """Returns the first identifier of a resource that has a system and a value."""
     written = resource.get("identifier", [])
     for one in written if isinstance(written, list) else [written]:
         if "system" in one and "value" in one:

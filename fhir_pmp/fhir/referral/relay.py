@@ -36,7 +36,7 @@ def relay(
 
 
 def relayed_meta(resource: Mapping[str, Any]) -> bytes:
-    """The members of `meta` that are kept, as JSON bytes with a comma before each."""
+    """Returns the kept members of `meta` as JSON bytes, each after a comma."""
     meta = resource.get("meta", {})
     kept = {name: meta[name] for name in _RELAYED_META if name in meta}
     return b"," + write_canonical(kept)[1:-1] if kept else b""

@@ -42,7 +42,7 @@ def read_requester(
 
 
 def practitioner_name(practitioner: Mapping[str, Any]) -> str | None:
-    """A practitioner's name as one line; None if there is none."""
+    """Returns a practitioner's name as one line; None if there is none."""
     for name in practitioner.get("name", []):
         if "text" in name:
             return str(name["text"])
@@ -54,7 +54,7 @@ def practitioner_name(practitioner: Mapping[str, Any]) -> str | None:
 
 
 def read_reason(request: Mapping[str, Any]) -> str | None:
-    """The reason of the referral: the texts of `reasonCode`, or None."""
+    """Returns the reason of the referral: the texts of `reasonCode`, or None."""
     reasons = [_words(concept) for concept in request.get("reasonCode", [])]
     return "; ".join(words for words in reasons if words) or None
 

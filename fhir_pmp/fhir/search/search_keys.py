@@ -10,7 +10,7 @@ Token = tuple[str, str, str]
 
 
 def tokens_of(resource: Mapping[str, Any], table: SearchTable = SEARCH_TABLE) -> tuple[Token, ...]:
-    """The search tokens of a resource, each once, in the order of the table."""
+    """Returns the search tokens of a resource, each once, in the order of the table."""
     return tuple(dict.fromkeys(_tokens(resource, table.stored(resource["resourceType"]))))
 
 

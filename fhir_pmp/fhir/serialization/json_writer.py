@@ -6,7 +6,7 @@ import orjson
 
 
 def write_canonical(value: object) -> bytes:
-    """The canonical bytes of a JSON value; equal values give equal bytes.
+    """Returns the canonical bytes of a JSON value; equal values give equal bytes.
 
     Decimals keep their digits (`7.10` stays `7.10`, never an exponent). Raises TypeError for a float, which has already
     lost digits, and for any other value that JSON or FHIR cannot represent.

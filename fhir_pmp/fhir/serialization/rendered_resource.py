@@ -17,7 +17,8 @@ Resource = dict[str, Any]
 class RenderedResource(msgspec.Struct, frozen=True):
     """A resource rendered as JSON bytes, ready to be published.
 
-    `head + tail` is the content that is hashed and compared. A msgspec struct, because importing makes one for each published resource.
+    `head + tail` is the content that is hashed and compared.
+    A msgspec struct, because importing makes one for each published resource.
     """
 
     type: str
@@ -46,7 +47,7 @@ class RenderedResource(msgspec.Struct, frozen=True):
         return f"{self.type}/{self.id}"
 
     def with_version_meta(self, version: int, last_updated: str) -> bytes:
-        """The canonical bytes as served: with `meta.versionId` and `meta.lastUpdated` (a FHIR instant)."""
+        """Returns the canonical bytes with `meta.versionId` and `meta.lastUpdated` (a FHIR instant)."""
         stamp = b'"meta":{"versionId":"%d","lastUpdated":"%b"%b},' % (
             version,
             last_updated.encode(),
@@ -88,7 +89,7 @@ def render(
 
 
 def resource_head(kind: str, resource_id: str) -> bytes:
-    """The first bytes of a resource, up to the position of `meta`."""
+    """Returns the first bytes of a resource, up to the position of `meta`."""
     return b'{"resourceType":"%b","id":"%b",' % (kind.encode(), resource_id.encode())
 
 

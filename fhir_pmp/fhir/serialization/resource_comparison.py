@@ -20,7 +20,7 @@ def is_same_content(
 def fingerprint(
     resource: Mapping[str, Any], ignored_members: Collection[str] = SERVER_ASSIGNED_MEMBERS
 ) -> str:
-    """A hash (64 hex digits) of a resource's content, independent of the order of members."""
+    """Returns a hash (64 hex digits) of a resource's content; member order is ignored."""
     kept = {name: value for name, value in resource.items() if name not in ignored_members}
     return hashlib.sha256(write_canonical(sorted_members(kept))).hexdigest()
 

@@ -37,7 +37,7 @@ _RULE_PROPERTIES = [
 
 
 def build_code_systems(clinic: ClinicalContext) -> list[Resource]:
-    """Our code systems that have codes; each version is a hash of the content."""
+    """Builds our code systems that have codes; each version is a hash of the content."""
     codes = codes_of(clinic)
     instruments = clinic.instruments.values()
     concepts: dict[str, list[dict[str, Any]]] = {

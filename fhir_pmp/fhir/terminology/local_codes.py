@@ -46,55 +46,55 @@ class LocalCodes:
         self.systems = systems
 
     def questionnaire(self, instrument: Instrument) -> Coding:
-        """The code of an instrument."""
+        """Returns the code of an instrument."""
         return Coding(self.systems.scales, str(instrument.id), instrument.title)
 
     def scale(self, instrument: Instrument, scale: Scale) -> Coding:
-        """The code of a scale's score."""
+        """Returns the code of a scale's score."""
         return Coding(self.systems.scales, f"{instrument.id}.{scale.id}", scale.title)
 
     def change(self, instrument: Instrument, scale: Scale) -> Coding:
-        """The code of the change of a scale's score since the baseline."""
+        """Returns the code of the change of a scale's score since the baseline."""
         title = f"Change since baseline: {scale.title}"
         return Coding(self.systems.scales, f"change.{instrument.id}.{scale.id}", title)
 
     def item(self, instrument: Instrument, item: Item) -> Coding:
-        """The code of an item."""
+        """Returns the code of an item."""
         return Coding(self.systems.items, str(item.link_id), f"{instrument.title}: {item.label}")
 
     def answer(self, item: Item, option: Option) -> Coding:
-        """The code of an offered answer: the published code if there is one."""
+        """Returns the code of an offered answer: the published code if there is one."""
         if option.codings:
             return option.codings[0]
         return Coding(self.systems.answers, f"{item.link_id}.{option.value}", option.label)
 
     def band(self, bands: BandSet, band: Band) -> Coding:
-        """The code of a severity band, with the version of its rule."""
+        """Returns the code of a severity band, with the version of its rule."""
         code = f"{rule_code(bands.rule)}.{re.sub('[^a-z0-9]+', '-', band.label.lower()).strip('-')}"
         return Coding(self.systems.bands, code, band.label)
 
     def rule(self, rule: Rule) -> Coding:
-        """The code of one version of a rule."""
+        """Returns the code of one version of a rule."""
         return Coding(self.systems.rules, rule_code(rule), f"{rule.rule_id}, version {rule.version}")
 
     def timepoint(self, timepoint: Timepoint) -> Coding:
-        """The code of a timepoint."""
+        """Returns the code of a timepoint."""
         return Coding(self.systems.timepoints, str(timepoint.id), timepoint.title)
 
     def verdict(self, verdict: str) -> Coding:
-        """The code of a rule's verdict on a change."""
+        """Returns the code of a rule's verdict on a change."""
         return Coding(self.systems.verdicts, verdict.replace("_", "-"), VERDICT_DISPLAYS[verdict])
 
     def component_code(self, component_code: ComponentCode) -> Coding:
-        """The code of a component's meaning."""
+        """Returns the code of a component's meaning."""
         return Coding(self.systems.parts, component_code.value, COMPONENT_DISPLAYS[component_code])
 
 
 def codes_of(clinic: ClinicalContext) -> LocalCodes:
-    """Our own codes in this clinic's installation."""
+    """Returns our own codes in this clinic's installation."""
     return LocalCodes(systems_of(clinic.ids.canonical_base))
 
 
 def rule_code(rule: Rule) -> str:
-    """The code text of one version of a rule; every version has its own."""
+    """Returns the code text of one version of a rule; every version has its own."""
     return f"{rule.rule_id}.v{rule.version}"

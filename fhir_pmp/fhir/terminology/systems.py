@@ -56,11 +56,11 @@ class Systems:
         self.flag_rule = f"{base}/StructureDefinition/flag-rule"  # on Flag: the rule that raised it
 
     def questionnaire(self, instrument: InstrumentId) -> str:
-        """The canonical of an instrument's Questionnaire, without its version."""
+        """Returns the canonical of an instrument's Questionnaire, without its version."""
         return f"{self.base}/Questionnaire/{instrument}"
 
     def value_set(self, code_system: str) -> str:
-        """The canonical of the ValueSet that holds all codes of one of our code systems."""
+        """Returns the canonical of the ValueSet of all codes of our code system."""
         return code_system.replace("/CodeSystem/", "/ValueSet/", 1)
 
 

@@ -5,7 +5,7 @@ from fhir_pmp.identifiers import definition_id
 
 
 def build_value_set(code_system: Resource) -> Resource:
-    """The ValueSet of all codes of that CodeSystem, of the same version."""
+    """Builds the ValueSet of all codes of that CodeSystem, of the same version."""
     url, version = code_system["valueSet"], code_system["version"]
     return {
         "resourceType": "ValueSet",
