@@ -46,7 +46,7 @@ class PageClient:
         self.submit("/login", "/login", {"login": login, "password": password})
 
     def read(self, path: str) -> str:
-        """The page's HTML."""
+        """Returns the page's HTML."""
         return self._ask("GET", urljoin(self.address, path)).text
 
     def fetch(self, path: str) -> bytes:
@@ -54,7 +54,7 @@ class PageClient:
         return self._ask("GET", urljoin(self.address, path)).content
 
     def forms(self, path: str) -> list[Form]:
-        """The forms of a page."""
+        """Returns the forms of a page."""
         return forms_of(self.read(path))
 
     def links(self, path: str, to: str) -> list[Link]:
@@ -62,7 +62,7 @@ class PageClient:
         return [link for link in links_of(self.read(path)) if re.fullmatch(to, link.href)]
 
     def form(self, path: str, action: str) -> Form:
-        """The form of a page whose action matches the pattern.
+        """Returns the form of a page whose action matches the pattern.
 
         Raises PageRefused where there is none.
         """

@@ -197,7 +197,7 @@ def mean_of_individual_percents(pre: Sequence[float], post: Sequence[float]) -> 
 
 
 def improvement_sign(effect: float | None, better: Better) -> float | None:
-    """The effect with a sign that is positive if people got better."""
+    """Returns the effect with a sign that is positive if people got better."""
     return effect if effect is None or better is Better.HIGHER else -effect
 
 

@@ -6,12 +6,12 @@ from fhir_pmp.instruments.definition import Band, BandSet, Scale
 
 
 def find_band_set(scale: Scale, band_set: str) -> BandSet | None:
-    """The scale's band set of that id, or None."""
+    """Returns the scale's band set of that id, or None."""
     return next((found for found in scale.band_sets if found.id == band_set), None)
 
 
 def get_band_set(scale: Scale, band_set: str) -> BandSet:
-    """The scale's band set of that id. Raises KeyError."""
+    """Returns the scale's band set of that id. Raises KeyError."""
     return {found.id: found for found in scale.band_sets}[band_set]
 
 
@@ -23,7 +23,7 @@ def published_band(scale: Scale, value: Fraction) -> Band | None:
 def faults_of_bands(
     bands: tuple[Band, ...], lowest: Fraction, highest: Fraction, *, whole: bool
 ) -> list[tuple[int, str]]:
-    """The faults of bands that must cover `lowest` to `highest` in rising order.
+    """Returns the faults of bands that must cover `lowest` to `highest` in rising order.
 
     Each fault is the index of the band and a text.
 
@@ -73,12 +73,12 @@ def _gap(before: Band, after: Band, *, whole: bool) -> bool:
 
 
 def _first_whole_after(band: Band) -> int:
-    """The smallest whole number above the band."""
+    """Returns the smallest whole number above the band."""
     ceiling = -(-band.highest.numerator // band.highest.denominator)
     return ceiling + 1 if band.highest_included and ceiling == band.highest else ceiling
 
 
 def _first_whole_of(band: Band) -> int:
-    """The smallest whole number in the band or above it."""
+    """Returns the smallest whole number in the band or above it."""
     floor = band.lowest.numerator // band.lowest.denominator
     return floor if band.lowest_included and floor == band.lowest else floor + 1

@@ -69,7 +69,7 @@ def percent_change(before: Fraction | None, after: Fraction | None, better: Bett
 
 
 def judge(rule: ChangeRule, scale: Scale, before: Fraction | None, after: Fraction | None) -> RuleVerdict:
-    """The rule's verdict on two exact scores of the scale; None is a missing score.
+    """Returns the rule's verdict on two exact scores; None is a missing score.
 
     Deterioration uses the same test with the opposite sign (POLICY, clinical.md 4.2). Scores are fractions: in binary
     floating point, 12/7 - 5/7 is less than 1.
@@ -81,7 +81,7 @@ def judge(rule: ChangeRule, scale: Scale, before: Fraction | None, after: Fracti
 
 
 def judge_all(scale: Scale, before: Fraction | None, after: Fraction | None) -> tuple[RuleVerdict, ...]:
-    """One verdict for each change rule of the scale, in their order."""
+    """Returns one verdict for each change rule of the scale, in their order."""
     return tuple(judge(rule, scale, before, after) for rule in scale.changes)
 
 

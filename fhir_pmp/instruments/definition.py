@@ -137,7 +137,7 @@ class BandSet:
     bands: tuple[Band, ...]
 
     def band_of(self, value: Fraction) -> Band:
-        """The band that holds the exact score. Raises ValueError outside the scale's range."""
+        """Returns the band that holds the exact score. Raises ValueError outside the scale's range."""
         for band in self.bands:
             if band.holds(value):
                 return band
@@ -224,11 +224,11 @@ class Instrument:
         object.__setattr__(self, "items_by_id", {item.link_id: item for item in self.items})
 
     def item(self, link_id: LinkId) -> Item:
-        """The item of that linkId. Raises KeyError."""
+        """Returns the item of that linkId. Raises KeyError."""
         return self.items_by_id[link_id]
 
     def scale(self, scale_id: ScaleId) -> Scale:
-        """The scale of that id. Raises KeyError."""
+        """Returns the scale of that id. Raises KeyError."""
         return {scale.id: scale for scale in self.scales}[scale_id]
 
 

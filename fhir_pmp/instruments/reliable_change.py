@@ -49,12 +49,12 @@ class Classification:
 
 
 def standard_error(sd: float, reliability: float) -> float:
-    """The standard error of measurement: SD * sqrt(1 - r)."""
+    """Returns the standard error of measurement: SD * sqrt(1 - r)."""
     return sd * sqrt(1 - reliability)
 
 
 def difference_error(sem: float) -> float:
-    """The standard error of a difference of two measurements: sqrt(2 * SEM^2)."""
+    """Returns the standard error of a difference of two measurements: sqrt(2 * SEM^2)."""
     return sqrt(2 * sem**2)
 
 
@@ -69,7 +69,7 @@ def smallest_detectable_change(sem: float) -> float:
 
 
 def standard_error_from_mdc95(mdc95: float) -> float:
-    """The SEM behind a published MDC95."""
+    """Returns the SEM behind a published MDC95."""
     return mdc95 / smallest_detectable_change(1)
 
 
@@ -82,7 +82,7 @@ def reliable_verdict(before: float, after: float, sem: float, better: Better) ->
 
 
 def cutoffs(clinical: Distribution, normal: Distribution, better: Better) -> Cutoffs:
-    """The cut-offs from which a score counts as the normal group's."""
+    """Returns the cut-offs from which a score counts as the normal group's."""
     towards_health = 1 if better is Better.HIGHER else -1
     weighted = clinical.sd * normal.mean + normal.sd * clinical.mean
     return Cutoffs(

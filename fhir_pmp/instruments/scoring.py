@@ -65,7 +65,7 @@ def compile_scorer(instrument: Instrument) -> Scorer:
 
 
 def exact_value(scale: Scale, total: int, answered: int) -> Fraction:
-    """The exact value, before rounding and multiplier, from the sum of the answered items.
+    """Returns the exact value, before rounding and multiplier, from the sum of the answered items.
 
     The person's mean replaces each blank; a complete scale is unaffected (clinical.md 2.2).
     """
@@ -83,7 +83,7 @@ def zero_based_score(scale: Scale, value: Fraction) -> Fraction:
 
 
 def round_half_up(value: Fraction) -> int:
-    """The nearest whole number, halves upwards.
+    """Returns the nearest whole number, halves upwards.
 
     Not round(): it takes 4.5 to 4, which on the PHQ-9 is a whole band too mild.
     """
@@ -91,7 +91,7 @@ def round_half_up(value: Fraction) -> int:
 
 
 def decimal_text(value: Fraction, places: int = 2) -> str:
-    """The number as decimal text with `places` decimals; halves are rounded away from zero."""
+    """Returns the number as decimal text with `places` decimals; halves are rounded away from zero."""
     scaled = round_half_up(abs(value) * 10**places)
     whole, part = divmod(scaled, 10**places)
     sign = "-" if value < 0 and scaled else ""
@@ -99,7 +99,7 @@ def decimal_text(value: Fraction, places: int = 2) -> str:
 
 
 def published_text(scale: Scale, value: Fraction) -> str:
-    """A score or change as published: "13" on whole-number scales, "4.71" on means."""
+    """Returns a score or change as published: "13" on whole-number scales, "4.71" on means."""
     return decimal_text(value, 0 if scale.whole else 2)
 
 

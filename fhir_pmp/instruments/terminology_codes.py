@@ -61,12 +61,12 @@ def is_valid_snomed_code(code: str) -> bool:
 
 
 def find_item(instrument: Instrument, system: str, code: str) -> Item | None:
-    """The item with this code, or None."""
+    """Returns the item with this code, or None."""
     return next((item for item in instrument.items if _has_code(item.codings, system, code)), None)
 
 
 def find_option(item: Item, system: str, code: str) -> Option | None:
-    """The answer of this item with this code, or None."""
+    """Returns the answer of this item with this code, or None."""
     return next((option for option in item.options if _has_code(option.codings, system, code)), None)
 
 

@@ -38,24 +38,24 @@ class ClinicalContext:
         object.__setattr__(self, "_comparisons", compiled)
 
     def check(self, instrument: InstrumentId, answers: Mapping[str, object]) -> Answers:
-        """The answers, checked. Raises AnswersNotUnderstood with every fault, KeyError for the instrument."""
+        """Checks the answers. Raises AnswersNotUnderstood with every fault, KeyError for the instrument."""
         return self._checkers[instrument](answers)
 
     def scorer(self, instrument: InstrumentId) -> Scorer:
-        """The instrument's compiled scorer. Raises KeyError."""
+        """Returns the instrument's compiled scorer. Raises KeyError."""
         return self._scorers[instrument]
 
     def score(self, instrument: InstrumentId, answers: Answers) -> tuple[Score, ...]:
-        """One score for every scale of the instrument, in its order. Raises KeyError."""
+        """Returns one score for every scale of the instrument, in its order. Raises KeyError."""
         return self._scorers[instrument](answers)
 
     def compare(self, instrument: InstrumentId, position: int) -> CompareScores:
-        """The function that compares two exact scores of one scale; `position` is the scale's index.
+        """Returns the function that compares two exact scores; `position` is the scale's index.
 
         Raises KeyError, IndexError.
         """
         return self._comparisons[instrument][position]
 
     def provider_id(self) -> ResourceId:
-        """The id of our own Organization."""
+        """Returns the id of our own Organization."""
         return self.ids.organization_id(self.programme.provider.identifier)

@@ -138,7 +138,7 @@ def moves_from(state: EpisodeState | None, by: Actor | None = None) -> tuple[Mov
 
 
 def move(state: EpisodeState | None, event: EpisodeEvent, by: Actor | None = None) -> EpisodeState:
-    """The state after the event. Raises MoveNotListed, which names the allowed moves."""
+    """Returns the state after the event. Raises MoveNotListed, which names the allowed moves."""
     listed = moves_from(state, by)
     for line in listed:
         if line.event is event:
@@ -155,14 +155,15 @@ def task_status(episode: Episode, letter_signed: bool) -> TaskStatus:
 
 
 def episode_of_care_status(episode: Episode) -> EpisodeOfCareStatus:
-    """The EpisodeOfCare status; it does not depend on letters."""
+    """Returns the EpisodeOfCare status; it does not depend on letters."""
     return _EPISODE_OF_CARE_STATUS[episode.state]
 
 
 def task_steps(before: TaskStatus, after: TaskStatus) -> tuple[TaskStatus, ...]:
     """Returns the statuses to publish, in order, to get from `before` to `after`.
 
-    Empty if both are equal. Only moves of TASK_MOVES are used: an accepted Task whose person never starts becomes in-progress, then failed.
+    Empty if both are equal.
+    Only moves of TASK_MOVES are used: an accepted Task whose person never starts becomes in-progress, then failed.
     Raises TaskMoveNotListed.
     """
     paths: list[tuple[TaskStatus, ...]] = [()]

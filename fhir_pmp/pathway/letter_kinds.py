@@ -96,5 +96,5 @@ LETTER_KINDS: Mapping[LetterKind, LetterKindDefinition] = MappingProxyType(
 
 
 def letters_due(trigger: LetterTrigger) -> Iterator[LetterKind]:
-    """The kinds that this event makes due."""
+    """Yields the kinds that this event makes due."""
     return (kind for kind, definition in LETTER_KINDS.items() if definition.due_when is trigger)

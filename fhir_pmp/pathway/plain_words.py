@@ -16,12 +16,12 @@ _MONTHS = (
 
 
 def plain_date(day: date) -> str:
-    """A date as letters write it: "5 April 2026", independent of the machine's locale."""
+    """Returns a date as letters write it: "5 April 2026", independent of the machine's locale."""
     return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
 def label_words(item: Item, answer: int) -> str:
-    """The answer's label in running text: "very satisfied"; for a 0-10 item the number."""
+    """Returns the answer's label in running text: "very satisfied"; for a 0-10 item the number."""
     label = next((option.label for option in item.options if option.value == answer), str(answer))
     return label[:1].lower() + label[1:]
 
@@ -36,7 +36,7 @@ def answer_words(item: Item, answer: int) -> str:
 
 
 def points_words(scale: Scale, points: Fraction) -> str:
-    """A change in words: "rose by 11 points", "fell by 2.14 points", "stayed the same"."""
+    """Words a change: "rose by 11 points", "fell by 2.14 points", "stayed the same"."""
     if points == 0:
         return "stayed the same"
     amount = published_text(scale, abs(points))
@@ -44,7 +44,7 @@ def points_words(scale: Scale, points: Fraction) -> str:
 
 
 def result_words(improved: int, unchanged: int, worsened: int, not_known: int) -> str:
-    """The result line of a letter, from the number of measures with each outcome."""
+    """Returns the result line of a letter, from the number of measures with each outcome."""
     m = improved + unchanged + worsened + not_known
     measures = "measure" if m == 1 else "measures"
     return f"Of {m} {measures}: {improved} improved, {unchanged} unchanged, {worsened} worsened, {not_known} not known"

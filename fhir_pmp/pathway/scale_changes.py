@@ -98,7 +98,7 @@ def scale_changes(
 
 
 def not_withdrawn(scored: Iterable[ScoredResponse]) -> list[ScoredResponse]:
-    """The responses that are not withdrawn, oldest first, so that the newest overrides older ones."""
+    """Returns the responses not withdrawn, oldest first: the newest overrides older ones."""
     kept = [one for one in scored if one.response.status is not ResponseStatus.ENTERED_IN_ERROR]
     return sorted(kept, key=_age_order) if len(kept) > 1 else kept
 
@@ -134,7 +134,7 @@ def find_baseline(
 def change_since_baseline(
     clinic: ClinicalContext, baseline: Baseline | NoBaseline, after: ScoredResponse, position: int
 ) -> ScaleChange | None:
-    """The change of one scale from its baseline; None if either score is missing."""
+    """Returns the change of one scale from its baseline; None if either score is missing."""
     after_score = after.scores[position]
     if isinstance(baseline, NoBaseline) or baseline.score.value is None or after_score.value is None:
         return None

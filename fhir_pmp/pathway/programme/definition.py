@@ -162,14 +162,14 @@ class Programme:
         object.__setattr__(self, "_by_id", {timepoint.id: timepoint for timepoint in self.timepoints})
 
     def timepoint(self, timepoint: str) -> Timepoint:
-        """The timepoint of that id. Raises UnknownTimepoint."""
+        """Returns the timepoint of that id. Raises UnknownTimepoint."""
         found = self._by_id.get(timepoint)
         if found is None:
             raise UnknownTimepoint(f"is none of {', '.join(self._by_id)}", field="timepoint")
         return found
 
     def check_offered(self, timepoint: str, instrument: InstrumentId) -> Timepoint:
-        """The timepoint, if it offers that instrument. Raises UnknownTimepoint, InstrumentNotOffered."""
+        """Returns the timepoint if it offers the instrument. Raises UnknownTimepoint, InstrumentNotOffered."""
         found = self.timepoint(timepoint)
         if not found.offers(instrument):
             offered = ", ".join((*found.instruments, *found.optional))

@@ -74,17 +74,20 @@ class Window:
 
 
 def today(now: datetime, zone: ZoneInfo) -> date:
-    """The calendar day in the clinic's zone. `now` is aware."""
+    """Returns the calendar day in the clinic's zone. `now` is aware."""
     return now.astimezone(zone).date()
 
 
 def day_of(moment: Moment, zone: ZoneInfo) -> date:
-    """The clinic's calendar day of a moment. A date without a time is never shifted."""
+    """Returns a moment's calendar day in the clinic's zone.
+
+    A date without a time is never shifted.
+    """
     return moment.on if moment.at is None else moment.at.astimezone(zone).date()
 
 
 def window(timepoint: Timepoint, episode: Episode) -> Window | None:
-    """The timepoint's window in calendar days; None while the start is not known."""
+    """Returns the timepoint's window in calendar days; None while the start is not known."""
     if episode.started_on is None:
         return None
     opens, closes = timedelta(days=timepoint.opens_day), timedelta(days=timepoint.closes_day)
@@ -92,7 +95,7 @@ def window(timepoint: Timepoint, episode: Episode) -> Window | None:
 
 
 def due_on(timepoint: Timepoint, episode: Episode) -> date | None:
-    """The day the timepoint's questionnaires are due; None while that is not known."""
+    """Returns the day the timepoint's questionnaires are due; None while that is not known."""
     if timepoint.due_day is None:
         return episode.enrolled_on or episode.started_on
     return None if episode.started_on is None else episode.started_on + timedelta(days=timepoint.due_day)

@@ -34,7 +34,7 @@ def category_lines(
     instruments: Iterable[Instrument],
     current_responses: dict[tuple[InstrumentId, TimepointId], Response],
 ) -> tuple[CategoryLine, ...]:
-    """One line for each item of instruments without a scale, wherever due or received."""
+    """Returns one line for each item of instruments without a scale, wherever due or received."""
     return tuple(
         _line(context, timepoint, instrument, item, current_responses.get((instrument.id, timepoint.id)))
         for instrument in instruments

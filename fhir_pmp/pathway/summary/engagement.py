@@ -43,7 +43,7 @@ class Engagement:
 
 
 def engagement_of(programme: Programme, episode: Episode) -> Engagement:
-    """The engagement of one episode."""
+    """Returns the engagement of one episode."""
     commenced, whole, majority = programme.commenced, programme.completed_all, programme.completed_majority
     return Engagement(
         state=episode.state,

@@ -95,7 +95,7 @@ class ScaleOutcome:
     cells: tuple[TimepointCell, ...]  # one for every timepoint, in the programme's order
 
     def at(self, timepoint: TimepointId) -> TimepointCell:
-        """The cell of that timepoint. Raises KeyError."""
+        """Returns the cell of that timepoint. Raises KeyError."""
         return {cell.timepoint: cell for cell in self.cells}[timepoint]
 
 
@@ -132,7 +132,7 @@ class Summary:
     made_from: tuple[tuple[ResponseId, int], ...]  # the responses used and their versions
 
     def result(self, timepoint: TimepointId) -> ResultLine:
-        """The result line of a later timepoint; letters use post. Raises KeyError."""
+        """Returns the result line of a later timepoint; letters use post. Raises KeyError."""
         return {line.timepoint: line for line in self.results}[timepoint]
 
     def measures(self, timepoint: TimepointId, outcome: Outcome) -> tuple[ScaleOutcome, ...]:

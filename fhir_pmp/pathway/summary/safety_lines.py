@@ -60,7 +60,7 @@ class FlagLine:
 
 
 def flagged_answers(instrument: Instrument, response: Response) -> list[tuple[SafetyItem, int]]:
-    """The safety items whose answer reaches the threshold, with the answer; each raises a flag."""
+    """Returns the safety answers that reach their threshold; each raises a flag."""
     return [
         (safety, response.answers[safety.item])
         for safety in instrument.safety_items
@@ -76,7 +76,7 @@ def is_alert(safety: SafetyItem, answer: int | None) -> bool:
 def safety_lines(
     context: SummaryContext, current_responses: CurrentResponses, flags: Iterable[Flag]
 ) -> tuple[SafetyLine, ...]:
-    """One line for each safety item and timepoint where its instrument is due or received."""
+    """Makes a line for each safety item and timepoint, if due or received."""
     raised = {(flag.response, flag.item): flag for flag in flags}
     programme = context.clinic.programme
     return tuple(

@@ -12,7 +12,7 @@ from fhir_pmp.pathway.summary.safety_lines import FlagLine, SafetyLine
 
 
 def summary_values(summary: Summary) -> dict[str, Any]:
-    """The summary as JSON values; scores are decimal texts, so that no digit is lost."""
+    """Returns the summary as JSON values; scores are decimal texts without loss."""
     return {
         "person": summary.person,
         "episode": summary.episode,
