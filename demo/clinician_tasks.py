@@ -1,4 +1,4 @@
-"""Plays the demo's clinician: decides on referrals and acknowledges safety flags."""
+"""Simulates the demo's clinician: decides on referrals and acknowledges safety flags."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
