@@ -1,1 +1,1 @@
-"""The EHR's FHIR server as a neighbour: what it can do, what we push to it, and how each of its answers is understood."""
+"""Exchanges resources with an EHR's FHIR server: capabilities, sign-in, push, pull and comparison."""

@@ -1,4 +1,4 @@
-"""Which Patient of the destination somebody is: by exact identifier with equal birth date, one active match or none."""
+"""Finds the destination's one active Patient with the person's identifier and birth date."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Sends what is due to one destination: the definitions' lane first, then one lane a person, several at a time."""
+"""Pushes due deliveries to one destination: definitions first, then one lane a person."""
 
 import threading
 from collections import Counter

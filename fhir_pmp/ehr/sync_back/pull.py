@@ -1,4 +1,4 @@
-"""Reads what changed at one destination: a window of the server's clock, page by page, each page kept before the next."""
+"""Reads what changed at one destination, page by page; stores each page before the next."""
 
 import threading
 from collections import Counter

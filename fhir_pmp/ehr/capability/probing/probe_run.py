@@ -1,4 +1,4 @@
-"""One run of the whole table at one address, and the small part of it on which the way of writing rests."""
+"""Runs all capability probes at one address, or only those that decide the write strategy."""
 
 import secrets
 from collections.abc import Callable, Mapping
