@@ -19,7 +19,7 @@ def read_content(content: bytes) -> dict[str, Any]:
 
 
 def same_content(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
-    """Whether two resources say the same, `meta` left out; the order of members is nothing, 7.10 is not 7.1."""
+    """Compares two resources without `meta` or member order; 7.10 differs from 7.1."""
     names = (ours.keys() | theirs.keys()) - {"meta"}
     return all(name in ours and name in theirs and _same(ours[name], theirs[name]) for name in names)
 

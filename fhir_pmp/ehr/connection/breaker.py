@@ -1,4 +1,4 @@
-"""Whether a destination is called at all: five failures in a row open the breaker, one probe at a time closes it."""
+"""Circuit breaker of a destination: five failures in a row open it, a probe closes it."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""How resources are written to a FHIR server: one by one, or many in a transaction, and how its answer is read."""
+"""Writes resources to a FHIR server, singly or in a transaction, and reads its answer."""
 
 import re
 from collections.abc import Mapping, Sequence

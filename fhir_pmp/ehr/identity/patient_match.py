@@ -30,7 +30,7 @@ class PatientMatch:
 
 
 def match_patient(client: EhrClient, destination: Destination, person: Person, now: datetime) -> PatientMatch:
-    """Searches by each identifier system that the destination file names. Raises what `EhrClient.ask` raises."""
+    """Searches by each identifier system in the destination file. Raises what `EhrClient.ask` raises."""
     mine = [i for system in destination.identifier_systems for i in person.identifiers if i.system == system]
     found: dict[str, Mapping[str, Any]] = {}
     classified = ClassifiedResponse(HttpResponseClass.DONE)

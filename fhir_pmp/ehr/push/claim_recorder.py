@@ -1,4 +1,4 @@
-"""What became of a claimed lane, written down while the lease holds; every method is one transaction."""
+"""Records the result of a claimed lane under its lease; every method is one transaction."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace

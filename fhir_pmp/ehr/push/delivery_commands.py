@@ -102,7 +102,7 @@ def show_delivery(store: Store, seq: int, *, who: str, now: datetime) -> Deliver
 def replay(
     store: Store, selection: DeliverySelection, *, who: str, now: datetime, dry_run: bool = True
 ) -> ReplayResult:
-    """Makes the dead deliveries of a selection pending again; dry run first. Twice has the effect of once.
+    """Makes the dead-lettered deliveries of a selection pending again; idempotent. Dry run first.
 
     Raises NotASelection for one that names nothing, NoSuchDelivery.
     """

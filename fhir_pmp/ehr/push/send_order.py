@@ -1,4 +1,4 @@
-"""The order in which resources travel: what is referred to goes before what refers to it."""
+"""Orders resources for sending: the target of a reference goes before its source."""
 
 from collections.abc import Collection, Mapping, Sequence
 

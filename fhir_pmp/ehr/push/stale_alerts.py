@@ -1,4 +1,4 @@
-"""Deliveries that an EHR has not acknowledged for days, tried or never tried: a person is told, once."""
+"""Opens one work item a destination for deliveries that stay unacknowledged for days."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Compares what a destination holds of ours with what our books say it holds, both ways, and repairs either side."""
+"""Compares our resources at a destination with what we recorded, and repairs either side."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Which version of ours stands at a destination, if any: its content held against everything we published."""
+"""Finds which published version a destination holds, by comparing its content with all of ours."""
 
 from collections.abc import Mapping
 from typing import Any

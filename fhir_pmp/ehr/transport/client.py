@@ -1,4 +1,4 @@
-"""HTTP to one EHR: one origin, few connections, no redirect, no retry, a limit on time and size of every answer."""
+"""HTTP client for one EHR: one origin, no redirects, no retries, limited time and size."""
 
 import ssl
 import threading

@@ -1,4 +1,4 @@
-"""What an EHR's answer means for a delivery: every HTTP status and every failure of the wire has exactly one class."""
+"""Gives every HTTP status and network failure exactly one HTTP response class."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
