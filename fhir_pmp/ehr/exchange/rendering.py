@@ -1,4 +1,4 @@
-"""The bytes one destination gets: references to what it calls otherwise, or does not take, are replaced."""
+"""Renders the bytes for one destination: adapts references to its ids and accepted types."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The link between a person and a Patient of the destination: looked at again, lost, and made by a person's decision."""
+"""Checks, retires and decides the link between a person and a destination's Patient."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

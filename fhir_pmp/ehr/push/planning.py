@@ -1,4 +1,4 @@
-"""What of a claimed lane goes, in which order, and what does not: not wanted, withheld, or waiting for another."""
+"""Plans a claimed lane: what is sent, in which order, and what is not."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

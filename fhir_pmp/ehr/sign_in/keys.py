@@ -1,4 +1,4 @@
-"""The private keys we sign in with, from files, and their public halves as others may see them."""
+"""Loads the private signing keys from files and publishes their public halves."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Tokens for one EHR: asked for by a signed assertion, used again until shortly before they end, renewed once on a 401."""
+"""Gets, reuses and renews the access tokens for one EHR, by signed assertion."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -69,7 +69,7 @@ class _RunEnded(Exception):
 
 
 class PullWorker:
-    """Pulls from one destination. One process at a time does, under a lease; killed anywhere, the next goes on."""
+    """Pulls from one destination, one process at a time under a lease; resumes after a kill."""
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ _thread_state = threading.local()
 
 
 class CallDeadline:
-    """Closes the connection of the call made inside the block when `seconds` have passed. `expired` tells of it."""
+    """Closes the connection of the enclosed call after `seconds`; then `expired` is true."""
 
     def __init__(self, seconds: float) -> None:
         self.expired = False
