@@ -41,7 +41,7 @@ class CapabilityVerifier:
         statement: Mapping[str, Any],
         now: datetime,
     ) -> VerifiedCapability:
-        """The proof to go by. Raises NoSafeWay that says what is refused and why, NothingToProbeWith, WireFailure."""
+        """Returns the verification to write by. Raises NoSafeWriteStrategy with each refusal and its reason, NoTypeToProbe, WireFailure."""
         verified = self._load_verified(destination, now)
         if verified is None:
             verified = verify_strategies(client, destination, statement, now, search_timeout=self._patience)

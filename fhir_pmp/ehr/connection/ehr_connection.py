@@ -42,7 +42,7 @@ class EhrConnection:
         return self._capability
 
     def capability(self, now: datetime) -> Capability:
-        """What the server can do. Raises what `fetch_statement` and `Prover.prove` raise, unless an older statement can stand in."""
+        """Returns what the server can do. Raises as `fetch_statement` and `verify_strategies` do, unless an older statement is usable."""
         with self._lock:
             if self._capability is None:
                 self._capability = self._fetch(now)

@@ -152,7 +152,7 @@ def find_lost_copies(
     clock: Callable[[], datetime],
     before_each_call: Callable[[], None],
 ) -> list[str]:
-    """Those that stand where the server had put them no more. Raises Halt where that cannot be found out now."""
+    """Finds the copies that the server no longer has under their ids. Raises LaneHalted when it cannot tell now."""
     lost_references = []
     for one in copies:
         before_each_call()

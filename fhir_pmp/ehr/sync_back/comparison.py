@@ -1,4 +1,4 @@
-"""What one resource that stands at a destination, or does not, means for our books; and what is done about it."""
+"""Compares one resource at the destination with what we sent, and acts on the difference."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -160,7 +160,7 @@ class Comparison:
     def _record_unexpected(
         self, uow: UnitOfWork, reference: str, resource: dict[str, Any], version: int | None
     ) -> ComparisonResult:
-        """It stands there although our books do not say that it was sent: what is sent next is compared with it."""
+        """Found at the EHR but not recorded as sent; record it so that the next push compares."""
         if not self.dry_run:
             self._record_remote_content(uow, reference, resource, version or UNREAD_VERSION)
         return ComparisonResult.REMEMBERED if version is not None else ComparisonResult.UNKNOWN

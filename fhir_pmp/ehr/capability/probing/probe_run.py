@@ -34,9 +34,9 @@ def probe(
     search_timeout: float = PATIENCE,
     on_session_start: Callable[[ProbeSession], object] = lambda _: None,
 ) -> ProbeReport:
-    """The whole table. Raises WireFailure, NotR4, CapabilityRefused, NothingToProbeWith.
+    """Probes everything the table shows. Raises WireFailure, NotR4, CapabilityRefused, NoTypeToProbe.
 
-    `subject` is a Patient there that the resources are to be about, where the server wants one. `begun` is given the
+    `subject` is a Patient there that the resources are to be about, where the server wants one. `on_session_start` is given the
     ground before anything is made: what could not be removed stands in it even where the run is broken off.
     """
     statement = fetch_statement(client, now)
@@ -61,7 +61,7 @@ def verify_strategies(
     *,
     search_timeout: float,
 ) -> VerifiedCapability:
-    """The part on which the way of writing rests. Raises WireFailure, NothingToProbeWith, Untrusted."""
+    """Probes what the write strategy depends on. Raises WireFailure, NoTypeToProbe, Untrusted."""
     kind = type_to_write(Claims(statement, ""), destination.accepts_type)
     if kind is None:
         raise NoTypeToProbe
