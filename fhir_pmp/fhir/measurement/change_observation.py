@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from orjson import Fragment
+
 from fhir_pmp.fhir.elements.datatypes import (
     concept,
     data_absent_reason,
@@ -9,6 +11,7 @@ from fhir_pmp.fhir.elements.datatypes import (
     reference,
     score_quantity,
 )
+from fhir_pmp.fhir.elements.element_cache import as_json_text, cached
 from fhir_pmp.fhir.measurement.observation import OBSERVATION_STATUS, ObservationStatus, begin_observation
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, render
 from fhir_pmp.fhir.terminology.local_codes import ComponentCode, LocalCodes, codes_of
@@ -59,7 +62,8 @@ def build_change_observation(
             "code": concept([codes.component_code(ComponentCode.BASELINE)]),
             "valueCodeableConcept": concept([baseline]),
         },
-        *comparison_components(codes, change.comparison),
+        _percent_component(codes, change.comparison),
+        *(_cached_verdict(clinic, verdict) for verdict in change.comparison.confirmed),
     ]
     return render(resource, sharing=Sharing.RECORD, person=change.person, episode=change.episode)
 
@@ -70,15 +74,20 @@ def change_status(change: ScaleChange) -> ObservationStatus:
     return max(statuses, key=list(ObservationStatus).index)
 
 
-def comparison_components(codes: LocalCodes, comparison: ScoreComparison) -> list[dict[str, Any]]:
-    """Returns the percentage, and the verdict of every rule that is not UNCONFIRMED."""
+def _percent_component(codes: LocalCodes, comparison: ScoreComparison) -> dict[str, Any]:
     percent: dict[str, Any] = {"code": concept([codes.component_code(ComponentCode.PERCENT)])}
     if comparison.percent_text is None:
         percent["dataAbsentReason"] = data_absent_reason("not-applicable", "the baseline is 0")
     else:
         value = exact_decimal(comparison.percent_text)
         percent["valueQuantity"] = {"value": value, "unit": "%", "system": UCUM, "code": "%"}
-    return [percent, *(verdict_component(codes, verdict) for verdict in comparison.confirmed)]
+    return percent
+
+
+def _cached_verdict(clinic: ClinicalContext, verdict: RuleVerdict) -> Fragment:
+    rule = verdict.rule.rule
+    key = ("verdict", rule.rule_id, rule.version, verdict.verdict, verdict.grade, verdict.reason)
+    return cached(clinic, key, lambda: as_json_text(verdict_component(codes_of(clinic), verdict)))
 
 
 def verdict_component(codes: LocalCodes, verdict: RuleVerdict) -> dict[str, Any]:

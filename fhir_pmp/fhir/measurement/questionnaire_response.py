@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from orjson import Fragment
+
 from fhir_pmp.fhir.elements.datatypes import coding, identifier, reference
+from fhir_pmp.fhir.elements.element_cache import as_json_text, cached
 from fhir_pmp.fhir.measurement.observation import timepoint_extension
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, Resource, render
 from fhir_pmp.fhir.terminology.local_codes import LocalCodes, codes_of
-from fhir_pmp.instruments.definition import Item
+from fhir_pmp.instruments.definition import Instrument, Item
 from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Response, Sharing
 
@@ -32,13 +35,18 @@ def build_questionnaire_response(clinic: ClinicalContext, response: Response) ->
         "source": person,
     }
     items = [
-        answered_item(codes, item, response.answers[item.link_id])
+        _cached_item(clinic, instrument, item, response.answers[item.link_id])
         for item in instrument.items
         if item.link_id in response.answers
     ]
     if items:
         resource["item"] = items
     return render(resource, sharing=Sharing.RECORD, person=response.person, episode=response.episode)
+
+
+def _cached_item(clinic: ClinicalContext, instrument: Instrument, item: Item, value: int) -> Fragment:
+    key = ("answered item", instrument.id, item.link_id, value)
+    return cached(clinic, key, lambda: as_json_text(answered_item(codes_of(clinic), item, value)))
 
 
 def answered_item(codes: LocalCodes, item: Item, value: int) -> dict[str, Any]:

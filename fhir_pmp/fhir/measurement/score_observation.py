@@ -4,7 +4,10 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
+from orjson import Fragment
+
 from fhir_pmp.fhir.elements.datatypes import concept, data_absent_reason, reference, score_quantity
+from fhir_pmp.fhir.elements.element_cache import as_json_text, cached
 from fhir_pmp.fhir.measurement.observation import OBSERVATION_STATUS, begin_observation
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, render
 from fhir_pmp.fhir.terminology.local_codes import ComponentCode, LocalCodes, codes_of
@@ -19,9 +22,13 @@ from fhir_pmp.pathway.facts import Response, Sharing
 def build_score_observations(
     clinic: ClinicalContext, response: Response, scores: Iterable[Score]
 ) -> tuple[RenderedResource, ...]:
-    """Builds one Observation for each publishable score, in the order of the instrument's scales."""
+    """One Observation for each publishable score, in the order of the instrument's scales.
+
+    `scores`: one for each scale, in the same order. Raises ValueError for another number of scores.
+    """
     instrument = clinic.instruments[response.instrument]
-    publishable = [score for score in scores if is_publishable_score(instrument.scale(score.scale), score)]
+    scored = zip(instrument.scales, scores, strict=True)
+    publishable = [score for scale, score in scored if is_publishable_score(scale, score)]
     published_scales = [score.scale for score in publishable]
     return tuple(build_score_observation(clinic, response, score, published_scales) for score in publishable)
 
@@ -63,15 +70,26 @@ def build_score_observation(
         text=scale.title,
         performer=reference("Patient", response.person),
     )
-    resource |= score_value_elements(codes, scale, score)
+    shown = (score.published, score.band, score.answered, score.blanks, score.prorated)
+    key = ("score", instrument.id, scale.id, shown)
+    value_elements, components = cached(clinic, key, lambda: _elements_as_json_text(codes, scale, score))
+    resource |= value_elements
     members = [one for one in published_scales if instrument.scale(one).part_of == scale.id]
     if members:
         resource["hasMember"] = [
             reference("Observation", clinic.ids.score_id(response.id, member)) for member in members
         ]
     resource["derivedFrom"] = [reference("QuestionnaireResponse", response.id)]
-    resource["component"] = score_components(codes, scale, score)
+    resource["component"] = components
     return render(resource, sharing=Sharing.RECORD, person=response.person, episode=response.episode)
+
+
+def _elements_as_json_text(
+    codes: LocalCodes, scale: Scale, score: Score
+) -> tuple[dict[str, Fragment], Fragment]:
+    value_elements = score_value_elements(codes, scale, score)
+    components = score_components(codes, scale, score)
+    return {name: as_json_text(one) for name, one in value_elements.items()}, as_json_text(components)
 
 
 def score_value_elements(codes: LocalCodes, scale: Scale, score: Score) -> dict[str, Any]:

@@ -22,11 +22,11 @@ def _decimal_as_written(value: object) -> orjson.Fragment:
 
 
 def _refuse_floats(value: object) -> None:
-    if isinstance(value, dict):
-        for member in value.values():
-            _refuse_floats(member)
-    elif isinstance(value, list | tuple):
-        for member in value:
-            _refuse_floats(member)
-    elif isinstance(value, float):
-        raise TypeError("a float is never written: decimals are Decimal")
+    unchecked = [value]
+    for one in unchecked:  # grows while it is read
+        if isinstance(one, dict):
+            unchecked += one.values()
+        elif isinstance(one, list | tuple):
+            unchecked += one
+        elif isinstance(one, float):
+            raise TypeError("a float is never written: decimals are Decimal")

@@ -1,6 +1,6 @@
 """Renders a resource to canonical bytes without meta, with its references and search keys."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -93,17 +93,23 @@ def resource_head(kind: str, resource_id: str) -> bytes:
     return b'{"resourceType":"%b","id":"%b",' % (kind.encode(), resource_id.encode())
 
 
-def local_references(value: object) -> Iterator[str]:
+def local_references(value: object) -> list[str]:
     """Every relative `Type/id` reference in the value, in order, including repeats."""
+    found: list[str] = []
+    _collect_references(value, found)
+    return found
+
+
+def _collect_references(value: object, found: list[str]) -> None:
+    members: Iterable[object] = value if isinstance(value, list) else ()
     if isinstance(value, dict):
         reference = value.get("reference")
         if isinstance(reference, str) and is_local(reference):
-            yield reference
-        for member in value.values():
-            yield from local_references(member)
-    elif isinstance(value, list):
-        for member in value:
-            yield from local_references(member)
+            found.append(reference)
+        members = value.values()
+    for member in members:
+        if isinstance(member, dict | list):
+            _collect_references(member, found)
 
 
 def is_local(reference: str) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 
 from fhir_pmp.fhir.terminology.systems import Systems, systems_of
 from fhir_pmp.instruments.definition import Band, BandSet, Coding, Instrument, Item, Option, Rule, Scale
@@ -91,8 +92,13 @@ class LocalCodes:
 
 
 def codes_of(clinic: ClinicalContext) -> LocalCodes:
-    """Returns our own codes in this clinic's installation."""
-    return LocalCodes(systems_of(clinic.ids.canonical_base))
+    """Our own codes in this clinic's installation."""
+    return _codes_under(clinic.ids.canonical_base)
+
+
+@lru_cache(maxsize=8)
+def _codes_under(canonical_base: str) -> LocalCodes:
+    return LocalCodes(systems_of(canonical_base))
 
 
 def rule_code(rule: Rule) -> str:

@@ -1,0 +1,25 @@
+"""Every resource that one response becomes."""
+
+from collections.abc import Sequence
+
+from fhir_pmp.fhir.measurement.questionnaire_response import build_questionnaire_response
+from fhir_pmp.fhir.measurement.safety_observation import build_safety_observations
+from fhir_pmp.fhir.measurement.score_observation import build_score_observations
+from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
+from fhir_pmp.instruments.definition import Score
+from fhir_pmp.pathway.clinical_context import ClinicalContext
+from fhir_pmp.pathway.facts import Response
+
+
+def render_response(
+    clinic: ClinicalContext, response: Response, scores: Sequence[Score]
+) -> tuple[RenderedResource, ...]:
+    """Its QuestionnaireResponse, its publishable score Observations and its safety Observations, in this order.
+
+    `scores`: one for each scale of the instrument, in its order. Raises ValueError for another number of scores.
+    """
+    return (
+        build_questionnaire_response(clinic, response),
+        *build_score_observations(clinic, response, scores),
+        *build_safety_observations(clinic, response),
+    )
