@@ -1,7 +1,6 @@
 """Defines the types of our identifiers and computes ids from business keys."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NewType
 
@@ -65,20 +64,6 @@ class KeyedIds:
         outer.update(inner.digest())
         return kind + "-" + outer.hexdigest()[:32]
 
-    def compile(self, kind: str, *rest: str) -> Callable[[str], str]:
-        """Compiles `compute` to a function of the key's first part, for ids computed in bulk."""
-        keyed_prefix = self._inner.copy()
-        keyed_prefix.update(_hash_message(kind, ()))
-        key_suffix, prefix, outer = _parts(rest).encode(), kind + "-", self._outer
-
-        def compute(first: str) -> str:
-            hashed, keyed = keyed_prefix.copy(), outer.copy()
-            hashed.update(b"%d:%b%b" % (len(first), first.encode(), key_suffix))
-            keyed.update(hashed.digest())
-            return prefix + keyed.hexdigest()[:32]
-
-        return compute
-
 
 def definition_id(kind: str, url: str, version: str) -> ResourceId:
     """The id of a published definition; computed without the secret, so equal in every installation."""
@@ -86,9 +71,6 @@ def definition_id(kind: str, url: str, version: str) -> ResourceId:
 
 
 def _hash_message(kind: str, key: tuple[str, ...]) -> bytes:
-    return f"{kind}|{_parts(key)}".encode()
-
-
-def _parts(key: tuple[str, ...]) -> str:
     # Length prefixes distinguish ("ab", "c") from ("a", "bc"), whatever characters a source uses in its ids.
-    return "".join([f"{len(part)}:{part}" for part in key])
+    parts = "".join([f"{len(part)}:{part}" for part in key])
+    return f"{kind}|{parts}".encode()

@@ -6,7 +6,7 @@ from msgspec import json
 
 from bench.rendering.sample_bodies import ResponseBody, sample_bodies
 from bench.service import DESTINATION, ZONE, clock, load_bench_clinic
-from fhir_pmp.fhir.compiled.renderer_cache import get_response_renderers
+from fhir_pmp.fhir.measurement.response_resources import render_response
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
 from fhir_pmp.identifiers import EpisodeId, Identifier, InstrumentId, PersonId, SourceId
 from fhir_pmp.intake.arrivals import ArrivedEnrolment, RecordingStatus
@@ -99,4 +99,4 @@ def _render(
         identifier=clinic.ids.response_identifier(SOURCE, own_id, response_id),
         source=SOURCE,
     )
-    return get_response_renderers(clinic)[INSTRUMENT](response, clinic.score(INSTRUMENT, answers))
+    return render_response(clinic, response, clinic.score(INSTRUMENT, answers))

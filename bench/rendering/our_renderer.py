@@ -1,4 +1,4 @@
-"""Renders as import and API do: checks, scores and fills the byte templates."""
+"""Renders as import and API do: checks, scores and builds the resources."""
 
 from collections.abc import Callable
 from datetime import date
@@ -6,7 +6,7 @@ from datetime import date
 import msgspec
 
 from bench.rendering.sample_bodies import ResponseBody
-from fhir_pmp.fhir.compiled.renderer_cache import get_response_renderers
+from fhir_pmp.fhir.measurement.response_resources import render_response
 from fhir_pmp.identifiers import EpisodeId, InstrumentId, PersonId, SourceId
 from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import Moment, Response, ResponseStatus
@@ -22,7 +22,6 @@ def build_our_renderer(clinic: ClinicalContext, name: InstrumentId) -> RenderFun
     """Builds the renderer: the work of `intake.response` without reading and writing the database."""
     decode = msgspec.json.Decoder(ResponseBody).decode
     version, timepoint = clinic.instruments[name].version, clinic.programme.timepoints[0].id
-    renderer = get_response_renderers(clinic)[name]
 
     def render(body: bytes) -> list[bytes]:
         decoded = decode(body)
@@ -42,7 +41,7 @@ def build_our_renderer(clinic: ClinicalContext, name: InstrumentId) -> RenderFun
             identifier=clinic.ids.response_identifier(SOURCE, decoded.response_id, response_id),
             source=SOURCE,
         )
-        rendered = renderer(response, clinic.score(name, answers))
+        rendered = render_response(clinic, response, clinic.score(name, answers))
         return [resource.content for resource in rendered]
 
     return render

@@ -1,9 +1,8 @@
 """Computes the id and identifier of each thing from its business key."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import cast
 
 from fhir_pmp.identifiers import (
     ClientId,
@@ -155,14 +154,6 @@ class BusinessIds:
     def answer_id(self, response: ResponseId, item: LinkId) -> ResourceId:
         """Returns the id of the Observation of one safety answer."""
         return ResourceId(self.keyed.compute(IdKind.ANSWER, response, item))
-
-    def score_ids(self, scale: ScaleId) -> Callable[[ResponseId], ResourceId]:
-        """`score_id` for one scale, its part of the key hashed once."""
-        return cast(Callable[[ResponseId], ResourceId], self.keyed.compile(IdKind.SCORE, scale))
-
-    def answer_ids(self, item: LinkId) -> Callable[[ResponseId], ResourceId]:
-        """`answer_id` for one item, its part of the key hashed once."""
-        return cast(Callable[[ResponseId], ResourceId], self.keyed.compile(IdKind.ANSWER, item))
 
     def flag_id(self, response: ResponseId, item: LinkId) -> FlagId:
         """Returns the id of the flag that one safety answer raised."""

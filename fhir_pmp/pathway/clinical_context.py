@@ -16,7 +16,7 @@ from fhir_pmp.pathway.score_comparison import CompareScores, compile_comparison
 class ClinicalContext:
     """The clinic's instruments, programme, time zone and ids, with its scoring and comparisons compiled.
 
-    Equality is identity: caches of what is compiled for a clinic (renderers, code tables) use it as their key.
+    Equality is identity: a cache of what is built for a clinic (JSON elements) uses it as its key.
     """
 
     instruments: Mapping[InstrumentId, Instrument]

@@ -1,4 +1,4 @@
-"""Every resource that one response becomes."""
+"""Builds every resource that follows from one response alone."""
 
 from collections.abc import Sequence
 
@@ -14,9 +14,9 @@ from fhir_pmp.pathway.facts import Response
 def render_response(
     clinic: ClinicalContext, response: Response, scores: Sequence[Score]
 ) -> tuple[RenderedResource, ...]:
-    """Its QuestionnaireResponse, its publishable score Observations and its safety Observations, in this order.
+    """Its QuestionnaireResponse, its publishable score Observations, its safety Observations, in this order.
 
-    `scores`: one for each scale of the instrument, in its order. Raises ValueError for another number of scores.
+    Raises KeyError for a score of a scale that the instrument does not have.
     """
     return (
         build_questionnaire_response(clinic, response),

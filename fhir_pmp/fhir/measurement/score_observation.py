@@ -22,13 +22,12 @@ from fhir_pmp.pathway.facts import Response, Sharing
 def build_score_observations(
     clinic: ClinicalContext, response: Response, scores: Iterable[Score]
 ) -> tuple[RenderedResource, ...]:
-    """One Observation for each publishable score, in the order of the instrument's scales.
+    """One Observation for each publishable score, in the order of the scores.
 
-    `scores`: one for each scale, in the same order. Raises ValueError for another number of scores.
+    Raises KeyError for a score of a scale that the instrument does not have.
     """
     instrument = clinic.instruments[response.instrument]
-    scored = zip(instrument.scales, scores, strict=True)
-    publishable = [score for scale, score in scored if is_publishable_score(scale, score)]
+    publishable = [score for score in scores if is_publishable_score(instrument.scale(score.scale), score)]
     published_scales = [score.scale for score in publishable]
     return tuple(build_score_observation(clinic, response, score, published_scales) for score in publishable)
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from fhir_pmp.errors import Fault
-from fhir_pmp.fhir.compiled.renderer_cache import compile_renderers
 from fhir_pmp.identifiers import InstrumentId
 from fhir_pmp.intake.arrivals import ArrivedEnrolment, ArrivedResponse, RecordingResult, RecordingStatus
 from fhir_pmp.intake.csv_import.csv_rows import REASON_COLUMN, CsvRows, FileBroken, Row
@@ -86,7 +85,6 @@ class FileImport:
         rows = CsvRows(file)
         units, column_of = _open_reader(rows, self.source, self.context.clinic)
         report = ImportReport()
-        compile_renderers(self.context.clinic)
         with _RefusedRowsFile(refused_path, rows.header) as refused:
             for batch in _batches(units):
                 self._record_batch(batch, column_of, refused, report)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from fhir_pmp.fhir.compiled.renderer_cache import get_change_renderer
+from fhir_pmp.fhir.measurement.change_observation import build_change_observation
 from fhir_pmp.fhir.measurement.observation import mark_entered_in_error
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource, Resource
 from fhir_pmp.fhir.serialization.resource_comparison import is_same_content
@@ -67,7 +67,7 @@ def _render_if_changed(
     clinic: ClinicalContext, change: ScaleChange, published: Mapping[ResourceId, Resource]
 ) -> Iterator[RenderedResource]:
     before = published.get(change.id)
-    rendered = get_change_renderer(clinic)(change, before is not None)
+    rendered = build_change_observation(clinic, change, amended=before is not None)
     if rendered is None:
         return
     if before is None or before["status"] == _IN_ERROR or not _has_same_content(before, rendered):

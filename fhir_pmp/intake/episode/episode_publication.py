@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from fhir_pmp.fhir.compiled.renderer_cache import get_response_renderers
 from fhir_pmp.fhir.measurement.flag import build_flag
+from fhir_pmp.fhir.measurement.response_resources import render_response
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
 from fhir_pmp.intake.episode.changes_since_baseline import ChangeInputs, build_change_observations
 from fhir_pmp.pathway.facts import Episode, ResponseStatus
@@ -29,10 +29,9 @@ def publish_episode_record(
         for one in uow.responses.of_episode(episode.id, withdrawn=True)
         if one.response.status is not ResponseStatus.ENTERED_IN_ERROR or one.response.id in flagged
     ]
-    renderers = get_response_renderers(context.clinic)
     resources: list[RenderedResource] = []
     for one in recorded:
-        resources += renderers[one.response.instrument](one.response, one.scores)
+        resources += render_response(context.clinic, one.response, one.scores)
     resources += [build_flag(context.clinic, flag) for flag in flags]
     inputs = ChangeInputs(
         episode=episode,

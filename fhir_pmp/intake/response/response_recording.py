@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from fhir_pmp.crash_points import reach
 from fhir_pmp.errors import FhirPmpError, NotAllowed, NotUnderstood
-from fhir_pmp.fhir.compiled.renderer_cache import get_response_renderers
 from fhir_pmp.fhir.measurement.flag import build_flag
+from fhir_pmp.fhir.measurement.response_resources import render_response
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
 from fhir_pmp.identifiers import EpisodeId, FlagId, ResponseId
 from fhir_pmp.instruments.definition import Answers
@@ -232,9 +232,8 @@ def _publishable(batch: ResponseBatch) -> dict[EpisodeId, Episode]:
 
 def _render(clinic: ClinicalContext, accepted: Iterable[NewResponse]) -> list[RenderedResource]:
     resources: list[RenderedResource] = []
-    renderers = get_response_renderers(clinic)
     for new in accepted:
-        resources += renderers[new.response.instrument](new.response, new.scores)
+        resources += render_response(clinic, new.response, new.scores)
     return resources
 
 

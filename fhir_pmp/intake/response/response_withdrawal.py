@@ -3,19 +3,14 @@
 from datetime import datetime
 
 from fhir_pmp.errors import NotUnderstood
-from fhir_pmp.fhir.measurement.questionnaire_response import build_questionnaire_response
-from fhir_pmp.fhir.measurement.safety_observation import build_safety_observations
-from fhir_pmp.fhir.measurement.score_observation import build_score_observations
-from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
+from fhir_pmp.fhir.measurement.response_resources import render_response
 from fhir_pmp.identifiers import ResponseId
 from fhir_pmp.intake.arrivals import RecordingResult, RecordingStatus
 from fhir_pmp.intake.episode.changes_since_baseline import ChangeInputs, build_change_observations
-from fhir_pmp.pathway.clinical_context import ClinicalContext
 from fhir_pmp.pathway.facts import ResponseStatus
 from fhir_pmp.pathway.scale_changes import ScoredResponse
 from fhir_pmp.publishing.publishing_context import PublishingContext
 from fhir_pmp.store import UnitOfWork
-from fhir_pmp.store.clinical.responses import RecordedResponse
 
 
 class ReasonMissing(NotUnderstood):
@@ -44,9 +39,7 @@ def withdraw_response(
     withdrawn = uow.responses.withdraw(recorded.response, by=by, reason=reason, now=now)
     episode = uow.episodes.get(withdrawn.episode)
     if not episode.doubtful:
-        resources = _retracted_resources(
-            context.clinic, RecordedResponse(withdrawn, recorded.scores, now, reason)
-        )
+        resources = render_response(context.clinic, withdrawn, recorded.scores)
         current = uow.responses.of_episode(episode.id)
         inputs = ChangeInputs(
             episode=episode,
@@ -58,12 +51,3 @@ def withdraw_response(
             uow, [*resources, *build_change_observations(uow, context.clinic, [inputs])], now=now
         )
     return RecordingResult(RecordingStatus.AMENDED, withdrawn.id, withdrawn.version)
-
-
-def _retracted_resources(clinic: ClinicalContext, recorded: RecordedResponse) -> list[RenderedResource]:
-    response = recorded.response
-    return [
-        build_questionnaire_response(clinic, response),
-        *build_score_observations(clinic, response, recorded.scores),
-        *build_safety_observations(clinic, response),
-    ]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from bench.rendering.floor_renderer import build_floor_renderer
+from bench.rendering.lines import FEW, check_equal_values
+from bench.rendering.models_renderer import build_models_renderer
 from bench.rendering.our_renderer import build_our_renderer
 from bench.rendering.sample_bodies import sample_bodies
 from bench.service import load_bench_clinic
@@ -13,7 +14,6 @@ BODIES = sample_bodies(dict(CLINIC.instruments))
 
 
 @pytest.mark.parametrize("name", sorted(CLINIC.instruments))
-def test_the_floor_makes_the_very_bytes_that_we_make(name: InstrumentId) -> None:
-    ours = build_our_renderer(CLINIC, name)
-    floor = build_floor_renderer(CLINIC, name, BODIES[name], ours)
-    assert [floor(body) for body in BODIES[name]] == [ours(body) for body in BODIES[name]]
+def test_fhir_resources_renders_the_values_that_we_render(name: InstrumentId) -> None:
+    ours, few = build_our_renderer(CLINIC, name), BODIES[name][:FEW]
+    check_equal_values(name, ours, build_models_renderer(CLINIC, name, few, ours), few)

@@ -8,9 +8,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from fhir_pmp.fhir.measurement.questionnaire_response import build_questionnaire_response
-from fhir_pmp.fhir.measurement.safety_observation import build_safety_observations
-from fhir_pmp.fhir.measurement.score_observation import build_score_observations
+from fhir_pmp.fhir.measurement.response_resources import render_response
 from fhir_pmp.fhir.serialization.rendered_resource import RenderedResource
 from fhir_pmp.identifiers import (
     ClientId,
@@ -109,13 +107,8 @@ def fill_form(instrument: str, value: int, **different: int | None) -> dict[str,
 
 
 def build_all(response: Response) -> tuple[RenderedResource, ...]:
-    """What the builders make of a response and its scores."""
-    scores = CLINIC.score(response.instrument, response.answers)
-    return (
-        build_questionnaire_response(CLINIC, response),
-        *build_score_observations(CLINIC, response, scores),
-        *build_safety_observations(CLINIC, response),
-    )
+    """The resources of a response and its scores."""
+    return render_response(CLINIC, response, CLINIC.score(response.instrument, response.answers))
 
 
 def some_answers(instrument: Instrument) -> st.SearchStrategy[dict[LinkId, int]]:

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_pmp.fhir.compiled.change_renderer import compile_change_renderer
 from fhir_pmp.fhir.measurement.change_observation import build_change_observation
 from fhir_pmp.fhir.serialization.json_reader import read_fhir_json
 from fhir_pmp.pathway.facts import ResponseStatus
@@ -26,8 +25,6 @@ from tests.unit.fhir.examples import (
     make_response,
     some_answers,
 )
-
-RENDER = compile_change_renderer(CLINIC)
 
 
 def change(
@@ -143,7 +140,7 @@ def test_no_rule_that_nobody_confirmed_has_a_component() -> None:
 
 
 @given(data=st.data())
-def test_the_fast_renderer_writes_what_the_builder_writes(data: st.DataObject) -> None:
+def test_a_cached_verdict_is_the_one_that_would_be_built(data: st.DataObject) -> None:
     instrument = data.draw(st.sampled_from(list(INSTRUMENTS.values())))
     status = data.draw(st.sampled_from([ResponseStatus.COMPLETED, ResponseStatus.AMENDED]))
     authored = data.draw(st.sampled_from([MORNING, DAY_ONLY]))
@@ -155,4 +152,6 @@ def test_the_fast_renderer_writes_what_the_builder_writes(data: st.DataObject) -
     scored = [ScoredResponse(one, CLINIC.score(one.instrument, one.answers)) for one in (before, after)]
     amended = data.draw(st.booleans())
     for of in scale_changes(CLINIC, EPISODE_FACTS, scored):
-        assert RENDER(of, amended) == build_change_observation(CLINIC, of, amended=amended)
+        empty_cache = replace(CLINIC)
+        expected = build_change_observation(empty_cache, of, amended=amended)
+        assert build_change_observation(CLINIC, of, amended=amended) == expected

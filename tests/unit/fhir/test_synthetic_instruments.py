@@ -8,7 +8,6 @@ from fhirpathpy.models import models
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_pmp.fhir.compiled.renderer_cache import get_response_renderers
 from fhir_pmp.fhir.measurement.questionnaire import build_questionnaire
 from fhir_pmp.fhir.measurement.questionnaire_response import build_questionnaire_response
 from fhir_pmp.fhir.measurement.safety_observation import build_safety_observations
@@ -59,10 +58,3 @@ def test_a_safety_item_that_is_a_number_says_its_number() -> None:
     (rendered,) = build_safety_observations(MADE, response)
     observation = read_fhir_json(rendered.content, max_bytes=10**5)
     assert observation["valueInteger"] == 9
-    scores = MADE.score(response.instrument, response.answers)
-    assert get_response_renderers(MADE)[response.instrument](response, scores)[-1] == rendered
-
-
-def test_the_renderers_of_a_clinic_are_made_once() -> None:
-    assert get_response_renderers(MADE) is get_response_renderers(MADE)
-    assert get_response_renderers(MADE) is not get_response_renderers(CLINIC)

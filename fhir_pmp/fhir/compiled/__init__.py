@@ -1,1 +1,0 @@
-"""Renders responses and changes from byte templates, much faster than the builders."""
