@@ -25,7 +25,11 @@ def everything(database: Path, after: dict[str, int]) -> dict[str, list[tuple[An
         for table in metadata.sorted_tables:
             rows = connection.execute(f"SELECT * FROM {table.name}").fetchall()
             columns = [column.name for column in table.columns]
-            for number, name in (("seq", "published"), ("published_seq", "outbox"), ("seq", "selective_tokens")):
+            for number, name in (
+                ("seq", "published"),
+                ("published_seq", "outbox"),
+                ("seq", "selective_tokens"),
+            ):
                 if table.name == name:
                     rows = [row for row in rows if row[columns.index(number)] > after["published"]]
             found[table.name] = sorted(rows, key=repr)
