@@ -20,7 +20,7 @@ LEASE_SECONDS = 180
 
 @dataclass
 class RunningDemo:
-    """HAPI, the house, and what the demo told of its first run."""
+    """HAPI, the service, and what the demo printed in its first run."""
 
     server: HapiServer
     run_folder: RunFolder

@@ -88,7 +88,7 @@ def test_f45_a_request_that_waits_too_long_is_503_and_nothing_of_it_is_kept(
 
 @contextmanager
 def harness_with_short_timeout(scenario: FaultScenario) -> Iterator[SyncHarness]:
-    """The same house over a store that waits PATIENCE."""
+    """The same harness over a store that waits PATIENCE."""
     store = Store(scenario.database, busy_seconds=BUSY_SECONDS)
     with SyncHarness(store, scenario.proxy.address) as harness:
         yield harness

@@ -1,4 +1,7 @@
-"""Proves a destination's ways of writing at the start and once a day, and refuses those it does not honour."""
+"""Verifies the write strategies of a destination at start and once a day.
+
+A strategy that the server does not honour is refused.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -27,7 +30,7 @@ class NoSafeWriteStrategy(Refused):
 
 
 class CapabilityVerifier:
-    """Proves destinations for one process; what was found is kept in the store for all of them."""
+    """Verifies destinations for one process; the results are stored for all processes."""
 
     def __init__(self, store: Store, *, search_timeout: float = PATIENCE) -> None:
         self._store = store
@@ -41,7 +44,10 @@ class CapabilityVerifier:
         statement: Mapping[str, Any],
         now: datetime,
     ) -> VerifiedCapability:
-        """Returns the verification to write by. Raises NoSafeWriteStrategy with each refusal and its reason, NoTypeToProbe, WireFailure."""
+        """Returns the verification that decides how to write.
+
+        Raises NoSafeWriteStrategy with each refusal and its reason, NoTypeToProbe, WireFailure.
+        """
         verified = self._load_verified(destination, now)
         if verified is None:
             verified = verify_strategies(client, destination, statement, now, search_timeout=self._patience)

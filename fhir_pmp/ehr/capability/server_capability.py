@@ -1,4 +1,4 @@
-"""What a FHIR server says it can do, and the way of writing each type that follows from it."""
+"""Reads a server's CapabilityStatement and chooses the write strategy of each resource type."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,7 +43,7 @@ class TypeCapability:
     conditional_create: bool | None
 
     def claims(self, way: WriteStrategy) -> bool | None:
-        """Whether the server says that a first write may go that way; None: it does not say."""
+        """Whether the server claims this strategy for a first write; None if not stated."""
         needed, claimed = {
             WriteStrategy.OUR_ID: ("update", self.update_create),
             WriteStrategy.CONDITIONAL_UPDATE: ("update", self.conditional_update),
@@ -76,7 +76,7 @@ class Capability:
         return now - self.read_at >= READ_AGAIN_AFTER
 
     def strategy(self, destination: Destination, kind: str) -> WriteStrategy:
-        """The way a resource of this type is first written there; the destination file may name it."""
+        """Returns the strategy of a type's first write; the destination file may name it."""
         way = self._strategies.get((destination.strategy, kind))
         if way is None:
             way = self._strategies[destination.strategy, kind] = self._strategy(destination, kind)
@@ -123,7 +123,10 @@ def fetch_statement(client: EhrClient, now: datetime) -> Mapping[str, Any]:
 
 
 def read_capability(statement: Mapping[str, Any], now: datetime) -> Capability:
-    """Takes a CapabilityStatement apart. Raises NotR4. Whatever it does not say, the server does not do."""
+    """Reads a CapabilityStatement. Raises NotR4.
+
+    What the statement does not claim counts as not supported.
+    """
     if statement.get("resourceType") != "CapabilityStatement":
         raise NotReadable
     if not str(statement.get("fhirVersion", "")).startswith("4.0"):

@@ -1,4 +1,7 @@
-"""What a server was seen to honour of the ways of writing, and when: kept, and believed before what it claims."""
+"""Holds which write strategies a server was seen to honour, and when.
+
+A stored verification counts before the server's own claims.
+"""
 
 import json
 from collections.abc import Mapping
@@ -37,7 +40,10 @@ class VerifiedCapability:
 
     @property
     def search_wait_seconds(self) -> float:
-        """How long after a write whose answer was lost a search that finds nothing proves that nothing is there."""
+        """Seconds after a write until an empty search proves that nothing was stored.
+
+        Needed where the response to the write was lost.
+        """
         return max(2 * (self.search_lag or 0.0), SHORTEST_SEARCH_WAIT)
 
     @property
@@ -61,7 +67,7 @@ def serialize_verified(verified: VerifiedCapability) -> str:
 
 
 def parse_verified(at: datetime, kept: str) -> VerifiedCapability | None:
-    """A proof as it was kept; None where another version of the program kept it in another form."""
+    """Parses a stored verification; None if another version of the program stored another form."""
     try:
         values = json.loads(kept)
         strategies = {WriteStrategy(strategy): str(why) for strategy, why in values["ways"].items()}

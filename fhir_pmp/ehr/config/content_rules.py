@@ -1,4 +1,4 @@
-"""What an EHR takes of our content, as data: which categories of Observation, and its own codes beside ours."""
+"""Describes which content an EHR takes: categories of Observation, and its codes beside ours."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,7 +74,7 @@ class ContentRules:
         return "the destination file does not name its category"
 
     def translated(self, kind: str, content: bytes, largest: int) -> bytes:
-        """The content with their code first wherever one of ours stands that they call otherwise; ours stays beside it."""
+        """Returns the content with the EHR's code first where there is one, then ours."""
         if kind not in TRANSLATED_TYPES or not self.codes:
             return content
         resource = read_json(content, max_bytes=largest)
@@ -114,7 +114,10 @@ def own_codes(instruments: Iterable[Instrument]) -> Mapping[str, frozenset[str]]
 def read_content_rules(
     table: MappingTable, known: Mapping[str, frozenset[str]] | None = None
 ) -> ContentRules:
-    """The lines of a destination file that say it; `known`: codes of ours, of those systems that are named there."""
+    """Reads the content rules of a destination file.
+
+    `known`: our codes of the systems that the file names.
+    """
     categories = table.texts("categories") if table.has("categories") else None
     if categories is not None and not CATEGORIES.issuperset(categories):
         table.fault(f"must be categories of Observations: {', '.join(sorted(CATEGORIES))}", "categories")

@@ -1,4 +1,7 @@
-"""What one EHR takes from us, as data: whose patients, which types, which way of writing (mappings/destinations)."""
+"""Describes one EHR as data: its patients, resource types and write strategy.
+
+Read from the files in mappings/destinations.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -32,7 +35,7 @@ class PatientOwnership(StrEnum):
 
 
 class WriteStrategy(StrEnum):
-    """How a resource is written for the first time; later writes are a PUT with If-Match whatever came first."""
+    """How a resource is first written; every later write is a PUT with If-Match."""
 
     OUR_ID = "our_id"  # PUT under our id
     CONDITIONAL_UPDATE = "conditional_update"  # PUT by our identifier; the server names the id
@@ -50,7 +53,7 @@ class Algorithm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """How we sign in there (SMART Backend Services). The keys are files that the settings name."""
+    """Sign-in by SMART Backend Services. The settings name the key files."""
 
     client_id: str
     scope: str
@@ -98,9 +101,9 @@ class Destination:
 def load_destinations(
     folder: Path, instruments: Iterable[Instrument] | None = None
 ) -> Mapping[DestinationId, Destination]:
-    """Every file of the folder, by id. Raises MappingFaults naming everything that is wrong in any.
+    """Loads every file of the folder, by id. Raises MappingFaults with all faults.
 
-    With `instruments`, the codes of ours that a file translates must be theirs.
+    With `instruments`, each code of ours that a file translates must exist in them.
     """
     known = None if instruments is None else own_codes(instruments)
     return {one.id: one for one in load_folder(folder, partial(_read, known=known)).values()}

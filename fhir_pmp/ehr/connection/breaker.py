@@ -1,4 +1,4 @@
-"""Circuit breaker of a destination: five failures in a row open it, a probe closes it."""
+"""Circuit breaker of a destination: five failures open it, a successful probe closes it."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -25,7 +25,10 @@ CLOSED, OPEN, HALF_OPEN, PAUSED, RECOVERING = "closed", "open", "half_open", "pa
 
 
 def may_call(breaker: Breaker, now: datetime) -> bool:
-    """Whether a call may be made now; where the breaker is not closed and not recovering, that call is the probe."""
+    """Whether a call may be made now.
+
+    Unless the breaker is closed or recovering, that call is the probe.
+    """
     if breaker.state in (CLOSED, RECOVERING) or breaker.probe_at is None:
         return breaker.state in (CLOSED, RECOVERING)
     # Nothing is ever put off for so long: the clock was ahead when it was, and has been put right since.
@@ -33,14 +36,17 @@ def may_call(breaker: Breaker, now: datetime) -> bool:
 
 
 def seconds_until_next_lane(breaker: Breaker, now: datetime) -> float:
-    """How long the next lane waits while the backlog of an outage drains; no gap is longer than a second."""
+    """Seconds until the next lane while the backlog of an outage drains; at most 1."""
     if breaker.state != RECOVERING or breaker.probe_at is None:
         return 0.0
     return min(max((breaker.probe_at - now).total_seconds(), 0.0), 1.0)
 
 
 def after_lane_begun(breaker: Breaker, now: datetime, per_second: float, rng: Random) -> Breaker:
-    """A lane of the backlog has gone: the next goes after a jittered gap, whichever process takes it."""
+    """Returns the breaker after a lane of the backlog was started.
+
+    The next lane starts after a jittered gap, whichever process claims it.
+    """
     gap = min(rng.uniform(0.5, 1.5) / per_second, 1.0)
     return replace(breaker, probe_at=now + timedelta(seconds=gap))
 
@@ -53,19 +59,25 @@ def after_probe_sent(breaker: Breaker, now: datetime, longest: timedelta) -> Bre
 
 
 def after_success(breaker: Breaker) -> Breaker:
-    """The destination answered as one that works, whatever it thought of the data. What piled up drains at a pace."""
+    """Returns the breaker after a working server answered, even if it refused the data.
+
+    The backlog then drains at a limited rate.
+    """
     return Breaker() if breaker.state == CLOSED else Breaker(RECOVERING)
 
 
 def drain_slowly(breaker: Breaker) -> Breaker:
-    """Much is to be sent at once, by a person's hand: it drains at a pace, as after an outage."""
+    """Limits the rate, as after an outage, for many deliveries that an operator queued."""
     return Breaker(RECOVERING) if breaker.state == CLOSED else breaker
 
 
 def after_failure(
     breaker: Breaker, now: datetime, reason: str, after_seconds: float | None, rng: Random
 ) -> Breaker:
-    """A transient failure. What Retry-After asks for holds for everybody, so it opens the breaker at once."""
+    """Returns the breaker after a transient failure.
+
+    A Retry-After applies to every process, so it opens the breaker at once.
+    """
     failures = breaker.failures + 1
     if failures < OPENS_AFTER and breaker.state == CLOSED and after_seconds is None:
         return replace(breaker, failures=failures, reason=reason)
@@ -75,16 +87,19 @@ def after_failure(
 
 
 def seconds_between_probes(probes: int, after_seconds: float | None, rng: Random) -> float:
-    """Seconds until the next probe: half of a span that doubles from 2 s to 15 min, and a random part of the rest.
+    """Seconds until the next probe: half of a doubling span plus a random part.
 
-    Not full jitter, which may say nothing at all: what a sick server sees must be bounded.
+    The span doubles from 2 s to 15 min. Not full jitter, which may give 0: the load on a failing server must be bounded.
     """
     least = backoff_span(probes) / 2
     return max(least + rng.uniform(0.0, least), after_seconds or 0.0)
 
 
 def after_refusal(breaker: Breaker, now: datetime, reason: str) -> Breaker:
-    """Not the data but the way in is refused: nobody knocks until a person has looked, or an hour has passed."""
+    """Returns the breaker after the server refused our access rather than the data.
+
+    No call is made until an operator has looked, or an hour has passed.
+    """
     opened = breaker.opened_at or now
     return Breaker(PAUSED, breaker.failures, opened, now + PAUSED_PROBE_AFTER, reason)
 
@@ -98,7 +113,7 @@ class StoredBreaker:
         self._chance = rng
 
     def try_begin(self, now: datetime, longest: timedelta) -> bool:
-        """Whether calls may be made from now on; where it is not closed, this is the one probe."""
+        """Whether calls may be made now; unless closed, the caller gets the only probe."""
         with self._store.read() as uow:
             if uow.breakers.get(self._destination).state == CLOSED:
                 return True
@@ -111,14 +126,17 @@ class StoredBreaker:
         return True
 
     def release_probe(self, now: datetime) -> None:
-        """The probe found it answering and goes on with another call: whoever is next takes it from here."""
+        """Releases the probe: it found the server answering and goes on with another call.
+
+        Whichever process is next continues from here.
+        """
         with self._store.begin_without_publishing() as uow:
             breaker = uow.breakers.get_for_update(self._destination)
             if breaker.state not in (CLOSED, RECOVERING):
                 uow.breakers.put(self._destination, replace(breaker, probe_at=now))
 
     def is_open(self) -> bool:
-        """Whether somebody else was refused or told to wait meanwhile: whoever is under way stops as well."""
+        """Whether another process was refused or asked to wait; work under way then stops."""
         with self._store.read() as uow:
             return uow.breakers.get(self._destination).state == OPEN
 

@@ -1,4 +1,4 @@
-"""One destination as it stands before us: its file, the wire to it, and what its server says it can do."""
+"""Holds one destination for calls: its file, its client and what its server can do."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,7 +15,7 @@ from fhir_pmp.identifiers import DestinationId
 
 @dataclass
 class EhrConnection:
-    """A destination that can be called. Its CapabilityStatement is read once, and again a day later."""
+    """A destination that can be called. Its CapabilityStatement is read again after a day."""
 
     destination: Destination
     client: EhrClient
@@ -42,7 +42,10 @@ class EhrConnection:
         return self._capability
 
     def capability(self, now: datetime) -> Capability:
-        """Returns what the server can do. Raises as `fetch_statement` and `verify_strategies` do, unless an older statement is usable."""
+        """Returns what the server can do.
+
+        Raises as `fetch_statement` and `verify_strategies` do, unless an older statement is usable.
+        """
         with self._lock:
             if self._capability is None:
                 self._capability = self._fetch(now)
@@ -66,6 +69,9 @@ class EhrConnection:
         )
 
     def forget_capability(self) -> None:
-        """Reads it anew before the next push: the way of writing turned out to be wrong."""
+        """Drops the stored capability, so that the next push reads it again.
+
+        Called when the write strategy turned out to be wrong.
+        """
         with self._lock:
             self._capability = None

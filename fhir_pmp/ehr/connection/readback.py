@@ -1,4 +1,4 @@
-"""Reads back what a destination has just taken, one of each type an hour: what it made of it is told by element."""
+"""Reads back one written resource of each type an hour, and reports changed elements."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -41,7 +41,10 @@ class ReadBackMonitor:
         client: EhrClient,
         acknowledged: Sequence[AcknowledgedWrite],
     ) -> None:
-        """Reads back the first of each type whose hour has passed, and tells people where it is not as it was sent."""
+        """Reads back the first resource of each type whose hour has passed.
+
+        Opens a work item where the resource differs from what was sent.
+        """
         for one in acknowledged:
             if self._is_due(one.delivery.type):
                 elements = _read_back(client, one, self._clock())
@@ -59,7 +62,7 @@ class ReadBackMonitor:
 
 
 def differences(sent: object, kept: object, path: str = "") -> Iterator[str]:
-    """The elements that are not as they were sent: names alone, never what stands in them."""
+    """Returns the names of the elements that differ from what was sent, never their values."""
     if isinstance(sent, dict) and isinstance(kept, dict):
         for name in sorted(sent.keys() | kept.keys()):
             inner = f"{path}.{name}".lstrip(".")

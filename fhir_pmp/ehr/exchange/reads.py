@@ -1,4 +1,4 @@
-"""What stands at the destination now: one resource read and compared, or looked for by its identifier."""
+"""Reads a resource at the destination, by id or by search for its identifier."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from fhir_pmp.fhir.serialization.json_reader import read_json
 
 @dataclass(frozen=True, slots=True)
 class ReadResult:
-    """What was found. `resource` is None where there is nothing (404) or nothing any more (410)."""
+    """What a read returned. `resource` is None after a 404 or 410."""
 
     classified: ClassifiedResponse
     resource: Mapping[str, Any] | None = None
@@ -62,7 +62,10 @@ def _search_by_identifier(client: EhrClient, write: Write, now: datetime) -> Rea
 def search_type(
     client: EhrClient, kind: str, query: str, now: datetime
 ) -> tuple[ClassifiedResponse, list[dict[str, Any]]]:
-    """The first page of a search by POST: identifiers stand in no address, and no stored result is given."""
+    """Returns the first page of a search by POST, past any cache of the server.
+
+    By POST, because identifiers must not appear in a URL.
+    """
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Cache-Control": "no-cache"}
     answer = client.ask("POST", f"{kind}/_search", query.encode(), headers)
     classified = classify_response(answer, now)

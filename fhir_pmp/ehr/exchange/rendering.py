@@ -27,9 +27,10 @@ Replacements = Mapping[str, str | LogicalReference]
 def render_for_destination(
     content: bytes, kind: str, own_id: str, destination_id: str | None, replaced: Replacements
 ) -> bytes:
-    """Published bytes as they travel. `destination_id` is the id they bear there; None where the server will name it.
+    """Renders published bytes for the destination.
 
-    A document Bundle keeps what it holds, whatever is replaced: its signature is of these bytes.
+    `destination_id` is the id that they get there; None if the server assigns it. The entries of a document Bundle are
+    never changed: its signature covers these bytes.
     """
     sent = without_version_meta(content)
     if destination_id == own_id and (kind == "Bundle" or not replaced):
@@ -41,14 +42,17 @@ def render_for_destination(
 
 
 def transaction_placeholder(reference: str) -> str:
-    """What stands for a resource inside one transaction until the server has given it an id."""
+    """The placeholder for a resource inside a transaction until the server assigns its id."""
     return f"urn:uuid:{uuid5(NAMESPACE_URL, reference)}"
 
 
 def fill_in_server_ids(
     content: bytes, remote_reference: str, named: Mapping[str, str], *, had_remote_reference: bool
 ) -> bytes:
-    """What the server holds once it has named its ids: place-holders (`named`) and the own id filled in."""
+    """Returns the content as the server holds it once it has assigned its ids.
+
+    Placeholders (`named`) and the resource's own id are filled in.
+    """
     for holder, known in named.items():
         content = content.replace(holder.encode(), known.encode())
     if had_remote_reference:
@@ -68,7 +72,7 @@ def business_identifier(resource: Mapping[str, Any]) -> Mapping[str, Any] | None
 
 
 def search_query_for(content: bytes) -> str | None:
-    """The search parameters by which a server finds the resource, for conditional writes; None where nothing would."""
+    """The search parameters of a conditional write that find the resource; None if none do."""
     resource = read_json(without_version_meta(content), max_bytes=LARGEST_RESOURCE)
     identifier = business_identifier(resource)
     if identifier is not None:

@@ -1,4 +1,4 @@
-"""A search at an EHR, page by page: what is on a page, where the next one is, and what the server's clock said."""
+"""Reads the pages of an EHR's search, with next link and server clock."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,9 +30,9 @@ class SearchPage:
 def changes_url(
     kind: str, since: datetime | None, systems: Sequence[str] = (), per_page: int = PER_PAGE
 ) -> str:
-    """The address, below the base, of what changed of a type since a moment of the server's clock.
+    """The relative URL of a type's changes since a time of the server's clock.
 
-    `systems` narrows it to resources that bear an identifier of one of them.
+    `systems` limits it to resources with an identifier of one of these systems.
     """
     asked = [f"_sort=_lastUpdated&_count={per_page}"]
     if systems:
@@ -62,7 +62,7 @@ def read_page(client: EhrClient, address: str, kind: str, now: datetime) -> Sear
 
 
 def server_date_of(answer: Answer) -> datetime | None:
-    """What the server's clock said, to the second; None where it said nothing that can be read."""
+    """The server's clock from the Date header, to the second; None if unreadable."""
     text = answer.headers.get("Date")
     try:
         found = parsedate_to_datetime(text) if text else None

@@ -32,7 +32,7 @@ _ETAG = re.compile(r'(?:W/)?"?([A-Za-z0-9\-.]{1,64})"?')
 
 
 class Write(Struct, frozen=True):
-    """One resource on its way: the bytes, where it goes, and what must be true there for it to be taken."""
+    """One write: the bytes, the target, and the condition under which the server takes it."""
 
     reference: str  # our `Type/id`
     content: bytes
@@ -108,7 +108,10 @@ def write_one(client: EhrClient, write: Write, now: datetime) -> WriteResult:
 
 
 def classify_response(answer: Answer, now: datetime, *, conditional: bool = False) -> ClassifiedResponse:
-    """What a whole answer means. Of a refusal only the codes of the OperationOutcome are kept, never its words."""
+    """Classifies a whole response.
+
+    Of a refusal only the codes of the OperationOutcome are kept, never its text.
+    """
     response_class = classify_status(answer.status, conditional=conditional)
     if response_class is HttpResponseClass.DONE:
         return ClassifiedResponse(response_class, answer.status)

@@ -77,9 +77,9 @@ def reason_not_in_use(patient: Mapping[str, Any]) -> str | None:
 
 
 def reason_other_patient(patient: Mapping[str, Any], person: Person, link: RemoteId) -> str | None:
-    """Why the Patient who stands where the link leads is another than was linked; None where it is the same.
+    """Returns why the Patient at the link is another one; None if the same.
 
-    A server that was emptied gives its ids out again. What a person has decided, no identifier has to bear out.
+    A server that was emptied assigns the same ids again. A link decided by a clinician needs no identifier to confirm it.
     """
     if patient.get("birthDate") != person.birth_date.isoformat():
         return "it has another birth date"
@@ -93,7 +93,7 @@ def reason_other_patient(patient: Mapping[str, Any], person: Person, link: Remot
 def retire_link(
     uow: UnitOfWork, destination: DestinationId, link: RemoteId, why: str, *, now: datetime
 ) -> None:
-    """The link is kept as a former one; what is for this person waits until a person has decided."""
+    """Stores the link as a former one; deliveries about this person wait for a decision."""
     person = PersonId(link.local_reference.partition("/")[2])
     uow.remote_ids.retire(destination, link, why=why, now=now)
     uow.work_items.open(
@@ -125,9 +125,10 @@ def decide_link(
     who: str,
     now: datetime,
 ) -> int:
-    """Links a person to a Patient (`Patient/…`, there) by a person's decision; how many deliveries go on.
+    """Links a person to a Patient (the EHR's `Patient/…`) by a human decision.
 
-    What was sent for the person before is read and compared at the new link. Raises NotThisPatient, TryLater.
+    Returns how many deliveries resume. Earlier deliveries are read and compared at the new link. Raises NotThisPatient,
+    TryLater.
     """
     found = read_linked_patient(client, patient, now)
     with store.begin_without_publishing() as uow:

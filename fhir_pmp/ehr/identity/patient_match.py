@@ -19,7 +19,10 @@ MOST_MATCHES = 20
 
 @dataclass(frozen=True, slots=True)
 class PatientMatch:
-    """What a search came to: the one place, or why there is none. Only counts are told, never what was found."""
+    """The result of a Patient search: the one match, or the reason there is none.
+
+    Only counts are stated, never what was found.
+    """
 
     classified: ClassifiedResponse
     remote_reference: str | None = None

@@ -1,4 +1,7 @@
-"""Whether what stands where a server once put ours is still ours: one that was emptied gives the same ids out again."""
+"""Verifies that a server-assigned id still refers to our resource.
+
+A server that was emptied assigns the same ids again.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -47,9 +50,10 @@ def load_remote_copies(
 
 
 def check_owner(client: EhrClient, one: RemoteCopy, now: datetime) -> ClassifiedResponse:
-    """DONE: what stands there is ours. GONE: ours was deleted. NOT_THERE: nothing stands or stood there, or another's.
+    """Checks whether the resource at a remote id is ours.
 
-    Else it cannot be told. Raises what `EhrClient.ask` raises.
+    DONE: it is ours. GONE: ours was deleted. NOT_THERE: there is and was none, or it is another's. Any other class: unknown.
+    Raises what `EhrClient.ask` raises.
     """
     classified, resource = _read(client, one.remote_reference, now)
     if classified.response_class is HttpResponseClass.GONE:
@@ -60,10 +64,10 @@ def check_owner(client: EhrClient, one: RemoteCopy, now: datetime) -> Classified
 
 
 def check_owner_of_known_version(client: EhrClient, one: RemoteCopy, now: datetime) -> ClassifiedResponse:
-    """The same of the version that we know, where what stands there does not bear our mark.
+    """Checks the version that we know, if the current one does not bear our identifier.
 
-    Somebody may have edited it away: then it is ours, edited. A server that does not tell former versions leaves it
-    at what stands there.
+    An edit may have removed the identifier: then the resource is ours, edited. If the server keeps no former versions, the
+    current one decides.
     """
     gone = ClassifiedResponse(HttpResponseClass.NOT_FOUND, 404)
     if one.etag is None:
@@ -75,7 +79,10 @@ def check_owner_of_known_version(client: EhrClient, one: RemoteCopy, now: dateti
 
 
 def check_owner_of_deleted(client: EhrClient, one: RemoteCopy, now: datetime) -> ClassifiedResponse:
-    """GONE: ours, as far as can be told. NOT_THERE: another's, to whom the id had been given. Else it cannot be told."""
+    """Checks whether a deleted resource was ours.
+
+    GONE: ours, as far as the server tells. NOT_THERE: another's, under an id assigned again. Any other class: unknown.
+    """
     gone = ClassifiedResponse(HttpResponseClass.GONE, 410)
     if one.etag is None:
         return gone
@@ -89,7 +96,10 @@ def check_owner_of_deleted(client: EhrClient, one: RemoteCopy, now: datetime) ->
 def forget_remote_ids(
     uow: UnitOfWork, destination: DestinationId, references: Iterable[str], *, now: datetime
 ) -> list[str]:
-    """Their ids there are theirs no more. What was last sent of each is sent again, looked for by its identifier."""
+    """Deletes remote ids that no longer refer to ours, and requeues their resources.
+
+    It is then searched for by its identifier.
+    """
     lost_references = sorted(set(references))
     for reference in lost_references:
         forget_remote_id(uow, destination, reference, now=now)
@@ -107,7 +117,10 @@ def forget_remote_id(uow: UnitOfWork, destination: DestinationId, reference: str
 def find_ours(
     uow: UnitOfWork, destination: DestinationId, at: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, str]:
-    """Which of these resources, by place, are ours: our `Type/id`. A remembered place alone is no proof."""
+    """Returns our `Type/id` for each of these remote resources that is ours.
+
+    A stored remote id alone is no proof.
+    """
     found = uow.reconciliation.find_local_references(destination, at)
     named = [
         link for link in uow.remote_ids.find_by_remote(destination, at) if link.how == ASSIGNED_BY_SERVER

@@ -1,4 +1,7 @@
-"""What stands at the destination, held against every version of ours: ours, older, newer, or somebody else's."""
+"""Compares the resource at the destination with every version of ours.
+
+The result is ours, older, newer or foreign.
+"""
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -24,9 +27,10 @@ def classify_content(
     *,
     with_id: bool,
 ) -> ContentOrigin:
-    """Judges what stands there. `others`: our other versions as rendered for this destination, newest first.
+    """Classifies the resource at the destination by comparing its content.
 
-    `by_id` False leaves the id out of the comparison: the server named it.
+    `others`: our other versions as rendered for this destination, newest first. `by_id` False leaves the id out of the
+    comparison: the server assigned it.
     """
     there = _compared(found, with_id)
     if same_content(_compared(read_content(content), with_id), there):

@@ -40,7 +40,7 @@ _WHAT = {
 
 
 class ClaimRecorder:
-    """The books of one claim. Raises LeaseLost wherever the lane was claimed anew since."""
+    """Records the results of one claim. Raises LeaseLost if the lane was claimed again since."""
 
     def __init__(
         self,
@@ -66,10 +66,10 @@ class ClaimRecorder:
         self.counts: dict[str, int] = {}
 
     def prepare_call(self, needed: timedelta) -> bool:
-        """Makes sure that the lane stays ours for so long: what is sent after a lost lease may undo newer work.
+        """Makes sure that the lease outlasts the next call.
 
-        True where that took no look at the books: hardly any time has gone by. Raises DestinationIsFailing where somebody else
-        was, meanwhile.
+        A write after a lost lease may undo newer work. Returns True if no query was needed, because hardly any time has passed.
+        Raises DestinationIsFailing if another process was refused meanwhile.
         """
         now = self._clock()
         is_recent = timedelta(0) <= now - self._breaker_checked_at < BREAKER_CHECK_LASTS
@@ -140,7 +140,10 @@ class ClaimRecorder:
         self._count_answered("dead", [delivery.seq])
 
     def put_back(self, classified: ClassifiedResponse, possibly_written: Iterable[int]) -> None:
-        """All that is unanswered is tried again later, the same bytes; what has failed for too long is dead."""
+        """Puts back every unanswered delivery for a later attempt with the same bytes.
+
+        One that has failed for too long becomes dead.
+        """
         now, unknown = self._clock(), set(possibly_written)
         back, old = [], []
         attempts = max((d.attempts for d in self._unrecorded.values()), default=0) + 1
@@ -167,7 +170,7 @@ class ClaimRecorder:
         self._count_answered("dead", [d.seq for d in old])
 
     def hold(self, reason: str, what: str, details: dict[str, object]) -> None:
-        """Nobody at the destination is this person yet: the whole lane waits, and a person is told."""
+        """Holds the lane with a work item: no Patient there matches this person."""
         now = self._clock()
         with self._store.begin_without_publishing() as uow:
             uow.outbox.hold(self._claim, reason)
@@ -230,7 +233,7 @@ class ClaimRecorder:
         self._count_answered("waiting", list(self._unrecorded))
 
     def release(self) -> None:
-        """The lane is given back as it was: not the data but the way in was refused."""
+        """Releases the lane unchanged: the server refused our access, not the data."""
         with self._store.begin_without_publishing() as uow:
             uow.outbox.release(self._claim)
 
@@ -244,7 +247,10 @@ class ClaimRecorder:
             uow.remote_versions.forget(self._claim.destination, reference, now=self._clock())
 
     def mark_unverified(self, references: Iterable[str]) -> None:
-        """We wrote after our lease had ended: what stands there now must be read and compared by whoever comes next."""
+        """Marks what was written after the lease had ended.
+
+        The next holder must read and compare what is at the destination.
+        """
         with self._store.begin_without_publishing() as uow:
             uow.delivery_checks.mark_unverified(self._claim.destination, references, now=self._clock())
 
@@ -307,7 +313,7 @@ def _version_in(details: Mapping[str, object]) -> int:
 
 
 def about_delivery(delivery: Delivery) -> str:
-    """What a work item about a delivery is about: the resource at the destination, whichever version."""
+    """The subject of a work item about a delivery: the resource there, whichever version."""
     return f"delivery/{delivery.destination}/{delivery.reference}"
 
 

@@ -1,4 +1,4 @@
-"""Deliveries as an operator handles them: listed, shown, sent again, served later; each use leaves an audit row."""
+"""Lists, shows, replays and backfills deliveries for an operator; each use is audited."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -51,7 +51,7 @@ class DeliverySelection:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryDetails:
-    """One delivery with what an operator wants to know about it. The bytes hold a person's answers."""
+    """One delivery with its details for an operator. The bytes hold a person's answers."""
 
     delivery: Delivery
     sent_bytes: bytes | None
@@ -77,7 +77,7 @@ def list_deliveries(
     after: int | None = None,
     limit: int = 200,
 ) -> Sequence[Delivery]:
-    """The next `limit` deliveries of a selection after a number, in the order they were queued."""
+    """Returns the next `limit` deliveries of a selection after a number, in queue order."""
     with store.begin_without_publishing() as uow:
         found = _select(uow, selection, after, limit)
         _append_audit(uow, who, "deliveries list", "read", str(len(found)), found, now)
@@ -124,7 +124,10 @@ def replay(
 
 
 def backfill(store: Store, destination: DestinationId, *, who: str, now: datetime) -> int:
-    """Queues every current version that this destination was never told of and may see; how many that were."""
+    """Queues every current version that this destination never got and may receive.
+
+    Returns how many.
+    """
     queued = 0
     while True:
         with store.begin() as uow:
@@ -136,7 +139,10 @@ def backfill(store: Store, destination: DestinationId, *, who: str, now: datetim
 
 
 def retry_patient_match(store: Store, destination: DestinationId, person: PersonId, *, now: datetime) -> int:
-    """Lets a waiting person's lane go on now, so that the Patient is searched for again; how many deliveries wait."""
+    """Resumes a waiting person's lane, so that the Patient is searched for again.
+
+    Returns how many deliveries were waiting.
+    """
     with store.begin_without_publishing() as uow:
         return uow.outbox.resume(destination, person, now=now)
 

@@ -7,7 +7,10 @@ from fhir_pmp.store.delivery.deliveries import Delivery
 
 
 class LaneHalted(Exception):
-    """The lane cannot go on now. `maybe_there` are the deliveries whose request may have been done."""
+    """The lane cannot continue now.
+
+    `possibly_written`: the deliveries whose request the server may have executed.
+    """
 
     def __init__(self, classified: ClassifiedResponse, possibly_written: Sequence[Delivery] = ()) -> None:
         super().__init__(classified.response_class.value)
@@ -16,7 +19,7 @@ class LaneHalted(Exception):
 
 
 class StopRequested(Exception):
-    """The process is to end, and the lane is at a place where it may be given back as it is."""
+    """The process is to end, and the lane can be released unchanged."""
 
 
 class ConsentEnded(Exception):
@@ -24,4 +27,4 @@ class ConsentEnded(Exception):
 
 
 class DestinationIsFailing(Exception):
-    """The destination was found sick since this lane was begun: what it asks for holds for the lane as well."""
+    """The destination was found failing since this lane was started; the lane waits as well."""

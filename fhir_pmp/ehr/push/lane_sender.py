@@ -1,4 +1,7 @@
-"""One claimed lane on its way: sent in transactions, every answer understood, nothing open across the network."""
+"""Sends one claimed lane in transactions and classifies every response.
+
+No database transaction is open during a call.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -80,7 +83,10 @@ class LaneSender:
         self.unrecorded_writes: set[str] = set()  # sent, and not yet written down
 
     def send(self, deliveries: Sequence[Delivery], *, just_planned: bool) -> None:
-        """Sends them all, targets first as they stand; `just_planned`: nothing was asked or kept since they were."""
+        """Sends all deliveries, referenced resources first.
+
+        `just_planned`: nothing was queried or stored since they were planned.
+        """
         self._just_planned = just_planned
         for chunk in self._chunks(deliveries):
             self._raise_if_stopping()
@@ -90,7 +96,7 @@ class LaneSender:
                 if not isinstance(ended, NotUnderstood):
                     raise
                 self._dead_letter_unrendered(chunk, ended)
-            except Exception as unexpected:  # noqa: BLE001 - a fault of ours in one delivery is not its neighbours'
+            except Exception as unexpected:  # noqa: BLE001 - a fault of ours in one delivery must not stop the others
                 self._dead_letter_unrendered(chunk, unexpected)
 
     def _dead_letter_unrendered(self, chunk: Sequence[Delivery], fault: Exception) -> None:

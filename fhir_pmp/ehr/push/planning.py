@@ -22,7 +22,10 @@ UNFINISHED_STATES = frozenset({DeliveryState.PENDING, DeliveryState.IN_FLIGHT})
 
 @dataclass
 class LaneSnapshot:
-    """What we know of a lane's resources and of what they refer to, at one destination; it grows as answers come."""
+    """What is stored about a lane's resources and their references at one destination.
+
+    It grows as responses come in.
+    """
 
     links: dict[str, str] = field(default_factory=dict)  # ours: what the destination calls it
     held: dict[str, RemoteVersion] = field(default_factory=dict)  # what of ours it holds
@@ -54,7 +57,7 @@ class LanePlan:
 def load_snapshot(
     uow: UnitOfWork, destination: Destination, capability: Capability, claim: ClaimedLane
 ) -> LaneSnapshot:
-    """Asks the books once for everything about a claimed lane."""
+    """Reads everything stored about a claimed lane, once."""
     withheld = uow.delivery_checks.find_no_longer_shared(claim.deliveries)
     staying = {
         delivery.reference

@@ -1,4 +1,4 @@
-"""Before anything is sent: whether whom and what a lane is about still stands where it is remembered at the destination."""
+"""Checks before sending that the linked Patient and known remote ids are still ours."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -52,7 +52,7 @@ class PreflightChecks:
         self._stop = stop
 
     def check_patient_link(self, claim: ClaimedLane, snapshot: LaneSnapshot, recorder: ClaimRecorder) -> None:
-        """The remembered Patient is looked at before anything is sent about it: one that is gone is one no more."""
+        """Reads the linked Patient before anything is sent; a lost one ends the link."""
         ours = f"Patient/{claim.lane}"
         if self._connection.destination.patients is not PatientOwnership.THEIRS or ours not in snapshot.links:
             return
@@ -78,7 +78,7 @@ class PreflightChecks:
         return f"Patient/{claim.lane}" not in snapshot.links
 
     def link(self, claim: ClaimedLane, snapshot: LaneSnapshot, recorder: ClaimRecorder) -> bool:
-        """Whether the destination has exactly one active patient who is this person. Else the lane waits."""
+        """Whether exactly one active Patient at the destination is this person. Else the lane waits."""
         person_id = PersonId(claim.lane)
         with self._store.read() as uow:
             person = uow.people.get(person_id)
@@ -122,10 +122,10 @@ class PreflightChecks:
     def forget_lost_remote_ids(
         self, claim: ClaimedLane, snapshot: LaneSnapshot, recorder: ClaimRecorder
     ) -> bool:
-        """Whether something stands no more where the server had put it; the lane is given back then, to begin anew.
+        """Whether a remote id no longer refers to ours; the lane then starts again.
 
-        A server that was emptied gives its ids out again, and its versions: what is written to a remembered place, or
-        refers to one, would reach somebody else's record.
+        A server that was emptied assigns its ids and versions again: a write to a stored remote id, or a reference to it, would
+        reach another person's record.
         """
         elsewhere = [ours for ours, theirs in snapshot.links.items() if ours != theirs]
         if not elsewhere:
@@ -152,7 +152,10 @@ def find_lost_copies(
     clock: Callable[[], datetime],
     before_each_call: Callable[[], None],
 ) -> list[str]:
-    """Finds the copies that the server no longer has under their ids. Raises LaneHalted when it cannot tell now."""
+    """Finds the copies that the server no longer has under their ids.
+
+    Raises LaneHalted if the server cannot tell now.
+    """
     lost_references = []
     for one in copies:
         before_each_call()

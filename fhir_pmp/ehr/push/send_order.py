@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 
 def targets_first(references: Sequence[str], refers_to: Mapping[str, Collection[str]]) -> list[str]:
-    """The same `Type/id`, each after all it refers to among them; otherwise in the order given.
+    """Orders references so that each follows those it refers to; otherwise as given.
 
-    Where two refer to each other the one given first goes first: in one transaction that does no harm.
+    Where two refer to each other, the first given goes first: in one transaction that does no harm.
     """
     among = set(references)
     ordered: list[str] = []

@@ -16,11 +16,11 @@ _WHAT = (
 def alert_unacknowledged(
     store: Store, destinations: Iterable[DestinationId], *, older_than: timedelta, now: datetime
 ) -> int:
-    """Opens a work item for each destination whose deliveries stand for so long, closes it when none does.
+    """Opens a work item for each destination with overdue deliveries, else closes it.
 
-    Returns for how many destinations something stands. One item a destination: what holds up one person alone is dead
-    or waits, with an item of its own. What was never tried, because the server is down or does not say what it can do,
-    grows old here all the same. Safe to repeat.
+    Returns the number of destinations with overdue deliveries. One item a destination: a delivery that blocks one person
+    alone is dead or waiting, with an item of its own. Deliveries that were never tried, because the server is down or does
+    not state what it can do, are counted too. Safe to repeat.
     """
     late = 0
     for destination in destinations:

@@ -80,7 +80,7 @@ class _ClaimedTurn:
 
 
 class PushWorker:
-    """Pushes to one destination. Safe to run in several threads and processes: lanes are claimed under a lease."""
+    """Pushes to one destination. Safe in several threads and processes: each lane has a lease."""
 
     def __init__(
         self,

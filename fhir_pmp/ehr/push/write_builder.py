@@ -1,4 +1,4 @@
-"""A delivery becomes a write: the bytes as this destination gets them, where they go, and what must be true there."""
+"""Builds a write from a delivery: the rendered bytes, the target and the condition."""
 
 from collections.abc import Collection, Mapping
 
@@ -54,7 +54,7 @@ class WriteBuilder:
         return delivery.reference if our_id else None
 
     def needs_search_first_for(self, delivery: Delivery) -> bool:
-        """Whether we have to look for it before it is written: neither place nor condition keeps it from doubling."""
+        """Whether a search must come before the write: neither id nor condition prevents a duplicate."""
         strategy = self._capability.strategy(self._destination, delivery.type)
         return strategy is WriteStrategy.SEARCH_THEN_CREATE and self.remote_reference(delivery) is None
 

@@ -1,4 +1,7 @@
-"""Where an EHR gives out tokens: its own word in .well-known/smart-configuration, believed on allowed origins only."""
+"""Finds the token endpoint of an EHR in .well-known/smart-configuration.
+
+It is accepted on allowed origins only.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -33,7 +36,10 @@ class Configuration:
 
 
 def discover(client: EhrClient, algorithm: Algorithm, allowed: Collection[str]) -> Configuration:
-    """Asks. Raises TokenEndpointFailing while there is no answer, SignInRefused for one that we cannot sign in by."""
+    """Fetches the token endpoint. Raises TokenEndpointFailing without an answer.
+
+    Raises SignInRefused for an answer that we cannot sign in by.
+    """
     try:
         answer = client.ask("GET", WELL_KNOWN, headers={"Accept": "application/json"})
     except WireFailure:

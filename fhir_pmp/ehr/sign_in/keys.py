@@ -24,7 +24,7 @@ class KeysWrong(NotUnderstood):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SigningKey:
-    """One private key. Its id is the thumbprint of the public half (RFC 7638), so it needs no bookkeeping."""
+    """One private key. Its id is the thumbprint of the public key (RFC 7638)."""
 
     kid: str
     algorithm: Algorithm
@@ -35,7 +35,10 @@ class SigningKey:
 
 
 def load_keys(files: Sequence[Path], field: str) -> tuple[SigningKey, ...]:
-    """The keys of these PEM files: the first signs, the others may. Raises KeysWrong naming each file that is wrong."""
+    """Loads PEM files: the first key signs, the others may.
+
+    Raises KeysWrong naming each wrong file.
+    """
     keys, faults = [], []
     for file in files:
         try:

@@ -61,7 +61,7 @@ class _HeldToken:
 
 
 class BackendSignIn:
-    """Signs in at one EHR. Safe to ask from any thread: one asks the token endpoint, the others wait for it."""
+    """Signs in at one EHR. Thread-safe: one thread asks the token endpoint, the others wait."""
 
     def __init__(
         self, base: str, sign_in: SignIn, keys: Sequence[SigningKey], clock: Callable[[], datetime]

@@ -57,7 +57,7 @@ _RESEND_REASONS = {
 
 @dataclass
 class Comparison:
-    """What a comparison found, and does about it unless it is a dry run. Every method is one transaction."""
+    """Records and acts on differences, unless a dry run. Each method is one transaction."""
 
     store: Store
     connection: EhrConnection
@@ -119,7 +119,10 @@ class Comparison:
                     uow.work_items.close(item.id, by="sync", how="one of them is left", now=now)
 
     def unrecorded(self, resources: list[dict[str, Any]]) -> None:
-        """They bear identifiers of ours under ids that we do not know: from before our database went back in time."""
+        """Records resources with our identifiers under ids that we do not know.
+
+        They are from before our database was restored to an earlier state.
+        """
         with self._transaction() as uow:
             for resource in resources:
                 self.counts[self._compare_unrecorded(uow, resource)] += 1

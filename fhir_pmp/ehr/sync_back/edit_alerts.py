@@ -1,4 +1,7 @@
-"""What people are told of what somebody else did to ours at a destination; what they decided is not asked again."""
+"""Opens work items when the EHR edits, deletes or duplicates our resource.
+
+An alert that a person has decided is not opened again.
+"""
 
 from datetime import datetime
 
@@ -25,7 +28,10 @@ def open_edit_alert(
     now: datetime,
     inbox: int | None = None,
 ) -> bool:
-    """Opens a work item about ours there; whether it is new. `theirs` is their version, which a decision was about."""
+    """Opens a work item about a changed resource of ours; returns whether it is new.
+
+    `theirs` is the EHR's version, which a decision was about.
+    """
     about = f"delivery/{destination}/{reference}"
     last = uow.work_items.find_last(kind, about)
     if last is not None and (last.closed_at is None or _was_decided(last.closed_by, last.details, theirs)):
@@ -42,8 +48,9 @@ def open_edit_alert(
 def close_edit_alerts(
     uow: UnitOfWork, destination: DestinationId, reference: str, *, seen_at: datetime, now: datetime
 ) -> bool:
-    """A version of ours was seen to stand there: nobody has to look any more at what was noticed before. Whether
-    somebody had to.
+    """Closes the alerts opened before a version of ours was seen at the EHR.
+
+    Returns whether there were any.
     """
     about = f"delivery/{destination}/{reference}"
     closed = False

@@ -1,4 +1,4 @@
-"""What was read at a destination: kept verbatim once, with the cursor, and only then understood."""
+"""Stores each pulled resource verbatim once, together with the cursor, before it is interpreted."""
 
 import hashlib
 from collections import Counter
@@ -49,10 +49,10 @@ class PullIngest:
     def keep(
         self, kind: str, resources: Sequence[Resource], cursor: PullCursor | None = None
     ) -> Counter[str]:
-        """Keeps a page with the cursor that follows from it, in one transaction; how many were new, and kept.
+        """Stores a page with its cursor in one transaction; returns counts of new and kept.
 
-        What we wrote ourselves and is there as we wrote it stands in the outbox already, and a stranger's Patient is
-        nothing to us: these are taken up without a copy.
+        A resource that is unchanged since we wrote it is in the outbox already, and another person's Patient does not concern us:
+        neither is copied.
         """
         to, now = self._connection.id, self._clock()
         seen = {_seen_version(resource): resource for resource in resources}
@@ -195,7 +195,7 @@ class PullIngest:
 def record_remote_version(
     uow: UnitOfWork, connection: EhrConnection, expected: ExpectedResource, etag: str | None, now: datetime
 ) -> bool:
-    """What stands there is what was last sent: its version tag is remembered; whether that was news."""
+    """Records the version tag of our last sent version; returns whether it was new."""
     if expected.etag == etag and expected.held_version == expected.version:
         return False
     held = RemoteVersion(expected.type, expected.id, expected.version, etag, sha256_hex(expected.sent_bytes))

@@ -1,4 +1,7 @@
-"""What an EHR pushed at us is a hint: the resource it names is read again, by its id, and only that is believed."""
+"""Treats a notification as a hint: the named resource is read again by its id.
+
+Nothing else in the notification is believed.
+"""
 
 import re
 from collections import Counter
@@ -129,7 +132,7 @@ class ChangeNotifications:
 
 
 def named_reference(arrival: Arrival) -> str | None:
-    """The `Type/id` that a hint names: in its key, its address, or its body; None where it names nothing."""
+    """The `Type/id` that a notification names, from its key, URL or body; None without one."""
     for text in (arrival.key or "", arrival.sender.partition("/")[2]):
         if (match := _PLACE.fullmatch(text)) is not None:
             return match[1]

@@ -45,7 +45,7 @@ ALWAYS_READ_TYPES = ("Patient", "ServiceRequest", "Task")
 
 @dataclass(frozen=True, slots=True)
 class PullLimits:
-    """How much is read in one run at most; the next run goes on at the page where this one stopped."""
+    """Limits of one run; the next run continues at the page where it stopped."""
 
     per_page: int = PER_PAGE
     pages: int = 100  # of all types together
@@ -69,7 +69,7 @@ class _RunEnded(Exception):
 
 
 class PullWorker:
-    """Pulls from one destination, one process at a time under a lease; resumes after a kill."""
+    """Pulls from one destination, one process at a time under a lease; resumes after kills."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class PullWorker:
         self._holder = uuid4().hex
 
     def run(self) -> PullResult:
-        """Reads every type to its end, or until the run's pages are used up, the destination fails, or `stop` is set."""
+        """Reads every resource type until its end, the page limit, a failure or `stop`."""
         return self._run(everything=True)
 
     def follow_notifications(self) -> PullResult:

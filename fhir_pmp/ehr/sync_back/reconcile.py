@@ -66,7 +66,7 @@ class ReconcilePace:
 
 @dataclass(frozen=True, slots=True)
 class ReconcileResult:
-    """What a comparison came to. Not complete: the destination failed on the way, and the rest is for the next time."""
+    """The counts of a comparison; incomplete if the destination failed meanwhile."""
 
     destination: DestinationId
     counts: dict[str, int]

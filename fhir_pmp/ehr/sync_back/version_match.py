@@ -28,7 +28,7 @@ class VersionMatcher:
     def version(
         self, uow: UnitOfWork, reference: str, expected: ExpectedResource | None, found: Mapping[str, Any]
     ) -> int | None:
-        """The number of our version that stands there, the one last sent before all others; None: none of ours."""
+        """The number of our version at the EHR, last sent first; None if foreign."""
         if expected is not None and self.equals_last_sent(expected, found):
             return expected.version
         to = self._connection.id

@@ -1,4 +1,7 @@
-"""A limit on a whole call: a read time-out is per read, so a server that drips a byte now and then would outlive it."""
+"""Limits the time of a whole call.
+
+A read time-out applies to each read, so a server that sends a byte now and then would outlast it.
+"""
 
 import heapq
 import itertools

@@ -29,7 +29,7 @@ _CHUNK = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long and how much. Seconds and bytes; `whole_call` bounds everything from connecting to the last byte."""
+    """Limits in seconds and bytes. `whole_call` covers connecting to the last byte."""
 
     connect: float = 5.0
     between_bytes: float = 30.0
@@ -66,9 +66,9 @@ class TokenSource(Protocol):
 
 
 class EhrClient:
-    """Speaks to the FHIR server at one base address, over at most `connections` connections, from any thread.
+    """Calls one FHIR server from any thread, over at most `connections` connections.
 
-    A token goes to the base's own origin, which is the only one ever asked, and nowhere else.
+    A token is sent to the base's own origin only, which is the only one ever called.
     """
 
     def __init__(
@@ -110,23 +110,23 @@ class EhrClient:
             self._tokens.close()
 
     def abort(self) -> None:
-        """Cuts off every call under way, whose outcome is unknown then, and makes none any more."""
+        """Cuts off every call under way, whose result is then unknown, and prevents further calls."""
         self._aborted = True
         for deadline in tuple(self._calls_in_progress):
             deadline.cut()
 
     @property
     def answers_in_this_thread(self) -> int:
-        """How many whole answers the thread that asks has got: who has got none knows nothing of the EHR's health."""
+        """How many complete responses this thread got; with none, the EHR's health is unknown."""
         return getattr(self._answer_counts, "answers", 0)
 
     def ask(
         self, method: str, path: str = "", body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """One request, sent once. `path` is relative to the base, or an address the EHR gave us on its own origin.
+        """Sends one request once. `path` is relative, or a URL on the same origin.
 
-        With tokens, a 401 renews the token once and asks once more: what was refused was not done. Raises WireFailure
-        (nothing complete came back), Untrusted (certificate, sign-in) and OffOrigin.
+        With tokens, a 401 renews the token once and the request is sent once more: what was refused was not done. Raises
+        WireFailure (no complete response), Untrusted (certificate, sign-in) and OffOrigin.
         """
         address = self._address(path)
         sent = dict(headers or {})
@@ -220,7 +220,10 @@ def _bearer(token: str) -> dict[str, str]:
 
 
 def origin_of(address: str) -> tuple[str, str, int]:
-    """Scheme, host and port, compared as parsed: a look-alike host never begins with the right one. Raises OffOrigin."""
+    """Scheme, host and port, compared as parsed. Raises OffOrigin.
+
+    A look-alike host name then never passes as a prefix.
+    """
     parts = urlsplit(address)
     try:
         port = parts.port or {"http": 80, "https": 443}[parts.scheme]

@@ -58,9 +58,9 @@ STATUSES_BY_CLASS: Mapping[HttpResponseClass, frozenset[int]] = {
 
 
 def classify_status(status: int, *, conditional: bool = False) -> HttpResponseClass:
-    """The one class of an HTTP status (100-599; any other number is no status and proves nothing).
+    """The class of an HTTP status (100-599; any other number proves nothing).
 
-    `conditional`: the request was a conditional create or update, to which 412 says that several match.
+    `conditional`: the request was a conditional create or update, where 412 means that several match.
     """
     if conditional and status == 412:
         return HttpResponseClass.MULTIPLE_MATCHES
@@ -123,7 +123,7 @@ class OffOrigin(Refused):
 
 @dataclass(frozen=True, slots=True)
 class ClassifiedResponse:
-    """What one answer means, with what people and the next attempt want to know. No text of the EHR is in it."""
+    """The meaning of one response, for people and the next attempt, without the EHR's text."""
 
     response_class: HttpResponseClass
     status: int | None = None

@@ -12,7 +12,7 @@ LONGEST_DELAY = 15 * 60.0
 
 
 def read_retry_after(text: str | None, now: datetime) -> float | None:
-    """Seconds to wait, at most LONGEST_WAIT; None for an absent or unreadable header, which is ignored."""
+    """Seconds to wait, at most LONGEST_WAIT; None for an absent or unreadable header."""
     if text is None:
         return None
     text = text.strip()
@@ -32,9 +32,10 @@ def backoff_span(attempts: int) -> float:
 
 
 def retry_delay(attempts: int, after_seconds: float | None = None, rng: random.Random | None = None) -> float:
-    """Seconds until the next attempt after `attempts` failed ones: full jitter over a doubling span from 2 s to 15 min.
+    """Seconds until the next attempt after `attempts` failures, with full jitter.
 
-    What Retry-After asked for is the least; a little is added to it, so that not everybody comes back at once.
+    The span doubles from 2 s to 15 min. A Retry-After is the minimum; a little is added, so that processes do not all return
+    at once.
     """
     jitter = (rng or random).uniform(0.0, backoff_span(attempts))
     if after_seconds is None:

@@ -15,7 +15,10 @@ _CACHES: WeakKeyDictionary[ClinicalContext, dict[Hashable, object]] = WeakKeyDic
 
 
 def cached(clinic: ClinicalContext, key: Hashable, build: Callable[[], Built]) -> Built:
-    """What `build` returns, built at the first request. The key names everything that the result depends on."""
+    """Returns what `build` returns, built once for each key.
+
+    The key names everything that the result depends on.
+    """
     cache = _CACHES.get(clinic)
     if cache is None:
         cache = _CACHES[clinic] = {}

@@ -14,7 +14,7 @@ from fhir_pmp.pathway.facts import Response
 def render_response(
     clinic: ClinicalContext, response: Response, scores: Sequence[Score]
 ) -> tuple[RenderedResource, ...]:
-    """Its QuestionnaireResponse, its publishable score Observations, its safety Observations, in this order.
+    """Builds the QuestionnaireResponse, then publishable score and safety Observations.
 
     Raises KeyError for a score of a scale that the instrument does not have.
     """

@@ -100,7 +100,7 @@ class ResponseResultSchema(Schema):
 
 
 class BatchEntrySchema(Schema):
-    """The result of one response of several: as for a single response, or why it was refused."""
+    """The result of one response of a batch, or why it was refused."""
 
     response = fields.String(required=True)
     status = fields.Integer(

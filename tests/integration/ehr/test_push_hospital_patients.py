@@ -31,7 +31,7 @@ TYPES = [
 
 @pytest.fixture(autouse=True)
 def hospital(harness: SyncHarness) -> None:
-    """This house pushes to a hospital."""
+    """The service pushes to a hospital, which owns its Patients."""
     harness.destination = destination(PatientOwnership.THEIRS, types=TYPES)
 
 

@@ -1,4 +1,4 @@
-"""What we committed leaves the house, in its order, or stands where a person sees it."""
+"""Checks that what was committed is sent in its order, or is visible to a person."""
 
 from collections.abc import Iterator
 

@@ -88,7 +88,7 @@ class FailFastPush(PushWorker):
 
 @dataclass
 class SyncWorkerState:
-    """A sync process: its life, its wire, its neighbour."""
+    """A sync process, with its client and its EHR connection."""
 
     process: KillableProcess
     connection: EhrConnection

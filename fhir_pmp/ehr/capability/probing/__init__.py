@@ -1,4 +1,4 @@
-"""Finds out what a FHIR server truly honours, by resources that it makes and removes again."""
+"""Probes what a FHIR server honours, with resources that it creates and removes again."""
 
 from fhir_pmp.ehr.capability.probing.probe_results import Honoured, ProbeFinding, ProbeReport, ProbeResult
 from fhir_pmp.ehr.capability.probing.probe_run import probe

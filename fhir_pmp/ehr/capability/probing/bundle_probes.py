@@ -1,4 +1,4 @@
-"""Probes of transactions and batches: whether one refused entry undoes the others, and what each is answered with."""
+"""Probes transactions and batches: rollback after a refused entry, and the response to each entry."""
 
 from typing import Any
 
@@ -54,6 +54,6 @@ _UNKNOWN_SUBJECT = {"subject": {"reference": "Patient/probe-nobody"}}
 
 
 def _is_there(session: ProbeSession, name: str) -> bool:
-    """Asked as long as its neighbours of the first transaction took to be found."""
+    """Searches for as long as the other entries of the first transaction took to be found."""
     session.seconds_until_found("tx-1")
     return bool(session.search(session.query(name)).resources)

@@ -1,4 +1,4 @@
-"""Probes of writes that depend on a search, and of how far a search is behind what is there."""
+"""Probes conditional writes, and how far the server's search index lags behind its writes."""
 
 from fhir_pmp.ehr.capability.probing.probe_results import ProbeResult, no, partly, unknown, yes
 from fhir_pmp.ehr.capability.probing.probe_session import ProbeSession, Reply
@@ -20,7 +20,10 @@ def search_lag(session: ProbeSession) -> ProbeResult:
 
 
 def if_none_exist(session: ProbeSession) -> ProbeResult:
-    """The same conditional create twice, the second at once: a repeat after a lost answer is as quick."""
+    """Sends the same conditional create twice in a row.
+
+    A repeat after a lost response comes as quickly.
+    """
     query = session.query("if-none-exist")
     body = session.resource("if-none-exist")
     first, second = (session.write("POST", session.kind, body, If_None_Exist=query) for _ in range(2))
@@ -52,7 +55,10 @@ def conditional_update(session: ProbeSession) -> ProbeResult:
 
 
 def caching(session: ProbeSession) -> ProbeResult:
-    """The same search before and after a write: is the second answered from a store, and can that be turned off?"""
+    """Runs the same search before and after a write.
+
+    Finds out whether the second result comes from a cache, and whether that can be turned off.
+    """
     query = session.query("caching")
     session.search(query, fresh=False)
     if not session.create("caching").ok:

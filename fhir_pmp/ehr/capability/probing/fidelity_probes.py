@@ -1,4 +1,4 @@
-"""Probes of what a server keeps of what it is sent: digits, offsets, labels, and what is invalid."""
+"""Probes what a server keeps of a resource: digits, offsets, labels and invalid content."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -58,7 +58,7 @@ def tags(session: ProbeSession) -> ProbeResult:
 
 
 def invalid_input(session: ProbeSession) -> ProbeResult:
-    """What is not FHIR: an element that nobody knows, and a code outside a required value set."""
+    """Sends invalid FHIR: an unknown element, and a code outside a required value set."""
     odd = session.write("POST", session.kind, session.resource("odd", noSuchElement="x"))
     bad = session.write("POST", session.kind, session.resource("bad", status="no-such-status"))
     if not odd.ok and not bad.ok:

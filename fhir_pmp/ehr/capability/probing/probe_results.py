@@ -37,7 +37,7 @@ class ProbeFinding:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The way of writing that follows from the findings: each way with why it is refused, or nothing."""
+    """The write strategy that follows from the findings, with the reason against each other one."""
 
     strategy: WriteStrategy
     why: str

@@ -1,4 +1,7 @@
-"""Where probes stand: the wire, the one type they write, and everything they made, which is removed at the end."""
+"""Holds what probes share: the client, the resource type, and every resource they created.
+
+Everything created is removed at the end.
+"""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +32,7 @@ Resource = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer, taken apart as far as it can be: `body` is None where it is no JSON object."""
+    """One response, parsed as far as possible; `body` is None without a JSON object."""
 
     status: int
     headers: Mapping[str, str]
@@ -182,9 +185,9 @@ class ProbeSession:
         return self.ask("GET", f"{self.kind}?{query}", **headers)
 
     def seconds_until_found(self, name: str, count: int = 1) -> float | None:
-        """How long it takes until a search finds what was just written; None: longer than our patience.
+        """Measures how long a search needs to find a new resource; None after the time-out.
 
-        Once it was measured how far a search is behind, patience is twice that.
+        Once the lag of the search has been measured, the time-out is twice that.
         """
         begun, waits = time.monotonic(), 0.05
         search_timeout = (
@@ -199,8 +202,11 @@ class ProbeSession:
             waits = min(waits * 1.5, 2.0)
 
     def remove_older_runs(self) -> None:
-        """Removes what an earlier run left that was killed: what bears our identifier system and is old by the
-        server's own clock, so that nobody else's run is disturbed."""
+        """Removes resources that a killed earlier run left behind.
+
+        They carry our identifier system and are old by the server's own clock, so that a run of another process is not
+        disturbed.
+        """
         reply = self.search(f"identifier={quote(SYSTEM, safe='')}%7C&_count=50")
         now = server_date_of(Answer(reply.status, reply.headers, b""))
         for one in reply.resources:
@@ -214,7 +220,10 @@ class ProbeSession:
         self.pause(min(2 * (self.lag or 0.0), self.search_timeout))
 
     def remove_all(self) -> list[str]:
-        """Removes everything that was made, newest first; what could not be removed comes back, and stays in `left`."""
+        """Removes everything that was created, newest first.
+
+        Returns what could not be removed, which also stays in `remains`.
+        """
         if self.unanswered:
             self.wait_for_search()
         for value in sorted(self.unanswered):

@@ -1,4 +1,7 @@
-"""The table of probes as data, and how they are run: one after the other, everything removed at the end."""
+"""Lists the probes as data, and runs them one after the other.
+
+Everything that they created is removed at the end.
+"""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -19,7 +22,7 @@ from fhir_pmp.ehr.transport.response_class import OffOrigin, Untrusted, WireFail
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One line: what it is called, how it is found out, and where the CapabilityStatement speaks of it."""
+    """One probe: its name, how it is run, and where the CapabilityStatement claims it."""
 
     name: str
     title: str
@@ -102,7 +105,7 @@ WRITABLE = ("Observation", "DocumentReference", "QuestionnaireResponse", "Basic"
 
 
 def type_to_write(claims: Claims, accepts_type: Callable[[str], bool] = lambda _: True) -> str | None:
-    """The type that probes write at this server; None where it lists none that they can."""
+    """The resource type that probes write at this server; None if it lists none."""
     for kind in WRITABLE:
         if accepts_type(kind) and claims.interactions(kind) & {"create", "update"}:
             return kind
@@ -112,7 +115,7 @@ def type_to_write(claims: Claims, accepts_type: Callable[[str], bool] = lambda _
 def run_probes(
     session: ProbeSession, claims: Claims, *, read_only: bool = False, only: Collection[str] | None = None
 ) -> ProbeReport:
-    """Runs the table, or only the probes of these names, and removes what they made, whatever happens."""
+    """Runs all probes, or the named ones, and always removes what they created."""
     findings: list[ProbeFinding] = []
     remains: Sequence[str] = ()
     try:

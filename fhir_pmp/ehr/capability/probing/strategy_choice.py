@@ -1,4 +1,4 @@
-"""The way of writing that follows from what was found, and why each other way is refused."""
+"""Chooses a write strategy from the findings, and gives the reason against each other one."""
 
 from collections.abc import Callable, Mapping
 

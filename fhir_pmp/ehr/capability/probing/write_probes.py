@@ -22,7 +22,7 @@ def client_ids(session: ProbeSession) -> ProbeResult:
 
 
 def location_and_version(session: ProbeSession) -> ProbeResult:
-    """What an answer to a write says of where it stands, and of which version it is."""
+    """Probes whether the response to a write gives the location and the version."""
     reply = session.create("answer")
     if not reply.ok:
         return unknown(f"nothing can be written: {reply.status}")
