@@ -9,7 +9,7 @@ from bench.delivery.processes import null_server, run_concurrently
 from bench.delivery.queue_setup import queue_responses
 from bench.measurement import ratios, run_interleaved, spread
 from bench.pushing.prepared_cohort import Bundles, capture_bundles, copy_database, prepare_database
-from bench.pushing.push_and_baseline import Timing, post_bundles, push, time_against_hapi
+from bench.pushing.push_and_baseline import time_posting, time_push
 from bench.report import ReportLine
 from tests.backing_services.postgres import PostgresServer
 
@@ -128,10 +128,10 @@ def _into_hapi(folder: Path, rounds: int, people: int) -> Iterator[ReportLine]:
     queue_responses(f"sqlite:///{database}", people, EACH)
     bundles = capture_bundles(database)
     resources = _resources(bundles)
-    sides = {OURS: partial(_push_hapi, warm_up, database)}
+    sides = {OURS: partial(time_push, warm_up, database, CONNECTIONS)}
     sides |= {
         f"bare, {several} people a Bundle, {count} connections": partial(
-            _post_hapi, warm_up, _joined(bundles, several), count
+            time_posting, warm_up, _joined(bundles, several), count
         )
         for several in PEOPLE_A_BUNDLE
         for count in BARE_CONNECTIONS
@@ -141,15 +141,6 @@ def _into_hapi(folder: Path, rounds: int, people: int) -> Iterator[ReportLine]:
     best = _best(took, "bare")
     what = f"{resources:,} resources of {people:,} people to HAPI: of the best bare loop"
     yield ReportLine("deliver", what, ratios(took[best], took[OURS]), OF_THE_BEST_LOOP, sides=rates)
-
-
-def _push_hapi(warm_up: Bundles, database: Path) -> Timing:
-    unsent = copy_database(database, database.with_suffix(".ours.sqlite"))
-    return time_against_hapi(warm_up, lambda base: push(base, unsent, CONNECTIONS))
-
-
-def _post_hapi(warm_up: Bundles, bundles: Bundles, connections: int) -> Timing:
-    return time_against_hapi(warm_up, lambda base: post_bundles(base, bundles, connections))
 
 
 def _joined(bundles: Bundles, several: int) -> Bundles:

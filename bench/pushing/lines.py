@@ -7,8 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.measurement import ratios, run_interleaved, spread
-from bench.pushing.prepared_cohort import Bundles, capture_bundles, copy_database, prepare_database
-from bench.pushing.push_and_baseline import Timing, post_bundles, push, time_against_hapi
+from bench.pushing.prepared_cohort import capture_bundles, prepare_database
+from bench.pushing.push_and_baseline import Timing, time_posting, time_push
 from bench.report import ReportLine
 from bench.service import SEED
 
@@ -27,9 +27,9 @@ def push_lines(rounds: int, people: int) -> Iterator[ReportLine]:
         warm_up = capture_bundles(prepare_database(folder, "warm-up", WARM_UP_PEOPLE, seed=SEED + 1))
         database = prepare_database(folder, "cohort", people)
         bundles = capture_bundles(database)
-        sides = {OURS: partial(_ours, warm_up, database)}
+        sides = {OURS: partial(time_push, warm_up, database, CONNECTIONS)}
         sides |= {
-            f"bare, {count} connections": partial(_bare, warm_up, bundles, count)
+            f"bare, {count} connections": partial(time_posting, warm_up, bundles, count)
             for count in BARE_CONNECTIONS
         }
         took = run_interleaved(sides, rounds)
@@ -55,12 +55,3 @@ def _ratio(
     values = {side: [of(one) for one in ones] for side, ones in took.items()}
     rates = {side: f"{resources / spread(ones).median:,.0f}/s" for side, ones in values.items()}
     return ReportLine("push", what, ratios(values[best], values[OURS]), target, sides=rates)
-
-
-def _ours(warm_up: Bundles, database: Path) -> Timing:
-    unsent = copy_database(database, database.with_suffix(".ours.sqlite"))
-    return time_against_hapi(warm_up, lambda base: push(base, unsent, CONNECTIONS))
-
-
-def _bare(warm_up: Bundles, bundles: Bundles, connections: int) -> Timing:
-    return time_against_hapi(warm_up, lambda base: post_bundles(base, bundles, connections))

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import requests
 
-from bench.pushing.prepared_cohort import Bundles, count_unsent, destination
+from bench.pushing.prepared_cohort import Bundles, copy_database, count_unsent, destination
 from bench.service import clock
 from fhir_pmp.ehr.connection.ehr_connection import EhrConnection
 from fhir_pmp.ehr.push.worker import PushWorker
@@ -89,3 +89,14 @@ def _process_cpu_seconds(process: int) -> float:
     """Returns the processor seconds of another process so far."""
     after_name = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def time_push(warm_up: Bundles, database: Path, connections: int) -> Timing:
+    """Pushes a copy of a queued database to a HAPI of its own."""
+    unsent = copy_database(database, database.with_suffix(".ours.sqlite"))
+    return time_against_hapi(warm_up, lambda base: push(base, unsent, connections))
+
+
+def time_posting(warm_up: Bundles, bundles: Bundles, connections: int) -> Timing:
+    """Posts ready Bundles to a HAPI of its own in a bare loop."""
+    return time_against_hapi(warm_up, lambda base: post_bundles(base, bundles, connections))
