@@ -167,7 +167,7 @@ def _open_questions(uow: UnitOfWork, plan: EnrolmentPlan, now: datetime) -> None
             uow, REFERRAL_NAMED_LATE, about, what, plan, {**enrolment_key, "referral": plan.referral}, now
         )
     if plan.differing_fields:
-        what = "the platform says something else of this person than the door that registered them"
+        what = "the platform states other personal details than those registered"
         claimed = {name: str(getattr(arrival, name)) for name in plan.differing_fields}
         details = {**enrolment_key, "fields": list(plan.differing_fields), "said": claimed}
         _ask_about_plan(uow, PERSON_DIFFERS, f"person/{plan.person.id}", what, plan, details, now)

@@ -150,7 +150,7 @@ def _update_known_person(
         return stated
     fields = [name for name in ("given", "family", "sex") if getattr(stated, name) != getattr(person, name)]
     if fields:
-        what = "a practice says something else of this person than the door that registered them"
+        what = "a practice states other personal details than those registered"
         claimed = {name: str(getattr(stated, name)) for name in fields}
         details = {"fields": fields, "said": claimed, "inbox": [arrival]}
         about = f"person/{person.id}"
